@@ -1,0 +1,96 @@
+import { isAbsolute, resolve } from 'node:path';
+import { SluiceError } from './errors/error.ts';
+
+/** The environment and the options of `serve`, typed and validated once. */
+export interface Config {
+  readonly host: string;
+  /** 0 = any free port. */
+  readonly port: number;
+  readonly dataDir: string;
+  /** Absent = Sluice brings its own chDB. */
+  readonly clickhouseUrl: string | undefined;
+  /** Absent = Sluice brings its own PGlite. */
+  readonly databaseUrl: string | undefined;
+  /** Base64 or text of at least 32 bytes; absent = a 0600 file in the data directory. */
+  readonly secretKey: string | undefined;
+  readonly logLevel: string;
+  readonly readyJson: boolean;
+  readonly bootstrapPersonalApiKey: string | undefined;
+  /** Filesystem destinations write below this directory only. */
+  readonly filesRoot: string;
+  /** Host names, `*.suffix`, addresses, CIDR blocks or `*` that outgoing connections may reach although private. */
+  readonly allowedHosts: readonly string[];
+  /** Runs at once in this process. */
+  readonly concurrency: number;
+  /** Seconds after an interval's end before it is read; null = the default for the size. */
+  readonly settleSeconds: number | null;
+  readonly rateLimitEnabled: boolean;
+  /** Embedded engine's memory limit, bytes. */
+  readonly warehouseMemory: number;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface ServeOptions {
+  readonly port?: string;
+  readonly host?: string;
+  readonly dataDir?: string;
+  readonly readyJson?: boolean;
+  readonly logLevel?: string;
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** Reads options over environment over defaults. Throws `bad_configuration` naming the setting. */
+export function loadConfig(options: ServeOptions, env: Environment, cwd: string): Config {
+  const dataDir = resolve(cwd, options.dataDir ?? env.SLUICE_DATA_DIR ?? '.sluice');
+  return {
+    host: options.host ?? env.SLUICE_HOST ?? '127.0.0.1',
+    port: integer('port', options.port ?? env.SLUICE_PORT ?? '8010', 0, 65535),
+    dataDir,
+    clickhouseUrl: url('CLICKHOUSE_URL', env.CLICKHOUSE_URL, ['http:', 'https:']),
+    databaseUrl: url('DATABASE_URL', env.DATABASE_URL, ['postgres:', 'postgresql:']),
+    secretKey: env.SLUICE_SECRET_KEY || undefined,
+    logLevel: oneOf('SLUICE_LOG_LEVEL', options.logLevel ?? env.SLUICE_LOG_LEVEL ?? 'info', LOG_LEVELS),
+    readyJson: options.readyJson ?? false,
+    bootstrapPersonalApiKey: env.SLUICE_BOOTSTRAP_PERSONAL_API_KEY || undefined,
+    filesRoot: path(env.SLUICE_FILES_ROOT, dataDir, cwd),
+    allowedHosts: (env.SLUICE_ALLOWED_HOSTS ?? '')
+      .split(',')
+      .map((host) => host.trim().toLowerCase())
+      .filter(Boolean),
+    concurrency: integer('SLUICE_CONCURRENCY', env.SLUICE_CONCURRENCY ?? '2', 1, 64),
+    settleSeconds: env.SLUICE_SETTLE_SECONDS
+      ? integer('SLUICE_SETTLE_SECONDS', env.SLUICE_SETTLE_SECONDS, 0, 86_400)
+      : null,
+    rateLimitEnabled: ['1', 'true', 'yes'].includes((env.RATE_LIMIT_ENABLED ?? '').toLowerCase()),
+    warehouseMemory: integer('SLUICE_WAREHOUSE_MEMORY', env.SLUICE_WAREHOUSE_MEMORY ?? '4000000000', 1e8, 1e13),
+  };
+}
+
+function integer(name: string, text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw bad(name, `must be a whole number from ${min} to ${max}, not "${text}"`);
+}
+
+function oneOf(name: string, value: string, allowed: readonly string[]): string {
+  if (allowed.includes(value)) return value;
+  throw bad(name, `must be one of ${allowed.join(', ')}, not "${value}"`);
+}
+
+/** Never repeats the value: it may hold a password. */
+function url(name: string, text: string | undefined, protocols: readonly string[]): string | undefined {
+  if (!text) return undefined;
+  if (URL.canParse(text) && protocols.includes(new URL(text).protocol)) return text;
+  throw bad(name, `must be a URL starting with ${protocols.map((p) => `${p}//`).join(' or ')}`);
+}
+
+function path(text: string | undefined, dataDir: string, cwd: string): string {
+  if (!text) return resolve(dataDir, 'exports');
+  return isAbsolute(text) ? text : resolve(cwd, text);
+}
+
+function bad(name: string, detail: string): SluiceError {
+  return new SluiceError('bad_configuration', { detail: `${name} ${detail}.` });
+}

@@ -1,0 +1,210 @@
+import type { ColumnType, Generated, Insertable, Selectable } from 'kysely';
+
+/** Row types of `migrations/*.sql`, for Kysely. bigint arrives as number (counts stay far below 2^53). */
+type Json<T> = ColumnType<T, string, string>;
+type When = ColumnType<Date, Date, Date>;
+type MaybeWhen = ColumnType<Date | null, Date | null | undefined, Date | null>;
+type Maybe<T> = ColumnType<T | null, T | null | undefined, T | null>;
+type MaybeJson<T> = ColumnType<T | null, string | null | undefined, string | null>;
+type JsonObject = Record<string, unknown>;
+
+export interface OrganizationsTable {
+  id: string;
+  name: string;
+  created_at: When;
+}
+
+export interface ProjectsTable {
+  id: Generated<number>;
+  organization_id: string;
+  name: string;
+  api_token: string;
+  timezone: Generated<string>;
+  created_at: When;
+}
+
+export interface UsersTable {
+  id: Generated<number>;
+  uuid: string;
+  distinct_id: string;
+  email: string;
+  first_name: Generated<string>;
+  last_name: Generated<string>;
+  is_active: Generated<boolean>;
+  current_project_id: Maybe<number>;
+  created_at: When;
+}
+
+export interface OrganizationMembersTable {
+  organization_id: string;
+  user_id: number;
+  level: number;
+}
+
+export interface PersonalApiKeysTable {
+  id: string;
+  user_id: number;
+  label: string;
+  key_hash: string;
+  mask: string;
+  scopes: string[];
+  scoped_projects: Maybe<number[]>;
+  scoped_organizations: Maybe<string[]>;
+  created_at: When;
+  last_used_at: MaybeWhen;
+  revoked_at: MaybeWhen;
+}
+
+export interface ActivityLogTable {
+  id: string;
+  organization_id: Maybe<string>;
+  team_id: Maybe<number>;
+  user_id: Maybe<number>;
+  scope: string;
+  item_id: string;
+  activity: string;
+  detail: Json<JsonObject>;
+  created_at: When;
+}
+
+export interface IntegrationsTable {
+  id: Generated<number>;
+  team_id: number;
+  kind: string;
+  identity: string;
+  config: Json<JsonObject>;
+  sealed: string;
+  errors: Generated<string>;
+  created_by: Maybe<number>;
+  created_at: When;
+}
+
+export interface BatchExportsTable {
+  id: string;
+  team_id: number;
+  name: string;
+  model: string;
+  destination_type: string;
+  destination_config: Json<JsonObject>;
+  destination_sealed: Maybe<string>;
+  integration_id: Maybe<number>;
+  interval: string;
+  interval_offset: Maybe<number>;
+  timezone: Generated<string>;
+  paused: Generated<boolean>;
+  filters: MaybeJson<JsonObject[]>;
+  hogql_query: Maybe<string>;
+  hogql_modifiers: MaybeJson<JsonObject>;
+  primary_key: Maybe<string[]>;
+  version_key: Maybe<string[]>;
+  incremental_mode: Generated<string>;
+  start_at: MaybeWhen;
+  end_at: MaybeWhen;
+  last_paused_at: MaybeWhen;
+  next_interval_start: When;
+  next_due_at: MaybeWhen;
+  created_by: Maybe<number>;
+  last_modified_by: Maybe<number>;
+  created_at: When;
+  last_updated_at: When;
+  deleted_at: MaybeWhen;
+}
+
+export interface BackfillsTable {
+  id: string;
+  team_id: number;
+  batch_export_id: string;
+  workflow_id: string;
+  status: string;
+  start_at: MaybeWhen;
+  end_at: MaybeWhen;
+  adjusted_start_at: MaybeWhen;
+  total_records_count: Maybe<number>;
+  retry_of: Maybe<string>;
+  arrival_before: When;
+  next_interval_start: MaybeWhen;
+  created_at: When;
+  finished_at: MaybeWhen;
+  last_updated_at: When;
+}
+
+/** A rectangle of arrival time × event time; milliseconds since the epoch, half open, null = unbounded. */
+export interface Region {
+  readonly arrivalFrom: number | null;
+  readonly arrivalTo: number | null;
+  readonly eventFrom: number | null;
+  readonly eventTo: number | null;
+}
+
+export interface RunsTable {
+  id: string;
+  team_id: number;
+  batch_export_id: string;
+  backfill_id: Maybe<string>;
+  status: string;
+  records_completed: Maybe<number>;
+  records_failed: Maybe<number>;
+  records_total_count: Maybe<number>;
+  bytes_exported: Maybe<number>;
+  latest_error: Maybe<string>;
+  data_interval_start: MaybeWhen;
+  data_interval_end: When;
+  attempt: Generated<number>;
+  next_attempt_at: MaybeWhen;
+  worker: Maybe<string>;
+  snapshot: Json<JsonObject>;
+  region: MaybeJson<Region>;
+  excludes: MaybeJson<Region[]>;
+  files: MaybeJson<JsonObject[]>;
+  proof: MaybeJson<JsonObject>;
+  created_at: When;
+  finished_at: MaybeWhen;
+  last_updated_at: When;
+}
+
+export interface RunSlicesTable {
+  run_id: string;
+  slice: string;
+  attempt: number;
+  rows: number;
+  bytes: number;
+  file: Json<JsonObject>;
+  finished_at: When;
+}
+
+export interface LogEntriesTable {
+  id: Generated<number>;
+  team_id: number;
+  log_source: string;
+  log_source_id: string;
+  instance_id: string;
+  timestamp: When;
+  level: string;
+  message: string;
+}
+
+export interface InstanceTable {
+  key: string;
+  value: Json<unknown>;
+}
+
+export interface Tables {
+  instance: InstanceTable;
+  organizations: OrganizationsTable;
+  projects: ProjectsTable;
+  users: UsersTable;
+  organization_members: OrganizationMembersTable;
+  personal_api_keys: PersonalApiKeysTable;
+  activity_log: ActivityLogTable;
+  integrations: IntegrationsTable;
+  batch_exports: BatchExportsTable;
+  batch_export_backfills: BackfillsTable;
+  batch_export_runs: RunsTable;
+  run_slices: RunSlicesTable;
+  log_entries: LogEntriesTable;
+}
+
+export type BatchExportRow = Selectable<BatchExportsTable>;
+export type BackfillRow = Selectable<BackfillsTable>;
+export type RunRow = Selectable<RunsTable>;
+export type NewRun = Insertable<RunsTable>;

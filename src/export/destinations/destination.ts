@@ -1,0 +1,103 @@
+import type { Readable } from 'node:stream';
+import type { TObject } from 'typebox';
+import type { Clock } from '../../work/clock.ts';
+import type { DestinationSetup, FileOptions } from '../spec.ts';
+
+/**
+ * A destination is one object of this shape in one file, and one line in `index.ts`. Routes,
+ * OpenAPI, validation and the contract suite follow from it.
+ */
+export interface Destination {
+  readonly type: string;
+  readonly title: string;
+  /** Keys a user may send in `destination.config`; required ones are required (contract.md §5). */
+  readonly config: TObject;
+  /** Keys of the config that are sealed at rest and never returned. */
+  readonly secretKeys: readonly string[];
+  readonly integration: { readonly kind: string } | null;
+  /**
+   * The destination's own rules on a complete config and the integration's public part; the first
+   * problem is answered as 400 invalid_input with attr `destination`. Pure, no I/O.
+   */
+  check(config: Readonly<Record<string, unknown>>): string | null;
+  /** Defaults applied; null for destinations that take no files. */
+  files(config: Readonly<Record<string, unknown>>): FileOptions | null;
+  /** Null while the loader is not written: runs fail with `destination_not_available`. */
+  readonly open: ((setup: DestinationSetup, ports: DestinationPorts) => Promise<FileTarget>) | null;
+}
+
+export interface DestinationPorts {
+  readonly clock: Clock;
+  /** 0 ≤ x < 1, for backoff jitter. */
+  readonly random: () => number;
+  /** `SLUICE_FILES_ROOT`: the only place below which Filesystem may write. */
+  readonly filesRoot: string;
+  /** Throws SluiceError `destination_config` when the host may not be reached (SLUICE_ALLOWED_HOSTS). */
+  readonly checkHost: (host: string) => Promise<void>;
+  /** Told of each wait before an attempt is repeated, so that the run can show it. */
+  readonly onRetry: (event: { what: string; attempt: number; waitMs: number; error: unknown }) => void;
+}
+
+/**
+ * Where files go, in two steps: `stage` (nothing a reader of the destination would see) and `publish`
+ * (all at once at the end). Every method may be repeated after a crash with the same effect. Errors are
+ * SluiceErrors of the `destination_*` family, classified by the vendor's code.
+ */
+export interface FileTarget {
+  /**
+   * A path on this machine where the engine may write the staged file itself (parent directories made,
+   * leftovers of the same name removed), or null when bytes must pass through `stage`.
+   */
+  stagingPath(slot: Slot): Promise<string | null>;
+  /** Takes the file from a stream, or finishes (fsync, size) one written at `stagingPath`. */
+  stage(slot: Slot, source: Readable | { readonly path: string }, signal: AbortSignal): Promise<Staged>;
+  /** Whether what an earlier process staged is still there and complete. */
+  isStaged(staged: Staged): Promise<boolean>;
+  /** Makes the staged file readable under its key, replacing what was there. Idempotent. */
+  publish(staged: Staged, signal: AbortSignal): Promise<Published>;
+  /** Random access to what a reader of the destination gets, for the proof. */
+  open(published: Published): Promise<RereadableFile>;
+  /** Writes a small object (the manifest), replacing what was there. */
+  put(key: string, body: Buffer, contentType: string): Promise<void>;
+  /** Removes a published key; missing is fine. */
+  remove(key: string): Promise<void>;
+  /** Undoes staging; missing is fine. */
+  discard(staged: Staged): Promise<void>;
+  /**
+   * Removes what attempts of this run before `attempt` staged and nobody will finish (orphan multipart
+   * uploads, temporary files), except the receipts in `keep`. With `attempt` = Infinity: all of them.
+   */
+  sweep(runId: string, attempt: number, keys: readonly string[], keep: readonly Staged[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One file of one attempt of one run. */
+export interface Slot {
+  readonly runId: string;
+  readonly attempt: number;
+  readonly key: string;
+  readonly contentType: string;
+}
+
+/** A receipt that survives a crash in the ledger; plain JSON. `token` is the target's own. */
+export interface Staged {
+  readonly key: string;
+  readonly bytes: number;
+  readonly token: Readonly<Record<string, unknown>>;
+}
+
+export interface Published {
+  readonly key: string;
+  readonly bytes: number;
+  /** ETag or the like, when the store gives one. */
+  readonly tag: string | null;
+}
+
+export interface RereadableFile {
+  readonly bytes: number;
+  /** The file's path when it lies on this machine, so that the engine can read it directly. */
+  readonly path: string | null;
+  /** Bytes `start` (inclusive) to `end` (exclusive). */
+  read(start: number, end: number): Promise<Buffer>;
+  stream(signal?: AbortSignal): Promise<Readable>;
+}

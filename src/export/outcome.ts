@@ -1,0 +1,50 @@
+import type { Staged } from './destinations/destination.ts';
+import type { Slice, Tally } from './spec.ts';
+
+/** A finished slice, as the ledger keeps it: read, encoded, staged and counted. Plain JSON. */
+export interface LedgerEntry {
+  readonly slice: Slice;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly staged: Staged;
+}
+
+/** The ledger of one claimed run. Every write carries the claim's attempt and fails once it is lost. */
+export interface Ledger {
+  entries(): Promise<readonly LedgerEntry[]>;
+  /** Throws `run_superseded` when another worker holds the run, `run_cancelled` when it was cancelled. */
+  record(entry: LedgerEntry): Promise<void>;
+  forget(slice: Slice): Promise<void>;
+  /** Called before anything becomes visible; throws as `record` does. */
+  assertOwned(): Promise<void>;
+  /** Keys that earlier runs of the same interval published, which this run replaces. */
+  previousKeys(): Promise<readonly string[]>;
+}
+
+export interface Proof {
+  /** Counted in the warehouse for the same bounds, before anything was written. */
+  readonly source: Tally;
+  /** Counted by what encoded the rows. */
+  readonly written: Tally;
+  /** Counted in what a reader of the destination gets. */
+  readonly reread: Tally;
+}
+
+export interface Outcome {
+  readonly files: readonly { key: string; bytes: number; rows: number }[];
+  readonly rows: number;
+  readonly bytes: number;
+  /** Rows whose JSON had to be cleaned to be valid; they are exported. */
+  readonly cleaned: number;
+  readonly proof: Proof;
+}
+
+/** What a run tells the world while it works. Texts end up in the export's log. */
+export interface RunObserver {
+  log(level: 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR', message: string): void;
+  /** After planning: rows that will be exported. */
+  planned(totalRows: number): void;
+  progress(done: { rows: number; bytes: number }): void;
+  /** Named moments, in order; the fault tests stop the process at them. */
+  step(name: string): void;
+}
