@@ -64,7 +64,12 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
       ? integer('SLUICE_SETTLE_SECONDS', env.SLUICE_SETTLE_SECONDS, 0, 86_400)
       : null,
     rateLimitEnabled: ['1', 'true', 'yes'].includes((env.RATE_LIMIT_ENABLED ?? '').toLowerCase()),
-    warehouseMemory: integer('SLUICE_WAREHOUSE_MEMORY', env.SLUICE_WAREHOUSE_MEMORY ?? '4000000000', 1e8, 1e13),
+    warehouseMemory: integer(
+      'SLUICE_WAREHOUSE_MEMORY',
+      env.SLUICE_WAREHOUSE_MEMORY ?? '4000000000',
+      1e8,
+      1e13,
+    ),
   };
 }
 

@@ -1,0 +1,43 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { type Kysely, sql } from 'kysely';
+
+const FOLDER = new URL('./migrations/', import.meta.url);
+/** Any constant: processes that start together wait for the one that migrates. */
+const ADVISORY_LOCK = 7_583_320_201;
+
+/**
+ * Brings the database to the newest of `migrations/NNNN_name.sql`, each in one transaction, in order,
+ * once. Throws when the database has a migration this version does not know: an older Sluice must not
+ * write to a newer one's tables.
+ */
+export async function migrateDatabase<Tables>(db: Kysely<Tables>): Promise<void> {
+  const known = readdirSync(FOLDER)
+    .filter((name) => name.endsWith('.sql'))
+    .sort();
+  await sql`create table if not exists sluice_migrations (name text primary key)`.execute(db);
+  await db.transaction().execute(async (trx) => {
+    await sql`select pg_advisory_xact_lock(${sql.lit(ADVISORY_LOCK)})`.execute(trx);
+    const { rows } = await sql<{ name: string }>`select name from sluice_migrations`.execute(trx);
+    const done = new Set(rows.map((row) => row.name));
+    const unknown = [...done].filter((name) => !known.includes(name));
+    if (unknown.length > 0) {
+      throw new Error(
+        `The database was made by a newer Sluice (it has ${unknown.join(', ')}); update Sluice.`,
+      );
+    }
+    for (const name of known.filter((candidate) => !done.has(candidate))) {
+      for (const statement of statements(readFileSync(new URL(name, FOLDER), 'utf8'))) {
+        await sql.raw(statement).execute(trx);
+      }
+      await sql`insert into sluice_migrations (name) values (${name})`.execute(trx);
+    }
+  });
+}
+
+/** Our files end every statement with `;` at a line's end and have no such line inside a literal. */
+function statements(text: string): string[] {
+  return text
+    .split(/;\s*$/m)
+    .map((part) => part.replace(/^\s*--.*$/gm, '').trim())
+    .filter(Boolean);
+}
