@@ -1,0 +1,60 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { type Database, openDatabase } from '../database/database.ts';
+import { openQueue, type Queue } from './queue.ts';
+
+const dataDir = mkdtempSync(join(tmpdir(), 'sluice-queue-'));
+let database: Database;
+let queue: Queue;
+const errors: Error[] = [];
+const delivered: string[] = [];
+let failOnce = new Set<string>();
+
+beforeAll(async () => {
+  database = await openDatabase({ dataDir });
+  queue = await openQueue({
+    engine: database.engine,
+    databaseUrl: undefined,
+    onError: (e) => errors.push(e),
+  });
+  await queue.work(2, async (runId) => {
+    delivered.push(runId);
+    if (failOnce.delete(runId)) throw new Error('handler failed');
+  });
+});
+afterAll(async () => {
+  await queue.stop(1000);
+  await database.close();
+  rmSync(dataDir, { recursive: true });
+});
+
+const times = (runId: string) => delivered.filter((id) => id === runId).length;
+
+it('delivers what a committed transaction enqueued, and nothing of one rolled back', async () => {
+  await database.kysely
+    .transaction()
+    .execute(async (trx) => {
+      await queue.enqueue(trx, ['lost']);
+      throw new Error('undo');
+    })
+    .catch(() => {});
+  await database.kysely.transaction().execute((trx) => queue.enqueue(trx, ['kept-1', 'kept-2']));
+  await vi.waitFor(() => expect(delivered).toEqual(expect.arrayContaining(['kept-1', 'kept-2'])), 10_000);
+  expect(times('lost')).toBe(0);
+  expect(errors).toEqual([]);
+});
+
+it('delivers again when the handler throws', async () => {
+  failOnce = new Set(['again']);
+  await queue.enqueue(database.kysely, ['again']);
+  await vi.waitFor(() => expect(times('again')).toBe(2), 15_000);
+});
+
+it('holds a job back until its time', async () => {
+  const start = Date.now();
+  await queue.enqueue(database.kysely, ['later'], start + 1500);
+  await vi.waitFor(() => expect(times('later')).toBe(1), 15_000);
+  expect(Date.now()).toBeGreaterThanOrEqual(start + 1500);
+});

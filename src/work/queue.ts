@@ -1,0 +1,95 @@
+import type { PGlite } from '@electric-sql/pglite';
+import type { Kysely } from 'kysely';
+import type { Pool } from 'pg';
+import { type ConstructorOptions, fromKysely, fromPglite, PgBoss } from 'pg-boss';
+
+/**
+ * The transport below runs: delivers each job at least once to a living worker, soon. It is not the
+ * truth — whoever receives a job claims the row it names, and the row decides (docs/state-machines.md).
+ */
+export interface Queue {
+  /**
+   * Adds jobs in the caller's transaction: they exist exactly when its rows do.
+   * `startAfter` in milliseconds since the epoch; absent = now.
+   */
+  enqueue<Tables>(trx: Kysely<Tables>, runIds: readonly string[], startAfter?: number): Promise<void>;
+  /**
+   * Starts handing jobs to `handler`, `concurrency` at once. `signal` aborts when this process lost the
+   * job. A handler that throws gets the job again, as does another process when this one dies.
+   */
+  work(concurrency: number, handler: (runId: string, signal: AbortSignal) => Promise<void>): Promise<void>;
+  /** Stops taking jobs and waits up to `graceMs` for the handlers that run. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export interface QueueOptions {
+  readonly engine: { readonly pglite: PGlite } | { readonly pool: Pool };
+  readonly databaseUrl: string | undefined;
+  readonly onError: (error: Error) => void;
+}
+
+const QUEUE = 'runs';
+/** pg-boss allows no less. A worker silent this long is dead; its jobs are found within the next second. */
+const HEARTBEAT_SECONDS = 10;
+/** pg-boss allows no more than a day; a longer run is handed on and resumes from its ledger. */
+const EXPIRE_SECONDS = 86_399;
+
+interface RunJob {
+  readonly runId: string;
+}
+
+/** Opens the queue in the same database as the runs (schema `pgboss`). */
+export async function openQueue(options: QueueOptions): Promise<Queue> {
+  const boss = new PgBoss({
+    ...connection(options),
+    schedule: false,
+    superviseIntervalSeconds: 2,
+    monitorIntervalSeconds: 2,
+    useListenNotify: true,
+    registerInstance: false,
+    reindex: false,
+    monitorVacuum: false,
+  });
+  boss.on('error', options.onError);
+  await boss.start();
+  await boss.createQueue(QUEUE, {
+    notify: true,
+    heartbeatSeconds: HEARTBEAT_SECONDS,
+    expireInSeconds: EXPIRE_SECONDS,
+    // Handlers keep their own count of attempts on the run; the queue only has to deliver again.
+    retryLimit: 1_000_000,
+    retryDelay: 0,
+    deleteAfterSeconds: 600,
+  });
+
+  return {
+    enqueue: async (trx, runIds, startAfter) => {
+      const jobs = runIds.map((runId) => ({
+        data: { runId } satisfies RunJob,
+        ...(startAfter === undefined ? {} : { startAfter: new Date(startAfter) }),
+      }));
+      await boss.insert(QUEUE, jobs, { db: fromKysely(trx) });
+    },
+    work: async (concurrency, handler) => {
+      await boss.work<RunJob>(
+        QUEUE,
+        {
+          batchSize: 1,
+          localConcurrency: concurrency,
+          pollingIntervalSeconds: 1,
+          notifyPollingIntervalSeconds: 2,
+          heartbeatRefreshSeconds: 3,
+        },
+        async ([job]) => {
+          if (job) await handler(job.data.runId, job.signal);
+        },
+      );
+    },
+    stop: (graceMs) => boss.stop({ graceful: true, timeout: graceMs }),
+  };
+}
+
+function connection(options: QueueOptions): ConstructorOptions {
+  if ('pglite' in options.engine) return { db: fromPglite(options.engine.pglite), backend: 'pglite' };
+  return { connectionString: options.databaseUrl ?? '', max: 4, application_name: 'sluice-queue' };
+}
