@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+// Runs the CLI from its TypeScript sources on a Node that can (22.18 or newer); under an older one it
+// hands over to the Node that `npm ci` installed beside it.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+const main = new URL('../src/cli/main.ts', import.meta.url);
+
+if (major > 22 || (major === 22 && minor >= 18)) {
+  await import(main);
+} else {
+  const pinned = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url));
+  if (!existsSync(pinned)) {
+    process.stderr.write(`Sluice needs Node 22.18 or newer (this is ${process.versions.node}).\n`);
+    process.stderr.write('Run `npm ci` in its folder: that installs one, for Sluice only.\n');
+    process.exit(1);
+  }
+  const child = spawn(pinned, [fileURLToPath(main), ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)));
+}
