@@ -1,0 +1,30 @@
+import { expect, it } from 'vitest';
+import { afterFailure } from './retry-policy.ts';
+
+const NOW = 1_000_000;
+
+it('fails at once what a person must fix', () => {
+  expect(afterFailure('user', 1, NOW, () => 0)).toEqual({ do: 'fail', status: 'Failed' });
+});
+
+it('tries a bug three times, then fails', () => {
+  expect(afterFailure('bug', 2, NOW, () => 0).do).toBe('retry');
+  expect(afterFailure('bug', 3, NOW, () => 0)).toEqual({ do: 'fail', status: 'Failed' });
+});
+
+it.each([
+  [1, 5_000],
+  [2, 10_000],
+  [4, 40_000],
+  [8, 600_000],
+  [149, 600_000],
+])('waits at most the capped double after attempt %i', (attempt, ceiling) => {
+  const shortest = afterFailure('retry', attempt, NOW, () => 0);
+  const longest = afterFailure('retry', attempt, NOW, () => 1);
+  expect(shortest).toEqual({ do: 'retry', at: NOW + ceiling / 2 });
+  expect(longest).toEqual({ do: 'retry', at: NOW + ceiling });
+});
+
+it('gives up after about a day', () => {
+  expect(afterFailure('retry', 150, NOW, () => 0)).toEqual({ do: 'fail', status: 'FailedRetryable' });
+});

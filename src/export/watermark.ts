@@ -1,0 +1,30 @@
+import type { Warehouse } from '../warehouse/warehouse.ts';
+import type { Clock } from '../work/clock.ts';
+
+export interface WatermarkPorts {
+  readonly warehouse: Warehouse;
+  readonly clock: Clock;
+  /** How long rows may take to become visible after they were stamped: clock skew, replication. */
+  readonly settleMs: number;
+  /** The oldest arrival stamp of this process that is not stored yet; null = none. */
+  readonly oldestInFlight: () => number | null;
+}
+
+/**
+ * The arrival time, in milliseconds since the epoch, below which nothing can appear any more: an
+ * interval may be read once the watermark has reached its end. Upstream sleeps a fixed 30 or 60 s
+ * instead (engine.md §9.6).
+ *
+ * An insert stamps its rows when it starts and shows them when it ends, so the oldest insert that is
+ * still running holds the watermark back, whichever process sent it.
+ */
+export async function arrivalWatermark(ports: WatermarkPorts): Promise<number> {
+  const settled = ports.clock.now() - ports.settleMs;
+  const local = ports.oldestInFlight() ?? Number.POSITIVE_INFINITY;
+  const [row] = await ports.warehouse.rows<{ seconds: number }>({
+    sql: `SELECT max(elapsed) AS seconds FROM system.processes
+          WHERE query_kind IN ('Insert', 'AsyncInsertFlush') AND position(query, 'events') > 0`,
+  });
+  const elapsedMs = Math.ceil(Number(row?.seconds ?? 0) * 1000);
+  return Math.min(settled, local, elapsedMs > 0 ? settled - elapsedMs : settled);
+}
