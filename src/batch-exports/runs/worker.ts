@@ -1,0 +1,106 @@
+import type { ErrorKind } from '../../errors/catalogue.ts';
+import { kindOf, SluiceError } from '../../errors/error.ts';
+import type { Clock } from '../../work/clock.ts';
+import type { Log } from '../../work/log.ts';
+import { afterFailure } from './retry-policy.ts';
+
+/** What the worker needs of a claimed run, whatever it exports and wherever to. */
+export interface ClaimedRun {
+  readonly id: string;
+  readonly attempt: number;
+  /** Milliseconds since the epoch: rows that arrived before it are what the run reads. */
+  readonly readableFrom: number;
+}
+
+export interface WorkerPorts<Run extends ClaimedRun> {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** Raises the fence and returns the run, or null when there is nothing (more) to do. */
+  claim(runId: string): Promise<Run | null>;
+  /** Arrival time below which nothing can appear any more. */
+  watermark(run: Run): Promise<number>;
+  /** Puts a claimed run that is not readable yet back into the queue for `at`. */
+  postpone(run: Run, at: number): Promise<void>;
+  /** Exports; resolves when the run's outcome is stored. Stops promptly when `signal` aborts. */
+  execute(run: Run, signal: AbortSignal): Promise<void>;
+  /** Stores the failure and enqueues the next attempt, in one transaction. */
+  retry(run: Run, error: unknown, at: number): Promise<void>;
+  fail(run: Run, error: unknown, status: 'Failed' | 'FailedRetryable'): Promise<void>;
+}
+
+export interface RunWorker {
+  /** The queue's handler. Never throws for a failure that it could store on the run. */
+  handle(runId: string, signal: AbortSignal): Promise<void>;
+  /** Stops a run that was cancelled or superseded, if this process has it. */
+  abort(runId: string, why: SluiceError): void;
+  /** Stops all runs here without an outcome: they resume elsewhere or at the next start. */
+  interrupt(): void;
+}
+
+/** An interval that is readable this soon is waited for; a later one gives its place to others. */
+const WAIT_HERE_MS = 2_000;
+const POSTPONE_MS = 5_000;
+
+/** Takes runs from the queue through claim, watermark, execution and verdict. */
+export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): RunWorker {
+  const active = new Map<string, AbortController>();
+  let interrupted = false;
+
+  const handle = async (runId: string, lost: AbortSignal): Promise<void> => {
+    // The queue delivers at least once; a second delivery of a run in progress here is no news.
+    if (active.has(runId) || interrupted) return;
+    const controller = new AbortController();
+    active.set(runId, controller);
+    try {
+      const run = await ports.claim(runId);
+      if (run) await attempt(run, AbortSignal.any([lost, controller.signal]));
+    } finally {
+      active.delete(runId);
+    }
+  };
+
+  const attempt = async (run: Run, signal: AbortSignal): Promise<void> => {
+    try {
+      if (!(await readable(run, signal))) return;
+      await ports.execute(run, signal);
+    } catch (error) {
+      await judge(run, error, signal);
+    }
+  };
+
+  const readable = async (run: Run, signal: AbortSignal): Promise<boolean> => {
+    for (;;) {
+      const missing = run.readableFrom - (await ports.watermark(run));
+      if (missing <= 0) return true;
+      if (missing > WAIT_HERE_MS) {
+        await ports.postpone(run, ports.clock.now() + Math.max(missing, POSTPONE_MS));
+        return false;
+      }
+      await ports.clock.sleep(Math.max(missing, 20), signal);
+    }
+  };
+
+  const judge = async (run: Run, thrown: unknown, signal: AbortSignal): Promise<void> => {
+    const error = signal.aborted ? signal.reason : thrown;
+    const code = error instanceof SluiceError ? error.code : null;
+    // The row already says what happened; whoever wrote it goes on from there.
+    if (code === 'run_superseded' || code === 'run_cancelled') return;
+    // Stopped from outside (shutdown, lost job): the queue hands the run on.
+    if (signal.aborted) throw error;
+    const kind: ErrorKind = kindOf(error);
+    if (kind === 'bug') ports.log.error({ err: error, run: run.id }, 'run failed unexpectedly');
+    const verdict = afterFailure(kind, run.attempt, ports.clock.now(), ports.random);
+    if (verdict.do === 'retry') await ports.retry(run, error, verdict.at);
+    else await ports.fail(run, error, verdict.status);
+  };
+
+  return {
+    handle,
+    abort: (runId, why) => active.get(runId)?.abort(why),
+    interrupt: () => {
+      interrupted = true;
+      for (const controller of active.values()) controller.abort(new SluiceError('unavailable'));
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import { Command } from 'commander';
+import { loadConfig, type ServeOptions } from '../config.ts';
+import { startSluice } from '../main.ts';
+import { createLogger } from '../work/log.ts';
+
+/** Finishing slices after SIGTERM may take this long; what is not done then resumes from the ledger. */
+const GRACE_MS = 8_000;
+
+/** `sluice serve`: the server, until SIGTERM or SIGINT. */
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('Start the server. With no settings at all it brings its own engines.')
+    .option('--port <number>', 'port to listen on; 0 picks a free one (default: 8010)')
+    .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+    .option('--data-dir <directory>', 'where embedded engines and files live (default: ./.sluice)')
+    .option('--log-level <level>', 'trace, debug, info, warn, error, silent (default: info)')
+    .option('--ready-json', 'print one JSON line with URL and keys when ready; logs go to stderr')
+    .addHelpText(
+      'after',
+      `
+Environment:
+  CLICKHOUSE_URL         use this ClickHouse instead of the embedded one, e.g. http://user:pw@host:8123/db
+  DATABASE_URL           use this Postgres instead of the embedded one
+  SLUICE_SECRET_KEY      seals stored credentials; default: a file in the data directory
+  SLUICE_FILES_ROOT      Filesystem destinations write below this (default: <data-dir>/exports)
+  SLUICE_ALLOWED_HOSTS   private hosts that exports may reach: names, *.suffix, addresses, CIDR blocks, *
+  SLUICE_CONCURRENCY     runs at once in this process (default: 2)
+
+Examples:
+  sluice serve
+  sluice serve --port 0 --data-dir /var/lib/sluice --ready-json
+`,
+    )
+    .action(async (options: ServeOptions) => {
+      const config = loadConfig(options, process.env, process.cwd());
+      const log = createLogger(config.logLevel);
+      const sluice = await startSluice(config, { log });
+      if (config.readyJson) process.stdout.write(`${JSON.stringify(sluice.ready)}\n`);
+      else process.stdout.write(welcome(sluice.ready));
+      const signal = await new Promise<string>((resolve) => {
+        for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
+      });
+      log.info({ signal }, 'stopping');
+      await sluice.stop(GRACE_MS);
+      process.exit(0);
+    });
+}
+
+function welcome(ready: Awaited<ReturnType<typeof startSluice>>['ready']): string {
+  const key = ready.personal_api_key;
+  return [
+    '',
+    `  Sluice is ready at ${ready.url}`,
+    `  API description    ${ready.url}/api/docs`,
+    `  Project            ${ready.project_id}`,
+    `  Project API key    ${ready.project_api_key}   (capture)`,
+    key
+      ? `  Personal API key   ${key}   (the API; shown this once)`
+      : '  Personal API key   was shown at the first start; `sluice keys create` makes another',
+    '',
+    '',
+  ].join('\n');
+}
