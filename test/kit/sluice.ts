@@ -1,0 +1,110 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../bin/sluice.js', import.meta.url));
+
+export interface Ready {
+  readonly url: string;
+  readonly project_id: number;
+  readonly organization_id: string;
+  readonly project_api_key: string;
+  readonly personal_api_key: string;
+}
+
+export interface RunningSluice {
+  readonly ready: Ready;
+  readonly dataDir: string;
+  readonly process: ChildProcess;
+  /** Everything written to stderr so far. */
+  logs(): string;
+  /** One call of the API with the personal key; the body is parsed. */
+  api<Body = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<ApiAnswer<Body>>;
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>;
+  /** SIGKILL: nothing gets a chance to tidy up. */
+  kill(): Promise<void>;
+}
+
+export interface ApiAnswer<Body> {
+  readonly status: number;
+  readonly body: Body;
+}
+
+export interface StartOptions {
+  /** Default: a new temporary directory, removed by `stop`. */
+  readonly dataDir?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const KEY = 'phx_a_key_that_only_tests_use_0123456789abcdef';
+
+/** Starts a real server as a process of its own on a free port. */
+export async function startSluice(options: StartOptions = {}): Promise<RunningSluice> {
+  const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'sluice-test-'));
+  const child = spawn(
+    process.execPath,
+    [MAIN, 'serve', '--port', '0', '--data-dir', dataDir, '--ready-json', '--log-level', 'debug'],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...process.env,
+        SLUICE_BOOTSTRAP_PERSONAL_API_KEY: KEY,
+        SLUICE_ALLOWED_HOSTS: '127.0.0.1,localhost',
+        SLUICE_JITTER: '0',
+        ...options.env,
+      },
+    },
+  );
+  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  let logs = '';
+  child.stderr?.on('data', (chunk) => {
+    logs += chunk;
+  });
+  const ready = await firstLine(child, exited, () => logs);
+  const tidy = () => {
+    if (!options.dataDir) rmSync(dataDir, { recursive: true, force: true });
+  };
+  return {
+    ready,
+    dataDir,
+    process: child,
+    logs: () => logs,
+    api: (method, path, body) => call(ready, method, path, body),
+    stop: async () => {
+      child.kill('SIGTERM');
+      const code = await exited;
+      tidy();
+      return code;
+    },
+    kill: async () => {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+async function firstLine(child: ChildProcess, exited: Promise<number | null>, logs: () => string): Promise<Ready> {
+  if (!child.stdout) throw new Error('no stdout');
+  const line = new Promise<string>((resolve) => createInterface({ input: child.stdout! }).once('line', resolve));
+  const died = exited.then((code) => {
+    throw new Error(`sluice exited with ${code} before it was ready:\n${logs()}`);
+  });
+  return JSON.parse(await Promise.race([line, died])) as Ready;
+}
+
+async function call<Body>(ready: Ready, method: string, path: string, body?: unknown): Promise<ApiAnswer<Body>> {
+  const response = await fetch(new URL(path, ready.url), {
+    method,
+    headers: {
+      Authorization: `Bearer ${ready.personal_api_key}`,
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, body: (text ? JSON.parse(text) : null) as Body };
+}
