@@ -121,6 +121,7 @@ export interface BackfillsTable {
   adjusted_start_at: MaybeWhen;
   total_records_count: Maybe<number>;
   retry_of: Maybe<string>;
+  by_arrival: Generated<boolean>;
   arrival_before: When;
   next_interval_start: MaybeWhen;
   created_at: When;

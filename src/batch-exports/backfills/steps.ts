@@ -1,0 +1,26 @@
+import {
+  type Cadence,
+  type DataInterval,
+  intervalContaining,
+  isCalendar,
+  nominalLength,
+} from '../schedule/intervals.ts';
+
+/**
+ * Cuts `[from, to)` into steps of one interval, at most `limit`, in order. Day and week steps end where the
+ * schedule's own intervals end, through daylight saving, too; shorter ones are counted from `from`. The last one is cut at
+ * `to` (B1; upstream drops it, engine.md §5.4, and with it its rows).
+ */
+export function backfillSteps(cadence: Cadence, from: number, to: number, limit: number): DataInterval[] {
+  const after = (start: number) =>
+    isCalendar(cadence.interval)
+      ? intervalContaining(cadence, start).end
+      : start + nominalLength(cadence.interval);
+  const steps: DataInterval[] = [];
+  for (let start = from; start < to && steps.length < limit; ) {
+    const end = Math.min(after(start), to);
+    steps.push({ start, end });
+    start = end;
+  }
+  return steps;
+}

@@ -1,0 +1,66 @@
+import type { BatchExportRow } from '../database/tables.ts';
+import { cancelBackfills } from './backfills/cancel.ts';
+import { appendLog } from './logs.ts';
+import type { RunPorts, Trx } from './ports.ts';
+import { runEndedIntervals } from './schedule/advance.ts';
+
+/** Failures in a row after which an export is paused (engine.md §6). */
+const FAILURES = 3;
+
+/**
+ * Pauses the schedule: intervals that ended so far get their runs, then nothing more is due (S2, S4). The caller holds
+ * the export's lock. Returns the row as it is now.
+ */
+export async function pauseSchedule(
+  trx: Trx,
+  ports: RunPorts,
+  batchExport: BatchExportRow,
+  now: number,
+): Promise<BatchExportRow> {
+  const { cursor } = await runEndedIntervals(trx, ports, batchExport, now);
+  return trx
+    .updateTable('batch_exports')
+    .set({ paused: true, next_interval_start: new Date(cursor), next_due_at: null })
+    .where('id', '=', batchExport.id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+/**
+ * Pauses an export whose last three runs failed and cancels its backfills. Failures before the last edit or unpause do not
+ * count: a person may have mended what was wrong. Returns the runs cancelled.
+ */
+export async function pauseAfterFailures(
+  trx: Trx,
+  ports: RunPorts,
+  batchExport: BatchExportRow,
+  now: number,
+): Promise<string[]> {
+  if (batchExport.paused || batchExport.deleted_at) return [];
+  const latest = await trx
+    .selectFrom('batch_export_runs')
+    .select('status')
+    .where('batch_export_id', '=', batchExport.id)
+    .where('status', 'in', ['Completed', 'Failed', 'FailedRetryable'])
+    .where('finished_at', '>=', batchExport.last_updated_at)
+    .orderBy('last_updated_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(FAILURES)
+    .execute();
+  if (latest.length < FAILURES || latest.some((run) => run.status === 'Completed')) return [];
+  await pauseSchedule(trx, ports, batchExport, now);
+  await trx
+    .updateTable('batch_exports')
+    .set({ last_paused_at: new Date(now), last_updated_at: new Date(now) })
+    .where('id', '=', batchExport.id)
+    .execute();
+  const message = `Paused: the last ${FAILURES} runs failed. Mend the cause, retry them, and unpause.`;
+  const line = {
+    teamId: batchExport.team_id,
+    exportId: batchExport.id,
+    runId: null,
+    level: 'WARNING' as const,
+  };
+  await appendLog(trx, [{ ...line, message }], now);
+  return cancelBackfills(trx, { exportId: batchExport.id }, now);
+}

@@ -1,0 +1,69 @@
+import type { RunRow } from '../../database/tables.ts';
+import { advanceBackfill } from '../backfills/advance.ts';
+import { appendLog } from '../logs.ts';
+import type { RunPorts, Trx } from '../ports.ts';
+import { statesAccepting } from './machine.ts';
+
+/**
+ * Cancels a run and what follows from it. False when it had ended already: nothing changed
+ * (contract.md §7.2).
+ */
+export async function cancelRun(
+  ports: RunPorts,
+  run: Pick<RunRow, 'id' | 'batch_export_id'>,
+): Promise<boolean> {
+  const now = ports.clock.now();
+  const cancelled = await ports.db.transaction().execute(async (trx) => {
+    const batchExport = await trx
+      .selectFrom('batch_exports')
+      .selectAll()
+      .where('id', '=', run.batch_export_id)
+      .forUpdate()
+      .executeTakeFirstOrThrow();
+    const ids = await cancelRuns(trx, { runId: run.id }, now);
+    const { backfill_id: backfillId } = await trx
+      .selectFrom('batch_export_runs')
+      .select('backfill_id')
+      .where('id', '=', run.id)
+      .executeTakeFirstOrThrow();
+    if (ids.length > 0 && backfillId) await advanceBackfill(trx, ports, batchExport, backfillId, now);
+    return ids;
+  });
+  for (const id of cancelled) ports.onRunCancelled(id);
+  return cancelled.length > 0;
+}
+
+/** Which runs to cancel: one, those of a backfill, or all of an export. */
+export type RunsOf =
+  | { readonly runId: string }
+  | { readonly backfillId: string }
+  | { readonly exportId: string };
+
+/** Cancels the active ones of these runs; returns their ids, for `onRunCancelled` after the commit. */
+export async function cancelRuns(trx: Trx, which: RunsOf, now: number): Promise<string[]> {
+  const update = trx
+    .updateTable('batch_export_runs')
+    .set({
+      status: 'Cancelled',
+      finished_at: new Date(now),
+      next_attempt_at: null,
+      last_updated_at: new Date(now),
+    })
+    .where('status', 'in', statesAccepting('cancel'))
+    .returning(['id', 'team_id', 'batch_export_id']);
+  const rows = await ('runId' in which
+    ? update.where('id', '=', which.runId)
+    : 'backfillId' in which
+      ? update.where('backfill_id', '=', which.backfillId)
+      : update.where('batch_export_id', '=', which.exportId)
+  ).execute();
+  const lines = rows.map((row) => ({
+    teamId: row.team_id,
+    exportId: row.batch_export_id,
+    runId: row.id,
+    level: 'WARNING' as const,
+    message: 'Run cancelled.',
+  }));
+  await appendLog(trx, lines, now);
+  return rows.map((row) => row.id);
+}

@@ -1,0 +1,70 @@
+import type { BatchExportRow } from '../../database/tables.ts';
+import type { Outcome } from '../../export/outcome.ts';
+import { advanceBackfill } from '../backfills/advance.ts';
+import { appendLog } from '../logs.ts';
+import { pauseAfterFailures } from '../pause.ts';
+import type { RunPorts, Trx } from '../ports.ts';
+import { type Claim, storable, write } from './store.ts';
+
+export type Ending =
+  | { readonly status: 'Completed'; readonly outcome: Outcome }
+  | { readonly status: 'Failed' | 'FailedRetryable'; readonly error: string };
+
+/**
+ * Ends a claimed run, and in the same transaction does what follows: the log line, the automatic pause after three
+ * failures in a row, the next run of its backfill. Throws `run_superseded`, `run_cancelled`: then nothing happened, and
+ * what the run published for itself alone must be taken back by whoever published it.
+ */
+export async function finishRun(ports: RunPorts, claim: Claim, ending: Ending): Promise<void> {
+  const now = ports.clock.now();
+  const cancelled = await ports.db.transaction().execute(async (trx) => {
+    const run = await trx
+      .selectFrom('batch_export_runs')
+      .select(['batch_export_id', 'backfill_id'])
+      .where('id', '=', claim.id)
+      .executeTakeFirstOrThrow();
+    const batchExport = await trx
+      .selectFrom('batch_exports')
+      .selectAll()
+      .where('id', '=', run.batch_export_id)
+      .forUpdate()
+      .executeTakeFirstOrThrow();
+    await write(trx, claim, {
+      ...columns(ending),
+      finished_at: new Date(now),
+      last_updated_at: new Date(now),
+    });
+    await tell(trx, batchExport, claim.id, ending, now);
+    const stopped =
+      ending.status === 'Completed' ? [] : await pauseAfterFailures(trx, ports, batchExport, now);
+    if (run.backfill_id) await advanceBackfill(trx, ports, batchExport, run.backfill_id, now);
+    return stopped;
+  });
+  for (const runId of cancelled) ports.onRunCancelled(runId);
+}
+
+function columns(ending: Ending) {
+  if (ending.status !== 'Completed') {
+    return { status: ending.status, latest_error: storable(ending.error), next_attempt_at: null };
+  }
+  const { outcome } = ending;
+  return {
+    status: ending.status,
+    latest_error: null,
+    next_attempt_at: null,
+    records_completed: outcome.rows,
+    records_total_count: outcome.proof.source.rows,
+    bytes_exported: outcome.bytes,
+    files: JSON.stringify(outcome.files),
+    proof: JSON.stringify({ ...outcome.proof, cleaned: outcome.cleaned }),
+  };
+}
+
+async function tell(trx: Trx, batchExport: BatchExportRow, runId: string, ending: Ending, now: number) {
+  const common = { teamId: batchExport.team_id, exportId: batchExport.id, runId };
+  const line =
+    ending.status === 'Completed'
+      ? { ...common, level: 'INFO' as const, message: `Run completed: ${ending.outcome.rows} rows exported.` }
+      : { ...common, level: 'ERROR' as const, message: `Run failed: ${ending.error}` };
+  await appendLog(trx, [line], now);
+}

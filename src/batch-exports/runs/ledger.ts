@@ -1,0 +1,76 @@
+import { sql } from 'kysely';
+import type { Ledger, LedgerEntry } from '../../export/outcome.ts';
+import { type Slice, sliceName } from '../../export/spec.ts';
+import type { Clock } from '../../work/clock.ts';
+import type { Db } from '../ports.ts';
+import { askOf } from './ask.ts';
+import { assertClaim, type Claim } from './store.ts';
+
+/** The ledger of finished slices of one claimed run (table `run_slices`). A resumed run skips what is in it. */
+export function openLedger(db: Db, clock: Clock, claim: Claim): Ledger {
+  return {
+    entries: () => readEntries(db, claim.id),
+    record: (entry) => record(db, claim, entry, clock.now()),
+    forget: (slice) => forget(db, claim, slice),
+    assertOwned: () => assertClaim(db, claim),
+    previousKeys: () => previousKeys(db, claim.id),
+  };
+}
+
+async function readEntries(db: Db, runId: string): Promise<LedgerEntry[]> {
+  const rows = await db.selectFrom('run_slices').selectAll().where('run_id', '=', runId).execute();
+  return rows.map((row) => {
+    const [part, of] = row.slice.split('/').map(Number) as [number, number];
+    return {
+      slice: { part, of },
+      rows: row.rows,
+      bytes: row.bytes,
+      staged: row.file as unknown as LedgerEntry['staged'],
+    };
+  });
+}
+
+/** One statement: the row is locked against a newer claim while the slice is written. */
+async function record(db: Db, claim: Claim, entry: LedgerEntry, now: number): Promise<void> {
+  const written = await sql`
+    insert into run_slices (run_id, slice, attempt, rows, bytes, file, finished_at)
+    select id, ${sliceName(entry.slice)}, attempt, ${entry.rows}::bigint, ${entry.bytes}::bigint,
+           ${JSON.stringify(entry.staged)}::jsonb, ${new Date(now)}::timestamptz
+      from batch_export_runs
+     where id = ${claim.id} and attempt = ${claim.attempt} and status = 'Running'
+       for share
+    on conflict (run_id, slice) do update
+       set attempt = excluded.attempt, rows = excluded.rows, bytes = excluded.bytes,
+           file = excluded.file, finished_at = excluded.finished_at`.execute(db);
+  if (written.numAffectedRows !== 1n) await assertClaim(db, claim);
+}
+
+async function forget(db: Db, claim: Claim, slice: Slice): Promise<void> {
+  const gone = await sql`
+    delete from run_slices
+     where run_id = (select id from batch_export_runs
+                      where id = ${claim.id} and attempt = ${claim.attempt} and status = 'Running' for share)
+       and slice = ${sliceName(slice)}`.execute(db);
+  if (gone.numAffectedRows !== 1n) await assertClaim(db, claim);
+}
+
+/** Keys published by the other runs that share this one's output; what it publishes replaces them. */
+async function previousKeys(db: Db, runId: string): Promise<string[]> {
+  const run = await db
+    .selectFrom('batch_export_runs')
+    .selectAll()
+    .where('id', '=', runId)
+    .executeTakeFirstOrThrow();
+  const { root } = await askOf(db, run);
+  const rows = await db
+    .selectFrom('batch_export_runs as run')
+    .leftJoin('batch_export_backfills as backfill', 'backfill.id', 'run.backfill_id')
+    .select('run.files')
+    .where('run.batch_export_id', '=', run.batch_export_id)
+    .where((eb) => eb.or([eb('run.id', '=', root), eb('backfill.retry_of', '=', root)]))
+    .where('run.id', '!=', runId)
+    .where('run.files', 'is not', null)
+    .execute();
+  const keys = rows.flatMap((row) => row.files ?? []).map((file) => String(file.key));
+  return [...new Set(keys)];
+}

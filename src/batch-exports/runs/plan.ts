@@ -1,0 +1,98 @@
+import { sql } from 'kysely';
+import type { Region } from '../../database/tables.ts';
+import type { Db, Trx } from '../ports.ts';
+import { askOf } from './ask.ts';
+import { HOLDING_RUN_STATES } from './machine.ts';
+import { type Plan, planRegions } from './regions.ts';
+import { type Claim, write } from './store.ts';
+
+/**
+ * Fixes which rows the claimed run delivers, at its first plan; later attempts get the same answer (R5).
+ * Under a lock on the export's row, so that no row is given to two runs (R6). Throws `run_superseded`,
+ * `run_cancelled`.
+ */
+export async function planRun(db: Db, claim: Claim, now: number): Promise<Plan> {
+  return db.transaction().execute(async (trx) => {
+    const { batch_export_id: exportId } = await trx
+      .selectFrom('batch_export_runs')
+      .select('batch_export_id')
+      .where('id', '=', claim.id)
+      .executeTakeFirstOrThrow();
+    await lockExport(trx, exportId);
+    const run = await trx
+      .selectFrom('batch_export_runs')
+      .selectAll()
+      .where('id', '=', claim.id)
+      .executeTakeFirstOrThrow();
+    const { region, root } = await askOf(trx, run);
+    // Only events are append-only; the others merge by key, and a row asked for twice is harmless.
+    const others =
+      run.region || run.snapshot.model !== 'events' ? [] : await othersPlans(trx, exportId, root, region);
+    const plan = run.region ? { region, excludes: run.excludes ?? [] } : planRegions(region, others);
+    await write(trx, claim, {
+      region: JSON.stringify(plan.region),
+      excludes: JSON.stringify(plan.excludes),
+      last_updated_at: new Date(now),
+    });
+    return plan;
+  });
+}
+
+/** Whoever creates, plans or ends runs of an export holds this lock first. */
+export async function lockExport(trx: Trx, exportId: string): Promise<void> {
+  await trx
+    .selectFrom('batch_exports')
+    .select('id')
+    .where('id', '=', exportId)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+}
+
+/** What other outputs of the export hold within reach of `region`. */
+async function othersPlans(trx: Trx, exportId: string, root: string, region: Region): Promise<Plan[]> {
+  const held = sql`
+    select run.region, run.excludes,
+           (run.region->>'arrivalFrom')::bigint as arrival_from,
+           (run.region->>'arrivalTo')::bigint as arrival_to,
+           run.excludes = '[]' and run.region->>'eventFrom' is null and run.region->>'eventTo' is null
+             and run.region->>'arrivalFrom' is not null and run.region->>'arrivalTo' is not null as plain
+      from batch_export_runs run
+      left join batch_export_backfills backfill on backfill.id = run.backfill_id
+     where run.batch_export_id = ${exportId}
+       and run.status in (${sql.join(HOLDING_RUN_STATES)})
+       and run.region is not null
+       and run.id <> ${root}
+       and backfill.retry_of is distinct from ${root}`;
+  const within = sql`
+    coalesce(arrival_from < ${region.arrivalTo}::bigint, true)
+    and coalesce(arrival_to > ${region.arrivalFrom}::bigint, true)`;
+  // A year of five-minute runs is 105,120 rows and one contiguous stretch of time: the database joins them.
+  const stretches = await sql<{ arrival_from: number; arrival_to: number }>`
+    with held as (${held}),
+    marked as (
+      select arrival_from, arrival_to,
+             coalesce(arrival_from > max(arrival_to) over (order by arrival_from, arrival_to
+               rows between unbounded preceding and 1 preceding), true)::int as gap
+        from held where plain and ${within}),
+    numbered as (
+      select arrival_from, arrival_to,
+             sum(gap) over (order by arrival_from, arrival_to rows unbounded preceding) as stretch
+        from marked)
+    select min(arrival_from) as arrival_from, max(arrival_to) as arrival_to
+      from numbered group by stretch`.execute(trx);
+  const others = await sql<Plan>`
+    with held as (${held})
+    select region, excludes from held where not plain and ${within}`.execute(trx);
+  return [
+    ...stretches.rows.map((row) => ({
+      region: {
+        arrivalFrom: row.arrival_from,
+        arrivalTo: row.arrival_to,
+        eventFrom: null,
+        eventTo: null,
+      },
+      excludes: [],
+    })),
+    ...others.rows,
+  ];
+}

@@ -1,0 +1,39 @@
+import type { BatchExportRow } from '../../database/tables.ts';
+
+/** An export's configuration as it was when a run was created. Secrets are looked up when it runs. */
+export interface RunSnapshot {
+  readonly model: string;
+  readonly interval: string;
+  readonly timezone: string;
+  readonly destination: {
+    readonly type: string;
+    /** Public keys only. */
+    readonly config: Readonly<Record<string, unknown>>;
+    readonly integrationId: number | null;
+  };
+  readonly filters: readonly Readonly<Record<string, unknown>>[] | null;
+  readonly hogqlQuery: string | null;
+  readonly hogqlModifiers: Readonly<Record<string, unknown>> | null;
+  readonly primaryKey: readonly string[] | null;
+  readonly versionKey: readonly string[] | null;
+  readonly incrementalMode: string;
+}
+
+export function snapshotOf(row: BatchExportRow): RunSnapshot {
+  return {
+    model: row.model,
+    interval: row.interval,
+    timezone: row.timezone,
+    destination: {
+      type: row.destination_type,
+      config: row.destination_config,
+      integrationId: row.integration_id,
+    },
+    filters: row.filters,
+    hogqlQuery: row.hogql_query,
+    hogqlModifiers: row.hogql_modifiers,
+    primaryKey: row.primary_key,
+    versionKey: row.version_key,
+    incrementalMode: row.incremental_mode,
+  };
+}

@@ -1,0 +1,183 @@
+import { sql, type Updateable } from 'kysely';
+import type { RunRow, RunsTable } from '../../database/tables.ts';
+import { SluiceError } from '../../errors/error.ts';
+import type { Db, Enqueue, Trx } from '../ports.ts';
+import { askOf } from './ask.ts';
+import { statesAccepting } from './machine.ts';
+import type { Plan } from './regions.ts';
+import type { RunSnapshot } from './snapshot.ts';
+
+/** A worker's hold on a run. Every write carries it and is refused once a newer claim exists (R2). */
+export interface Claim {
+  readonly id: string;
+  readonly attempt: number;
+}
+
+/** A run as the worker that claimed it sees it. Times in milliseconds since the epoch. */
+export interface ClaimedRun extends Claim {
+  readonly teamId: number;
+  readonly exportId: string;
+  readonly backfillId: string | null;
+  readonly interval: { readonly start: number | null; readonly end: number };
+  /** The arrival watermark must have reached this before the run may read. */
+  readonly readableFrom: number;
+  readonly snapshot: RunSnapshot;
+  /** Null until the first plan. */
+  readonly plan: Plan | null;
+  readonly createdAt: number;
+}
+
+/**
+ * Takes a run: raises `attempt`, which fences whoever had it before (R1, R2). Null when there is nothing left to do:
+ * the run has ended or is not known.
+ */
+export async function claimRun(
+  db: Db,
+  options: { readonly runId: string; readonly worker: string; readonly now: number },
+): Promise<ClaimedRun | null> {
+  const row = await db
+    .updateTable('batch_export_runs')
+    .set({
+      attempt: sql`attempt + 1`,
+      status: 'Running',
+      worker: options.worker,
+      next_attempt_at: null,
+      last_updated_at: new Date(options.now),
+    })
+    .where('id', '=', options.runId)
+    .where('status', 'in', statesAccepting('claim'))
+    .returningAll()
+    .executeTakeFirst();
+  return row ? claimedRun(db, row) : null;
+}
+
+async function claimedRun(db: Db, row: RunRow): Promise<ClaimedRun> {
+  const { region } = await askOf(db, row);
+  return {
+    id: row.id,
+    attempt: row.attempt,
+    teamId: row.team_id,
+    exportId: row.batch_export_id,
+    backfillId: row.backfill_id,
+    interval: {
+      start: row.data_interval_start?.getTime() ?? null,
+      end: row.data_interval_end.getTime(),
+    },
+    readableFrom: region.arrivalTo ?? row.data_interval_end.getTime(),
+    snapshot: row.snapshot as unknown as RunSnapshot,
+    plan: row.region ? { region: row.region, excludes: row.excludes ?? [] } : null,
+    createdAt: row.created_at.getTime(),
+  };
+}
+
+/** Throws `run_superseded` or `run_cancelled` when the claim does not hold the run any more. */
+export async function assertClaim(db: Db | Trx, claim: Claim): Promise<void> {
+  const held = await db
+    .selectFrom('batch_export_runs')
+    .select('id')
+    .where('id', '=', claim.id)
+    .where('attempt', '=', claim.attempt)
+    .where('status', '=', 'Running')
+    .executeTakeFirst();
+  if (!held) throw await lost(db, claim);
+}
+
+/** Of several claims, those that are lost, and why: for a worker that watches over its runs. */
+export async function lostClaims(
+  db: Db,
+  claims: readonly Claim[],
+): Promise<readonly { readonly id: string; readonly why: SluiceError }[]> {
+  if (claims.length === 0) return [];
+  const rows = await db
+    .selectFrom('batch_export_runs')
+    .select(['id', 'attempt', 'status'])
+    .where(
+      'id',
+      'in',
+      claims.map((claim) => claim.id),
+    )
+    .execute();
+  return claims.flatMap((claim) => {
+    const row = rows.find((candidate) => candidate.id === claim.id);
+    if (row?.status === 'Running' && row.attempt === claim.attempt) return [];
+    return [{ id: claim.id, why: reason(row?.status) }];
+  });
+}
+
+/** Shows how many rows the run will export. */
+export async function setPlanned(db: Db, claim: Claim, total: number, now: number): Promise<void> {
+  await write(db, claim, { records_total_count: total, last_updated_at: new Date(now) });
+}
+
+/** Shows how far the run is. */
+export async function setProgress(
+  db: Db,
+  claim: Claim,
+  done: { readonly rows: number; readonly bytes: number },
+  now: number,
+): Promise<void> {
+  await write(db, claim, {
+    records_completed: done.rows,
+    bytes_exported: done.bytes,
+    last_updated_at: new Date(now),
+  });
+}
+
+/** Keeps the failure on the run and enqueues the next attempt, in one transaction. The run stays Running. */
+export async function setRetrying(
+  db: Db,
+  enqueue: Enqueue,
+  claim: Claim,
+  failure: { readonly at: number; readonly error: string; readonly now: number },
+): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    await write(trx, claim, {
+      next_attempt_at: new Date(failure.at),
+      latest_error: storable(failure.error),
+      last_updated_at: new Date(failure.now),
+    });
+    await enqueue(trx, [claim.id], failure.at);
+  });
+}
+
+/** Puts a run that may not read yet back into the queue for `at`. */
+export async function postponeRun(
+  db: Db,
+  enqueue: Enqueue,
+  claim: Claim,
+  times: { readonly at: number; readonly now: number },
+): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    await write(trx, claim, { next_attempt_at: new Date(times.at), last_updated_at: new Date(times.now) });
+    await enqueue(trx, [claim.id], times.at);
+  });
+}
+
+/** Postgres text cannot hold NUL. */
+export const storable = (text: string): string => text.replaceAll('\0', '').toWellFormed();
+
+type RunUpdate = Updateable<RunsTable> & { readonly last_updated_at: Date };
+
+/** The fenced write: all of it, or `run_superseded` / `run_cancelled`. */
+export async function write(db: Db | Trx, claim: Claim, values: RunUpdate): Promise<void> {
+  const result = await db
+    .updateTable('batch_export_runs')
+    .set(values)
+    .where('id', '=', claim.id)
+    .where('attempt', '=', claim.attempt)
+    .where('status', '=', 'Running')
+    .executeTakeFirst();
+  if (result.numUpdatedRows !== 1n) throw await lost(db, claim);
+}
+
+async function lost(db: Db | Trx, claim: Claim): Promise<SluiceError> {
+  const row = await db
+    .selectFrom('batch_export_runs')
+    .select('status')
+    .where('id', '=', claim.id)
+    .executeTakeFirst();
+  return reason(row?.status);
+}
+
+const reason = (status: string | undefined): SluiceError =>
+  new SluiceError(status === 'Cancelled' ? 'run_cancelled' : 'run_superseded');
