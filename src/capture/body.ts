@@ -1,0 +1,82 @@
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip, inflate, zstdDecompress } from 'node:zlib';
+import { SluiceError } from '../errors/error.ts';
+
+/** The largest body, as sent and as unpacked, bytes: PostHog's limit for a batch. */
+export const MAX_BODY_BYTES = 20 * 1024 * 1024;
+
+export interface SentBody {
+  readonly raw: Buffer;
+  readonly contentType: string;
+  readonly contentEncoding: string;
+  /** The query's `compression`: `gzip-js`, `gzip`, `base64` or nothing. */
+  readonly compression: string;
+}
+
+const unpackers = {
+  gzip: promisify(gunzip),
+  br: promisify(brotliDecompress),
+  deflate: promisify(inflate),
+  zstd: promisify(zstdDecompress),
+};
+const options = { maxOutputLength: MAX_BODY_BYTES };
+
+/**
+ * The JSON text inside a capture request's body. posthog-node sends JSON with `Content-Encoding: gzip`;
+ * posthog-js sends gzip as `text/plain` without that header, or `data=<base64>` as a form (beacons), or
+ * plain JSON: so gzip is known by its first two bytes, whatever the request says of itself.
+ *
+ * Throws `request_too_large` when more than 20 MB come out, `parse_error` when nothing readable does.
+ */
+export async function bodyText(body: SentBody): Promise<string> {
+  const bytes = await unpack(body.raw, body.contentEncoding);
+  const text = decodeUtf8(bytes);
+  const form = isForm(text, body.contentType) ? new URLSearchParams(text) : undefined;
+  const data = form?.get('data') ?? text;
+  return (await decodeData(data, form?.get('compression') || body.compression)).trim();
+}
+
+/** The JSON text in a `data` parameter or field: JSON itself, base64 of it, or base64 of its gzip. */
+export async function decodeData(data: string, compression: string): Promise<string> {
+  const first = data.trimStart().charAt(0);
+  if (first === '{' || first === '[') return data;
+  // A form parser turns an unescaped + of base64 into a space.
+  const base64 = data.replaceAll(' ', '+').trim();
+  if (compression !== 'base64' && !/^[\w+/=-]+$/.test(base64)) return data;
+  const bytes = Buffer.from(base64, 'base64');
+  return decodeUtf8(await unpack(bytes, ''));
+}
+
+async function unpack(bytes: Buffer, encoding: string): Promise<Buffer> {
+  if (bytes.length > MAX_BODY_BYTES) throw new SluiceError('request_too_large');
+  const kind = packing(bytes, encoding);
+  if (!kind) return bytes;
+  try {
+    // Something on the way may have packed a packed body once more.
+    return await unpack(await unpackers[kind](bytes, options), '');
+  } catch (error) {
+    if (error instanceof SluiceError) throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new SluiceError('request_too_large', { detail: 'The unpacked body is larger than 20 MB.' });
+    }
+    throw new SluiceError('parse_error', { detail: `The body is not valid ${kind}.`, cause: error });
+  }
+}
+
+function packing(bytes: Buffer, encoding: string): keyof typeof unpackers | undefined {
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return 'gzip';
+  const named = encoding.trim().toLowerCase();
+  return named === 'br' || named === 'deflate' || named === 'zstd' ? named : undefined;
+}
+
+function isForm(text: string, contentType: string): boolean {
+  return (
+    text.startsWith('data=') || contentType.toLowerCase().startsWith('application/x-www-form-urlencoded')
+  );
+}
+
+/** Bytes that are no UTF-8 become U+FFFD: one broken name must not lose a whole batch. */
+function decodeUtf8(bytes: Buffer): string {
+  const text = bytes.toString('utf8');
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+}

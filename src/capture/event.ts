@@ -1,0 +1,158 @@
+import { validate as isUuid, parse as parseUuid } from 'uuid';
+import { SluiceError } from '../errors/error.ts';
+import { elementsChain } from './elements.ts';
+import { objectMembers, type Span } from './json-spans.ts';
+import { isObject, type SentEvent } from './payload.ts';
+import { mergeObjects, spliceProperties } from './properties.ts';
+import { eventMicros, parseMicros } from './timestamps.ts';
+
+/** An event as it will be stored, but for the arrival stamp. Times are microseconds since the epoch. */
+export interface CapturedEvent {
+  /** 16 bytes. */
+  readonly uuid: Uint8Array;
+  readonly event: string;
+  /** JSON text. */
+  readonly properties: string;
+  readonly timestampMicros: number;
+  readonly distinctId: string;
+  readonly elementsChain: string;
+  readonly propertyless: boolean;
+}
+
+export interface Arrival {
+  readonly nowMicros: number;
+  /** By the client's clock; null = unknown or to be ignored. */
+  readonly sentAtMicros: number | null;
+  /** The client's address; null = not to be kept. */
+  readonly ip: string | null;
+  /** A new UUIDv7, 16 bytes, for events that come without one. */
+  newUuid(): Uint8Array;
+}
+
+/** Characters; PostHog cuts both at 200. */
+const MAX_NAME = 200;
+
+/**
+ * What will be stored of one sent event. Throws a validation error that names the field when the event
+ * has no name or no distinct id, or its properties are no object.
+ */
+export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): CapturedEvent {
+  const { value, spans } = sent;
+  const properties = readProperties(sent);
+  const ignoresSentAt = properties.$ignore_sent_at === true;
+  const ownSentAt = value.sent_at === undefined ? null : parseMicros(value.sent_at);
+  return {
+    uuid: typeof value.uuid === 'string' && isUuid(value.uuid) ? parseUuid(value.uuid) : arrival.newUuid(),
+    event: eventName(sent),
+    distinctId: distinctId(text, sent, properties),
+    timestampMicros: eventMicros(
+      {
+        timestamp: value.timestamp,
+        offset: value.offset,
+        sentAtMicros: ignoresSentAt ? null : (arrival.sentAtMicros ?? ownSentAt),
+      },
+      arrival.nowMicros,
+    ),
+    properties: propertiesText(text, spans, properties, arrival.ip),
+    elementsChain: chainOf(properties),
+    propertyless: properties.$process_person_profile === false,
+  };
+}
+
+function readProperties(sent: SentEvent): Readonly<Record<string, unknown>> {
+  const { properties } = sent.value;
+  if (properties === undefined || properties === null) return {};
+  if (isObject(properties)) return properties;
+  throw new SluiceError('incorrect_type', { attr: attr(sent, 'properties'), detail: 'Expected an object.' });
+}
+
+function eventName(sent: SentEvent): string {
+  const { event } = sent.value;
+  if (event === undefined || event === null) throw new SluiceError('required', { attr: attr(sent, 'event') });
+  if (typeof event !== 'string') throw new SluiceError('incorrect_type', { attr: attr(sent, 'event') });
+  if (event.trim() === '') throw new SluiceError('blank', { attr: attr(sent, 'event') });
+  return cut(event);
+}
+
+/** `distinct_id` at the top, then in the properties; what is no text is kept as its JSON text. */
+function distinctId(text: string, sent: SentEvent, properties: Readonly<Record<string, unknown>>): string {
+  const { value, spans } = sent;
+  for (const key of ['distinct_id', '$distinct_id']) {
+    const id = idText(text, value[key], spans.get(key));
+    if (id) return id;
+  }
+  const span = spans.get('properties');
+  const inner =
+    span && isObject(value.properties) && 'distinct_id' in properties
+      ? objectMembers(text, span.start).findLast(({ key }) => key === 'distinct_id')
+      : undefined;
+  const id = idText(text, properties.distinct_id, inner);
+  if (id) return id;
+  const absent = value.distinct_id === undefined || value.distinct_id === null;
+  throw new SluiceError(absent ? 'required' : 'blank', { attr: attr(sent, 'distinct_id') });
+}
+
+function idText(text: string, value: unknown, span: Span | undefined): string {
+  if (value === undefined || value === null) return '';
+  // The text as sent: a 20-digit number would lose its last digits on the way through a double.
+  const id = typeof value === 'string' || !span ? String(value) : text.slice(span.start, span.end);
+  return cut(id.trim());
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+function propertiesText(
+  text: string,
+  spans: ReadonlyMap<string, Span>,
+  properties: Readonly<Record<string, unknown>>,
+  ip: string | null,
+): string {
+  const span = isEmptyValue(text, spans.get('properties')) ? undefined : spans.get('properties');
+  const without = new Set<string>();
+  const add = new Map<string, string>();
+  for (const key of ['$elements', '$elements_chain']) if (key in properties) without.add(key);
+  for (const key of ['$set', '$set_once'])
+    addTopLevel(text, key, spans.get(key), span, properties, without, add);
+  if (ip !== null && !('$ip' in properties)) add.set('$ip', JSON.stringify(ip));
+  return spliceProperties({ text, span, without: without.size === 0 ? NOTHING : without, add });
+}
+
+/** posthog-js puts `$set` beside `properties`; it is stored inside, over what is there already. */
+function addTopLevel(
+  text: string,
+  key: string,
+  own: Span | undefined,
+  span: Span | undefined,
+  properties: Readonly<Record<string, unknown>>,
+  without: Set<string>,
+  add: Map<string, string>,
+): void {
+  if (!own || isEmptyValue(text, own)) return;
+  const inner =
+    span && key in properties
+      ? objectMembers(text, span.start).findLast((member) => member.key === key)
+      : undefined;
+  if (inner) without.add(key);
+  const mergeable = inner && text[inner.start] === '{' && text[own.start] === '{';
+  add.set(key, mergeable ? mergeObjects(text, inner, own) : text.slice(own.start, own.end));
+}
+
+function isEmptyValue(text: string, span: Span | undefined): boolean {
+  return span === undefined || text.startsWith('null', span.start);
+}
+
+function chainOf(properties: Readonly<Record<string, unknown>>): string {
+  if (typeof properties.$elements_chain === 'string') return properties.$elements_chain;
+  return Array.isArray(properties.$elements) ? elementsChain(properties.$elements) : '';
+}
+
+/** Never between the two halves of a surrogate pair. */
+function cut(text: string): string {
+  if (text.length <= MAX_NAME) return text;
+  const short = text.slice(0, MAX_NAME);
+  return /[\uD800-\uDBFF]$/.test(short) ? short.slice(0, -1) : short;
+}
+
+function attr(sent: SentEvent, field: string): string {
+  return sent.at ? `${sent.at}__${field}` : field;
+}

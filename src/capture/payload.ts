@@ -1,0 +1,107 @@
+import { SluiceError } from '../errors/error.ts';
+import { arrayItems, objectMembers, type Span, skipSpace } from './json-spans.ts';
+import { parseMicros } from './timestamps.ts';
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** One event as sent: its parsed value, and where its members stand in the text. */
+export interface SentEvent {
+  readonly value: JsonObject;
+  readonly spans: ReadonlyMap<string, Span>;
+  /** Where in the request, for errors: `batch__3`, or '' for a single event. */
+  readonly at: string;
+}
+
+export interface Payload {
+  readonly text: string;
+  readonly events: readonly SentEvent[];
+  /** The project key; null when the body has none. */
+  readonly token: string | null;
+  readonly sentAtMicros: number | null;
+  readonly historicalMigration: boolean;
+}
+
+/**
+ * Reads the JSON of a capture request: `{api_key, batch: […]}`, an array of events, or one event.
+ * Throws `parse_error` (not JSON) or a validation error (not events).
+ */
+export function readPayload(text: string): Payload {
+  const value = parse(text);
+  const start = skipSpace(text, 0);
+  if (Array.isArray(value)) {
+    const events = listEvents(text, value, start, '');
+    return { text, events, token: commonToken(events), sentAtMicros: null, historicalMigration: false };
+  }
+  if (!isObject(value))
+    throw new SluiceError('incorrect_type', { detail: 'Expected an event or a batch of events.' });
+  const spans = memberSpans(text, start);
+  const envelope = {
+    text,
+    sentAtMicros: parseMicros(value.sent_at),
+    historicalMigration: value.historical_migration === true,
+  };
+  if (value.batch === undefined) {
+    const events = [{ value, spans, at: '' }];
+    return { ...envelope, events, token: commonToken(events) };
+  }
+  if (!Array.isArray(value.batch)) throw new SluiceError('not_a_list', { attr: 'batch' });
+  const events = listEvents(text, value.batch, spans.get('batch')?.start ?? 0, 'batch');
+  return { ...envelope, events, token: tokenIn(value) ?? commonToken(events) };
+}
+
+function parse(text: string): unknown {
+  if (text === '') throw new SluiceError('parse_error', { detail: 'The request has no body.' });
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's own message quotes the body, which may hold anything.
+    throw new SluiceError('parse_error', { detail: 'The body is not valid JSON.' });
+  }
+}
+
+function listEvents(text: string, values: readonly unknown[], start: number, attr: string): SentEvent[] {
+  if (values.length === 0) throw new SluiceError('empty', { attr: attr || null });
+  const items = arrayItems(text, start);
+  return values.map((value, index) => {
+    const at = attr ? `${attr}__${index}` : String(index);
+    const item = items[index];
+    if (!isObject(value) || !item)
+      throw new SluiceError('incorrect_type', { attr: at, detail: 'Expected an event.' });
+    return { value, spans: memberSpans(text, item.start), at };
+  });
+}
+
+/** Of duplicate keys the last counts, as in the parsed value. */
+function memberSpans(text: string, start: number): Map<string, Span> {
+  return new Map(objectMembers(text, start).map((member) => [member.key, member]));
+}
+
+/** Where clients put the project key: `api_key`, `token`, `$token`, `properties.token`. */
+function tokenIn(value: JsonObject): string | null {
+  const properties = isObject(value.properties) ? value.properties : {};
+  for (const candidate of [value.api_key, value.token, value.$token, properties.token]) {
+    if (typeof candidate === 'string' && candidate !== '') return candidate;
+  }
+  return null;
+}
+
+/** One request belongs to one project: events that name two are refused. */
+function commonToken(events: readonly SentEvent[]): string | null {
+  let token: string | null = null;
+  for (const event of events) {
+    const own = tokenIn(event.value);
+    if (own === null || own === token) continue;
+    if (token !== null) {
+      throw new SluiceError('invalid_input', {
+        attr: 'api_key',
+        detail: 'The events of one request must carry the same project key.',
+      });
+    }
+    token = own;
+  }
+  return token;
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

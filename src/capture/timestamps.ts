@@ -1,0 +1,78 @@
+/** Times of events, in microseconds since the Unix epoch (whole numbers: exact up to the year 2255). */
+
+const MICROS_PER_MS = 1000;
+/** A timestamp further ahead than this becomes the time of arrival (PostHog's rule: 23 hours). */
+const FUTURE_LIMIT_MICROS = 23 * 3600 * 1_000_000;
+/** What ClickHouse's DateTime64(6) can hold begins in 1900; earlier becomes the epoch, as in PostHog. */
+const EARLIEST_MICROS = Date.UTC(1900, 0, 1) * MICROS_PER_MS;
+
+const ISO =
+  /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9})\d*)?)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?$/i;
+
+/**
+ * Reads what clients send as a time: ISO 8601 with up to nine decimals and any spelling of the zone
+ * (none = UTC), seconds or milliseconds since the epoch, or another spelling JavaScript knows (RFC
+ * 2822). `null` when it is none of these.
+ */
+export function parseMicros(value: unknown): number | null {
+  if (typeof value === 'number') return fromNumber(value);
+  if (typeof value !== 'string') return null;
+  const text = value.trim();
+  const iso = ISO.exec(text);
+  if (iso) return fromIso(iso);
+  if (/^\d{9,16}(\.\d+)?$/.test(text)) return fromNumber(Number(text));
+  const other = Date.parse(text);
+  return Number.isNaN(other) ? null : other * MICROS_PER_MS;
+}
+
+/** Below 10¹¹ it is seconds (until the year 5138), above milliseconds, above 10¹⁴ microseconds. */
+function fromNumber(value: number): number | null {
+  if (!Number.isFinite(value) || Math.abs(value) > 9e15) return null;
+  if (Math.abs(value) < 1e11) return Math.round(value * 1e6);
+  return Math.abs(value) < 1e14 ? Math.round(value * MICROS_PER_MS) : Math.round(value);
+}
+
+function fromIso(parts: RegExpExecArray): number | null {
+  const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', zone = 'Z'] = parts;
+  const date = new Date(0);
+  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+  date.setUTCHours(Number(hour), Number(minute), Number(second));
+  // Dates that do not exist (31 June, 25:00) roll over in JavaScript; a client that sends one is wrong.
+  const exists = date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day);
+  if (!exists || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return null;
+  const micros = Number(fraction.slice(0, 6).padEnd(6, '0'));
+  return date.getTime() * MICROS_PER_MS + micros - zoneMinutes(zone) * 60_000_000;
+}
+
+function zoneMinutes(zone: string): number {
+  if (zone === 'Z' || zone === 'z') return 0;
+  const minutes = Number(zone.slice(1, 3)) * 60 + Number(zone.slice(3).replace(':', '') || 0);
+  return zone.startsWith('-') ? -minutes : minutes;
+}
+
+export interface ClientTimes {
+  /** As sent: text or number; absent = the event happened now. */
+  readonly timestamp: unknown;
+  /** Milliseconds between the event and the sending, an old way to say when it happened. */
+  readonly offset: unknown;
+  /** When the client's clock said it sent the request; null when unknown or to be ignored. */
+  readonly sentAtMicros: number | null;
+}
+
+/**
+ * When an event happened by the server's clock. The client's clock may be wrong, but by the same
+ * amount in `timestamp` and `sent_at`: so now + (timestamp − sent_at). `offset` wins over both. Events
+ * more than 23 hours ahead happen now; those before 1900 at the epoch (PostHog's rules).
+ */
+export function eventMicros(times: ClientTimes, nowMicros: number): number {
+  let micros = nowMicros;
+  const timestamp = parseMicros(times.timestamp);
+  if (timestamp !== null) {
+    micros = times.sentAtMicros === null ? timestamp : nowMicros + (timestamp - times.sentAtMicros);
+  }
+  if (typeof times.offset === 'number' && Number.isFinite(times.offset)) {
+    micros = nowMicros - Math.round(times.offset * MICROS_PER_MS);
+  }
+  if (micros > nowMicros + FUTURE_LIMIT_MICROS) return nowMicros;
+  return micros < EARLIEST_MICROS ? 0 : micros;
+}
