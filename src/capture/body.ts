@@ -47,13 +47,14 @@ export async function decodeData(data: string, compression: string): Promise<str
   return decodeUtf8(await unpack(bytes, ''));
 }
 
-async function unpack(bytes: Buffer, encoding: string): Promise<Buffer> {
+/** `layers` ends it: there are gzip files that unpack to themselves. */
+async function unpack(bytes: Buffer, encoding: string, layers = 2): Promise<Buffer> {
   if (bytes.length > MAX_BODY_BYTES) throw new SluiceError('request_too_large');
   const kind = packing(bytes, encoding);
-  if (!kind) return bytes;
+  if (!kind || layers === 0) return bytes;
   try {
     // Something on the way may have packed a packed body once more.
-    return await unpack(await unpackers[kind](bytes, options), '');
+    return await unpack(await unpackers[kind](bytes, options), '', layers - 1);
   } catch (error) {
     if (error instanceof SluiceError) throw error;
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {

@@ -2,7 +2,7 @@ import { validate as isUuid, parse as parseUuid } from 'uuid';
 import { SluiceError } from '../errors/error.ts';
 import { elementsChain } from './elements.ts';
 import { objectMembers, type Span } from './json-spans.ts';
-import { isObject, type SentEvent } from './payload.ts';
+import { isObject, type JsonObject, type SentEvent } from './payload.ts';
 import { mergeObjects, spliceProperties } from './properties.ts';
 import { eventMicros, parseMicros } from './timestamps.ts';
 
@@ -38,7 +38,8 @@ const MAX_NAME = 200;
  */
 export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): CapturedEvent {
   const { value, spans } = sent;
-  const properties = readProperties(sent);
+  const own = readProperties(sent);
+  const properties = sent.defaults ? { ...sent.defaults, ...own } : own;
   const ignoresSentAt = properties.$ignore_sent_at === true;
   const ownSentAt = value.sent_at === undefined ? null : parseMicros(value.sent_at);
   return {
@@ -53,13 +54,13 @@ export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): C
       },
       arrival.nowMicros,
     ),
-    properties: propertiesText(text, spans, properties, arrival.ip),
+    properties: propertiesText(text, sent, own, arrival.ip),
     elementsChain: chainOf(properties),
     propertyless: properties.$process_person_profile === false,
   };
 }
 
-function readProperties(sent: SentEvent): Readonly<Record<string, unknown>> {
+function readProperties(sent: SentEvent): JsonObject {
   const { properties } = sent.value;
   if (properties === undefined || properties === null) return {};
   if (isObject(properties)) return properties;
@@ -75,7 +76,7 @@ function eventName(sent: SentEvent): string {
 }
 
 /** `distinct_id` at the top, then in the properties; what is no text is kept as its JSON text. */
-function distinctId(text: string, sent: SentEvent, properties: Readonly<Record<string, unknown>>): string {
+function distinctId(text: string, sent: SentEvent, properties: JsonObject): string {
   const { value, spans } = sent;
   for (const key of ['distinct_id', '$distinct_id']) {
     const id = idText(text, value[key], spans.get(key));
@@ -103,8 +104,8 @@ const NOTHING: ReadonlySet<string> = new Set();
 
 function propertiesText(
   text: string,
-  spans: ReadonlyMap<string, Span>,
-  properties: Readonly<Record<string, unknown>>,
+  { spans, defaults = {} }: SentEvent,
+  properties: JsonObject,
   ip: string | null,
 ): string {
   const span = isEmptyValue(text, spans.get('properties')) ? undefined : spans.get('properties');
@@ -113,6 +114,9 @@ function propertiesText(
   for (const key of ['$elements', '$elements_chain']) if (key in properties) without.add(key);
   for (const key of ['$set', '$set_once'])
     addTopLevel(text, key, spans.get(key), span, properties, without, add);
+  for (const [key, value] of Object.entries(defaults)) {
+    if (!(key in properties)) add.set(key, JSON.stringify(value));
+  }
   if (ip !== null && !('$ip' in properties)) add.set('$ip', JSON.stringify(ip));
   return spliceProperties({ text, span, without: without.size === 0 ? NOTHING : without, add });
 }
@@ -123,7 +127,7 @@ function addTopLevel(
   key: string,
   own: Span | undefined,
   span: Span | undefined,
-  properties: Readonly<Record<string, unknown>>,
+  properties: JsonObject,
   without: Set<string>,
   add: Map<string, string>,
 ): void {
@@ -141,7 +145,7 @@ function isEmptyValue(text: string, span: Span | undefined): boolean {
   return span === undefined || text.startsWith('null', span.start);
 }
 
-function chainOf(properties: Readonly<Record<string, unknown>>): string {
+function chainOf(properties: JsonObject): string {
   if (typeof properties.$elements_chain === 'string') return properties.$elements_chain;
   return Array.isArray(properties.$elements) ? elementsChain(properties.$elements) : '';
 }

@@ -2,7 +2,7 @@ import { SluiceError } from '../errors/error.ts';
 import { arrayItems, objectMembers, type Span, skipSpace } from './json-spans.ts';
 import { parseMicros } from './timestamps.ts';
 
-type JsonObject = Readonly<Record<string, unknown>>;
+export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** One event as sent: its parsed value, and where its members stand in the text. */
 export interface SentEvent {
@@ -10,6 +10,8 @@ export interface SentEvent {
   readonly spans: ReadonlyMap<string, Span>;
   /** Where in the request, for errors: `batch__3`, or '' for a single event. */
   readonly at: string;
+  /** Properties the event has when it does not carry them itself (what v1 sends beside them). */
+  readonly defaults?: JsonObject;
 }
 
 export interface Payload {

@@ -35,7 +35,7 @@ export interface RowContext {
 
 const PERSON_FULL = 0;
 const PERSON_PROPERTYLESS = 1;
-/** Bytes of a row beside its texts: ids, times, lengths of at most 5 bytes each. */
+/** More than the ids, times and lengths between two texts take, so that only texts make room. */
 const FIXED_BYTES = 128;
 /** `_timestamp` (4 bytes), the null flag of `inserted_at` (1) and its value (8). */
 const STAMP_BYTES = 13;
@@ -45,9 +45,7 @@ export function encodeRows(events: readonly CapturedEvent[], context: RowContext
   const writer = new RowWriter(events.reduce((sum, { properties }) => sum + properties.length + 256, 256));
   const stampOffsets: number[] = [];
   for (const event of events) {
-    writer.reserve(
-      FIXED_BYTES + 3 * (event.event.length + event.distinctId.length + event.elementsChain.length),
-    );
+    writer.reserve(FIXED_BYTES);
     writer.uuid(event.uuid);
     writer.text(event.event);
     writer.text(event.properties);
