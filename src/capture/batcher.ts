@@ -36,6 +36,8 @@ const DEFAULTS: BatcherLimits = {
   retryDelaysMs: [100, 400, 1500],
 };
 
+/** Events of 100 different months in one insert are unusual, not wrong. */
+const SETTINGS = { max_partitions_per_insert_block: 0 };
 const RETRY_AFTER_SECONDS = 5;
 
 interface Waiting {
@@ -125,7 +127,10 @@ export class Batcher {
       const wait = this.#lastInsertAt + this.#limits.lingerMs - this.#ports.clock.now();
       // A clock that was set back must not make anyone wait for it.
       const lingers = wait > 0 && wait <= this.#limits.lingerMs && this.#waitingRows < this.#limits.eagerRows;
-      if (lingers && !this.#closing) return this.#wakeIn(wait);
+      if (lingers && !this.#closing) {
+        this.#wakeIn(wait);
+        return;
+      }
       this.#begin(this.#take());
     }
   }
@@ -175,7 +180,13 @@ export class Batcher {
     const { warehouse, clock, onFailure } = this.#ports;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await warehouse.insert({ table: 'events', columns: EVENT_COLUMNS, format: 'RowBinary', body });
+        return await warehouse.insert({
+          table: 'events',
+          columns: EVENT_COLUMNS,
+          format: 'RowBinary',
+          body,
+          settings: SETTINGS,
+        });
       } catch (error) {
         onFailure?.(error, attempt);
         const delay = this.#limits.retryDelaysMs[attempt - 1];

@@ -34,6 +34,7 @@ export async function capture(payload: Payload, sender: Sender, ports: CapturePo
   const arrival = {
     nowMicros,
     sentAtMicros: payload.sentAtMicros,
+    historicalMigration: payload.historicalMigration,
     ip: ports.keepIp ? sender.ip : null,
     newUuid: ports.newUuid,
   };

@@ -67,7 +67,7 @@ function withQuery(payload: Payload, path: string, request: EndpointRequest): Pa
   const sentAt = queryText(request, 'sent_at') || queryText(request, '_');
   return {
     ...payload,
-    sentAtMicros: payload.historicalMigration ? null : (payload.sentAtMicros ?? parseMicros(sentAt)),
+    sentAtMicros: payload.sentAtMicros ?? parseMicros(sentAt),
     events:
       path === 'engage'
         ? payload.events.map((event) => ({ ...event, value: { event: '$identify', ...event.value } }))
@@ -87,9 +87,8 @@ function postV1(ports: CapturePorts): Endpoint {
     handler: async (request) => {
       const payload = fromV1(readPayload(await bodyText(sentBody(request))), request.headers);
       const results = v1Results(payload.events);
-      const sentAtMicros = payload.historicalMigration ? null : payload.sentAtMicros;
       const key = bearerKey(request.headers.authorization);
-      await capture({ ...payload, sentAtMicros }, { key, ip: request.ip }, ports);
+      await capture(payload, { key, ip: request.ip }, ports);
       return { status: 200, body: { results } };
     },
   };

@@ -21,8 +21,10 @@ export interface CapturedEvent {
 
 export interface Arrival {
   readonly nowMicros: number;
-  /** By the client's clock; null = unknown or to be ignored. */
+  /** When the request was sent, by the client's clock; null = unknown. */
   readonly sentAtMicros: number | null;
+  /** Whether the timestamps are to be taken as they are: events of another time, not of a wrong clock. */
+  readonly historicalMigration: boolean;
   /** The client's address; null = not to be kept. */
   readonly ip: string | null;
   /** A new UUIDv7, 16 bytes, for events that come without one. */
@@ -37,10 +39,10 @@ const MAX_NAME = 200;
  * has no name or no distinct id, or its properties are no object.
  */
 export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): CapturedEvent {
-  const { value, spans } = sent;
+  const { value } = sent;
   const own = readProperties(sent);
   const properties = sent.defaults ? { ...sent.defaults, ...own } : own;
-  const ignoresSentAt = properties.$ignore_sent_at === true;
+  const ignoresSentAt = arrival.historicalMigration || properties.$ignore_sent_at === true;
   const ownSentAt = value.sent_at === undefined ? null : parseMicros(value.sent_at);
   return {
     uuid: typeof value.uuid === 'string' && isUuid(value.uuid) ? parseUuid(value.uuid) : arrival.newUuid(),

@@ -1,0 +1,205 @@
+import { describe, expect, it } from 'vitest';
+import { SluiceError } from '../errors/error.ts';
+import type { Insert } from '../warehouse/warehouse.ts';
+import { Batcher, type BatcherLimits } from './batcher.ts';
+import { encodeRows } from './rows.ts';
+import { createStamps } from './stamps.ts';
+
+/** Time that moves only when told to. */
+function manualClock(startMs: number) {
+  let now = startMs;
+  const sleepers = new Set<{ until: number; wake: () => void }>();
+  return {
+    now: () => now,
+    sleepers,
+    set: (ms: number) => {
+      now = ms;
+      for (const sleeper of sleepers) if (sleeper.until <= now) sleeper.wake();
+    },
+    sleep: (ms: number, signal?: AbortSignal) =>
+      new Promise<void>((resolve, reject) => {
+        const sleeper = { until: now + ms, wake: () => (sleepers.delete(sleeper), resolve()) };
+        sleepers.add(sleeper);
+        signal?.addEventListener('abort', () => (sleepers.delete(sleeper), reject(signal.reason)));
+      }),
+  };
+}
+
+/** A store whose inserts end when the test says so. */
+function store(limits: Partial<BatcherLimits> = {}) {
+  const clock = manualClock(1_000_000);
+  const inserts: { insert: Insert; stored: () => void; failed: (error: unknown) => void }[] = [];
+  const batcher = new Batcher({
+    clock,
+    stamps: createStamps(clock, 0),
+    limits,
+    warehouse: {
+      insert: (insert) =>
+        new Promise((resolve, reject) => inserts.push({ insert, stored: resolve, failed: reject })),
+    },
+  });
+  return { clock, inserts, batcher };
+}
+
+const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
+function rows(count: number, size = 1) {
+  const event = {
+    uuid: new Uint8Array(16),
+    event: 'e',
+    properties: 'x'.repeat(size),
+    timestampMicros: 0,
+    distinctId: 'd',
+    elementsChain: '',
+    propertyless: false,
+  };
+  return encodeRows(Array(count).fill(event), { teamId: 1, createdAtMicros: 0 });
+}
+
+const retryable = new SluiceError('warehouse_unavailable');
+
+function lengthOf(insert: Insert | undefined): number {
+  return (insert?.body as Buffer).length;
+}
+
+function stampOf(insert: Insert | undefined): bigint {
+  const body = insert?.body as Buffer;
+  return body.readBigInt64LE(body.length - 8);
+}
+
+describe('Batcher', () => {
+  it('inserts at once when idle, and all of one turn together', async () => {
+    const { batcher, inserts } = store();
+    const answers = [batcher.add(rows(1)), batcher.add(rows(2))];
+    await turn();
+    expect(inserts).toHaveLength(1);
+    expect(lengthOf(inserts[0]?.insert)).toBe(rows(3).bytes.length);
+    inserts[0]?.stored();
+    await Promise.all(answers);
+    expect(batcher.queuedBytes).toBe(0);
+  });
+
+  it('gathers what comes within 50 ms of an insert', async () => {
+    const { batcher, inserts, clock } = store();
+    const answers = [batcher.add(rows(1))];
+    await turn();
+    for (let ms = 10; ms < 50; ms += 10) {
+      clock.set(1_000_000 + ms);
+      answers.push(batcher.add(rows(1)));
+      await turn();
+    }
+    expect(inserts).toHaveLength(1);
+    clock.set(1_000_050);
+    await turn();
+    expect(inserts).toHaveLength(2);
+    for (const insert of inserts) insert.stored();
+    await Promise.all(answers);
+    expect(clock.sleepers.size).toBe(0);
+  });
+
+  it('does not wait when there is enough for an insert', async () => {
+    const { batcher, inserts } = store({ eagerRows: 10 });
+    const first = batcher.add(rows(1));
+    await turn();
+    const second = batcher.add(rows(10));
+    await turn();
+    expect(inserts).toHaveLength(2);
+    for (const insert of inserts) insert.stored();
+    await Promise.all([first, second]);
+  });
+
+  it('has at most two inserts under way and cuts at the byte limit, between requests', async () => {
+    const { batcher, inserts } = store({ maxInsertBytes: 3000, eagerRows: 1 });
+    const answers = Array.from({ length: 6 }, () => batcher.add(rows(1, 1300)));
+    await turn();
+    expect(inserts).toHaveLength(2);
+    inserts[0]?.stored();
+    await turn();
+    expect(inserts).toHaveLength(3);
+    inserts[1]?.stored();
+    inserts[2]?.stored();
+    await Promise.all(answers);
+    expect(inserts.map(({ insert }) => lengthOf(insert))).toEqual(Array(3).fill(rows(2, 1300).bytes.length));
+  });
+
+  it('stamps never go back, though the clock does', async () => {
+    const { batcher, inserts, clock } = store({ eagerRows: 1 });
+    const first = batcher.add(rows(1));
+    await turn();
+    clock.set(400_000);
+    const second = batcher.add(rows(1));
+    await turn();
+    expect(inserts.map(({ insert }) => stampOf(insert))).toEqual([1_000_000_000n, 1_000_000_001n]);
+    for (const insert of inserts) insert.stored();
+    await Promise.all([first, second]);
+  });
+
+  it('says which stamp is the oldest not stored', async () => {
+    const { batcher, inserts, clock } = store({ eagerRows: 1 });
+    expect(batcher.oldestInFlight()).toBeNull();
+    const first = batcher.add(rows(1));
+    await turn();
+    clock.set(1_000_500);
+    const second = batcher.add(rows(1));
+    await turn();
+    expect(batcher.oldestInFlight()).toBe(1_000_000);
+    inserts[0]?.stored();
+    await first;
+    expect(batcher.oldestInFlight()).toBe(1_000_500);
+    inserts[1]?.stored();
+    await second;
+    expect(batcher.oldestInFlight()).toBeNull();
+  });
+
+  it('repeats a refused insert with the same bytes', async () => {
+    const { batcher, inserts, clock } = store({ retryDelaysMs: [100] });
+    const answer = batcher.add(rows(1));
+    await turn();
+    inserts[0]?.failed(retryable);
+    await turn();
+    expect(inserts).toHaveLength(1);
+    clock.set(1_000_100);
+    await turn();
+    expect(inserts[1]?.insert.body).toEqual(inserts[0]?.insert.body);
+    expect(batcher.oldestInFlight()).toBe(1_000_000);
+    inserts[1]?.stored();
+    await answer;
+  });
+
+  it.each([
+    ['retries are used up', [], retryable],
+    ['trying again is useless', [100, 100], new SluiceError('warehouse_query')],
+  ])('tells every request to send again when %s', async (_, retryDelaysMs, failure) => {
+    const { batcher, inserts } = store({ retryDelaysMs });
+    const answers = Promise.allSettled([batcher.add(rows(1)), batcher.add(rows(1))]);
+    await turn();
+    inserts[0]?.failed(failure);
+    for (const answer of await answers) {
+      expect(answer).toMatchObject({ status: 'rejected', reason: { code: 'unavailable', retryAfter: 5 } });
+    }
+    expect(batcher.oldestInFlight()).toBeNull();
+    expect(batcher.queuedBytes).toBe(0);
+  });
+
+  it('refuses what does not fit its queue, but never the first', async () => {
+    const { batcher, inserts } = store({ maxQueueBytes: 100 });
+    const first = batcher.add(rows(1, 500));
+    await expect(batcher.add(rows(1))).rejects.toMatchObject({ code: 'unavailable', retryAfter: 5 });
+    await turn();
+    inserts[0]?.stored();
+    await first;
+  });
+
+  it('drains when closed and takes nothing more', async () => {
+    const { batcher, inserts } = store();
+    const first = batcher.add(rows(1));
+    await turn();
+    const second = batcher.add(rows(1));
+    const closed = batcher.close();
+    await expect(batcher.add(rows(1))).rejects.toMatchObject({ code: 'unavailable' });
+    await turn();
+    expect(inserts).toHaveLength(2);
+    for (const insert of inserts) insert.stored();
+    await Promise.all([first, second, closed]);
+  });
+});
