@@ -18,9 +18,13 @@ function manualClock(startMs: number) {
     },
     sleep: (ms: number, signal?: AbortSignal) =>
       new Promise<void>((resolve, reject) => {
-        const sleeper = { until: now + ms, wake: () => (sleepers.delete(sleeper), resolve()) };
+        const sleeper = { until: now + ms, wake: () => end(resolve) };
+        const end = (settle: () => void) => {
+          sleepers.delete(sleeper);
+          settle();
+        };
         sleepers.add(sleeper);
-        signal?.addEventListener('abort', () => (sleepers.delete(sleeper), reject(signal.reason)));
+        signal?.addEventListener('abort', () => end(() => reject(signal.reason)));
       }),
   };
 }
@@ -58,12 +62,17 @@ function rows(count: number, size = 1) {
 
 const retryable = new SluiceError('warehouse_unavailable');
 
+function bodyOf(insert: Insert | undefined): Buffer {
+  if (Buffer.isBuffer(insert?.body)) return insert.body;
+  throw new Error('There is no such insert.');
+}
+
 function lengthOf(insert: Insert | undefined): number {
-  return (insert?.body as Buffer).length;
+  return bodyOf(insert).length;
 }
 
 function stampOf(insert: Insert | undefined): bigint {
-  const body = insert?.body as Buffer;
+  const body = bodyOf(insert);
   return body.readBigInt64LE(body.length - 8);
 }
 
