@@ -25,7 +25,8 @@ export async function advanceBackfill(
     .forUpdate()
     .executeTakeFirst();
   if (!backfill) return [];
-  const room = ports.backfillParallelism - (await activeRuns(trx, batchExport.id));
+  // A person waits for a repeated run; it is one, and does not stand in line behind a long range.
+  const room = backfill.retry_of ? 1 : ports.backfillParallelism - (await activeRuns(trx, batchExport.id));
   const { intervals, next } = nextSteps(batchExport, backfill, Math.max(0, room));
   const created = await createRuns(trx, ports, batchExport, intervals, { now, backfillId });
   const finished = next === null && created.length === 0 && (await runsOf(trx, backfillId)).active === 0;
@@ -60,9 +61,11 @@ function nextSteps(
   return { intervals, next: next >= upTo ? null : next };
 }
 
+/** Making up for a pause ends where the live runs go on; a range ends where it was asked to. */
 function end(backfill: BackfillRow): number {
-  if (!backfill.end_at) throw new Error('A backfill without an end is not supported.');
-  return backfill.end_at.getTime();
+  const last = backfill.by_arrival ? backfill.arrival_before : backfill.end_at;
+  if (!last) throw new Error('A backfill without an end is not supported.');
+  return last.getTime();
 }
 
 async function activeRuns(trx: Trx, exportId: string): Promise<number> {

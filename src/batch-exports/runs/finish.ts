@@ -2,8 +2,8 @@ import type { BatchExportRow } from '../../database/tables.ts';
 import type { Outcome } from '../../export/outcome.ts';
 import { advanceBackfill } from '../backfills/advance.ts';
 import { appendLog } from '../logs.ts';
-import { pauseAfterFailures } from '../pause.ts';
 import type { RunPorts, Trx } from '../ports.ts';
+import { pauseAfterFailures } from './auto-pause.ts';
 import { type Claim, storable, write } from './store.ts';
 
 export type Ending =

@@ -1,30 +1,11 @@
-import type { BatchExportRow } from '../database/tables.ts';
-import { cancelBackfills } from './backfills/cancel.ts';
-import { appendLog } from './logs.ts';
-import type { RunPorts, Trx } from './ports.ts';
-import { runEndedIntervals } from './schedule/advance.ts';
+import type { BatchExportRow } from '../../database/tables.ts';
+import { cancelBackfills } from '../backfills/cancel.ts';
+import { appendLog } from '../logs.ts';
+import type { RunPorts, Trx } from '../ports.ts';
+import { changeSchedule } from '../schedule/change.ts';
 
 /** Failures in a row after which an export is paused (engine.md §6). */
 const FAILURES = 3;
-
-/**
- * Pauses the schedule: intervals that ended so far get their runs, then nothing more is due (S2, S4). The caller holds
- * the export's lock. Returns the row as it is now.
- */
-export async function pauseSchedule(
-  trx: Trx,
-  ports: RunPorts,
-  batchExport: BatchExportRow,
-  now: number,
-): Promise<BatchExportRow> {
-  const { cursor } = await runEndedIntervals(trx, ports, batchExport, now);
-  return trx
-    .updateTable('batch_exports')
-    .set({ paused: true, next_interval_start: new Date(cursor), next_due_at: null })
-    .where('id', '=', batchExport.id)
-    .returningAll()
-    .executeTakeFirstOrThrow();
-}
 
 /**
  * Pauses an export whose last three runs failed and cancels its backfills. Failures before the last edit or unpause do not
@@ -48,10 +29,11 @@ export async function pauseAfterFailures(
     .limit(FAILURES)
     .execute();
   if (latest.length < FAILURES || latest.some((run) => run.status === 'Completed')) return [];
-  await pauseSchedule(trx, ports, batchExport, now);
+  const cursor = await changeSchedule(trx, ports, batchExport, { ...batchExport, paused: true }, now);
+  const at = new Date(now);
   await trx
     .updateTable('batch_exports')
-    .set({ last_paused_at: new Date(now), last_updated_at: new Date(now) })
+    .set({ ...cursor, paused: true, last_paused_at: at, last_updated_at: at })
     .where('id', '=', batchExport.id)
     .execute();
   const message = `Paused: the last ${FAILURES} runs failed. Mend the cause, retry them, and unpause.`;
