@@ -1,0 +1,30 @@
+import { Type } from 'typebox';
+import type { Destination } from './destination.ts';
+import { checkFileOptions, fileOptionKeys, fileOptionsOf } from './file-options.ts';
+import { keyProblem } from './filesystem/place.ts';
+import { openFilesystem } from './filesystem/target.ts';
+
+/** Files below `SLUICE_FILES_ROOT` on the server's own disk; ours, contract.md §3. */
+export const filesystem: Destination = {
+  type: 'Filesystem',
+  title: 'Files on the server',
+  config: Type.Object({
+    prefix: Type.Optional(
+      Type.String({
+        description: 'Directory below SLUICE_FILES_ROOT; may hold {year}, {month}, … Default: none.',
+      }),
+    ),
+    ...fileOptionKeys,
+  }),
+  secretKeys: [],
+  integration: null,
+  check: (config) => checkPrefix(config.prefix) ?? checkFileOptions(config),
+  files: fileOptionsOf,
+  open: openFilesystem,
+};
+
+/** Refuses at creation what would be refused at each run. Variables such as {year} hold no path parts. */
+function checkPrefix(prefix: unknown): string | null {
+  const problem = typeof prefix === 'string' ? keyProblem(`${prefix}/x`) : null;
+  return problem && `prefix ${problem}`;
+}

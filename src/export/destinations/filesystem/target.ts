@@ -1,0 +1,191 @@
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { SluiceError } from '../../../errors/error.ts';
+import type { DestinationSetup } from '../../spec.ts';
+import type {
+  DestinationPorts,
+  FileTarget,
+  Published,
+  RereadableFile,
+  Slot,
+  Staged,
+} from '../destination.ts';
+import { onDisk } from './disk-error.ts';
+import { puttingName, stagingName, sweepDirectory } from './leftovers.ts';
+import { type Place, placeOf } from './place.ts';
+import {
+  type Identity,
+  identityAt,
+  openForReading,
+  syncDirectory,
+  syncFile,
+  writeBuffer,
+  writeStream,
+} from './write.ts';
+
+/** What a receipt remembers: the staged file's name in the key's directory, and how to know it again. */
+interface Token {
+  readonly name: string;
+  readonly mtime: string;
+}
+
+/** Opens the directory tree below `ports.filesRoot`. Throws `destination_missing` when it is not there. */
+export async function openFilesystem(_setup: DestinationSetup, ports: DestinationPorts): Promise<FileTarget> {
+  await placeOf(ports.filesRoot, 'x', false);
+  return {
+    stagingPath: (slot) => stagingPath(ports, slot),
+    stage: (slot, source, signal) => stage(ports, slot, source, signal),
+    isStaged: async (staged) => (await whereIs(ports, staged)) !== null,
+    publish: (staged) => publish(ports, staged),
+    open: (published) => reread(ports, published),
+    put: (key, body) => put(ports, key, body),
+    remove: (key) => remove(ports, key),
+    discard: (staged) => discard(ports, staged),
+    sweep: (runId, attempt, keys, keep) => sweep(ports, runId, attempt, keys, keep),
+    close: async () => {},
+  };
+}
+
+async function stagingPath(ports: DestinationPorts, slot: Slot): Promise<string> {
+  const { directory, name } = await makePlace(ports, slot.key);
+  const path = join(directory, stagingName(name, slot.runId, slot.attempt));
+  await onDisk(slot.key, () => rm(path, { force: true }));
+  return path;
+}
+
+async function stage(
+  ports: DestinationPorts,
+  slot: Slot,
+  source: Readable | { readonly path: string },
+  signal: AbortSignal,
+): Promise<Staged> {
+  const { directory, name } = await makePlace(ports, slot.key);
+  const staging = stagingName(name, slot.runId, slot.attempt);
+  const path = join(directory, staging);
+  let identity: Identity;
+  if (isFile(source)) {
+    if (source.path !== path) throw new Error('A file is staged where stagingPath says, nowhere else.');
+    identity = await syncFile(path, slot.key);
+  } else {
+    await onDisk(slot.key, () => rm(path, { force: true }));
+    identity = await writeStream(path, slot.key, source, signal);
+  }
+  const token: Token = { name: staging, mtime: identity.mtime };
+  return { key: slot.key, bytes: identity.bytes, token: { ...token } };
+}
+
+/**
+ * Where the file of a receipt lies now. A crash after the rename and before the ledger's note leaves it
+ * published already; modification time and size tell it from what the key held before.
+ */
+async function whereIs(ports: DestinationPorts, staged: Staged): Promise<'staging' | 'published' | null> {
+  const place = await placeOf(ports.filesRoot, staged.key, false);
+  if (place === null) return null;
+  const { name, mtime } = tokenOf(staged);
+  const same = (found: Identity | null) => found?.bytes === staged.bytes && found.mtime === mtime;
+  if (same(await identityAt(join(place.directory, name), staged.key))) return 'staging';
+  if (same(await identityAt(place.path, staged.key))) return 'published';
+  return null;
+}
+
+async function publish(ports: DestinationPorts, staged: Staged): Promise<Published> {
+  const where = await whereIs(ports, staged);
+  if (where === null) {
+    throw new SluiceError('destination_unavailable', {
+      detail: `The staged file of ${staged.key} was changed or removed before it was published; it will be written again.`,
+    });
+  }
+  const place = await makePlace(ports, staged.key);
+  if (where === 'staging') {
+    await onDisk(staged.key, () => rename(join(place.directory, tokenOf(staged).name), place.path));
+  }
+  await syncDirectory(place.directory, staged.key);
+  return { key: staged.key, bytes: staged.bytes, tag: null };
+}
+
+async function reread(ports: DestinationPorts, published: Published): Promise<RereadableFile> {
+  const { path } = await knownPlace(ports, published.key);
+  const handle = await openForReading(path, published.key);
+  const { size } = await handle.stat().finally(() => handle.close());
+  return {
+    bytes: size,
+    path,
+    read: async (start, end) => {
+      await using file = await openForReading(path, published.key);
+      const length = Math.max(0, Math.min(end, size) - start);
+      const body = Buffer.allocUnsafe(length);
+      let at = 0;
+      while (at < length) {
+        const { bytesRead } = await onDisk(published.key, () => file.read(body, at, length - at, start + at));
+        if (bytesRead === 0) break;
+        at += bytesRead;
+      }
+      return body.subarray(0, at);
+    },
+    stream: async (signal) => {
+      const file = await openForReading(path, published.key);
+      return file.createReadStream({ highWaterMark: 1 << 20, ...(signal ? { signal } : {}) });
+    },
+  };
+}
+
+async function put(ports: DestinationPorts, key: string, body: Buffer): Promise<void> {
+  const place = await makePlace(ports, key);
+  const path = join(place.directory, puttingName(place.name, ports.random));
+  await writeBuffer(path, key, body);
+  await onDisk(key, () => rename(path, place.path));
+  await syncDirectory(place.directory, key);
+}
+
+async function remove(ports: DestinationPorts, key: string): Promise<void> {
+  const place = await placeOf(ports.filesRoot, key, false);
+  if (place === null) return;
+  await onDisk(key, () => rm(place.path, { force: true }));
+  await syncDirectory(place.directory, key);
+}
+
+async function discard(ports: DestinationPorts, staged: Staged): Promise<void> {
+  const place = await placeOf(ports.filesRoot, staged.key, false);
+  if (place === null) return;
+  await onDisk(staged.key, () => rm(join(place.directory, tokenOf(staged).name), { force: true }));
+}
+
+async function sweep(
+  ports: DestinationPorts,
+  runId: string,
+  attempt: number,
+  keys: readonly string[],
+  keep: readonly Staged[],
+): Promise<void> {
+  const kept = new Set(keep.map((staged) => tokenOf(staged).name));
+  const places = await Promise.all(keys.map((key) => placeOf(ports.filesRoot, key, false)));
+  for (const directory of new Set(places.map((place) => place?.directory))) {
+    if (directory !== undefined) {
+      await sweepDirectory(directory, { runId, attempt, keep: kept, now: ports.clock.now() });
+    }
+  }
+}
+
+async function makePlace(ports: DestinationPorts, key: string): Promise<Place> {
+  return (await placeOf(ports.filesRoot, key, true)) as Place;
+}
+
+async function knownPlace(ports: DestinationPorts, key: string): Promise<Place> {
+  const place = await placeOf(ports.filesRoot, key, false);
+  if (place) return place;
+  throw new SluiceError('destination_missing', { detail: `The directory of ${key} does not exist.` });
+}
+
+/** A receipt comes back from the database: its name must still be one we could have given. */
+function tokenOf(staged: Staged): Token {
+  const { name, mtime } = staged.token;
+  if (typeof name !== 'string' || typeof mtime !== 'string' || !/^\.[^/]+\.partial$/.test(name)) {
+    throw new Error('Not a receipt of a Filesystem destination.');
+  }
+  return { name, mtime };
+}
+
+function isFile(source: Readable | { readonly path: string }): source is { readonly path: string } {
+  return !('pipe' in source);
+}
