@@ -133,8 +133,13 @@ async function reread(ports: DestinationPorts, published: Published): Promise<Re
 async function put(ports: DestinationPorts, key: string, body: Buffer): Promise<void> {
   const place = await makePlace(ports, key);
   const path = join(place.directory, puttingName(place.name, ports.random));
-  await writeBuffer(path, key, body);
-  await onDisk(key, () => rename(path, place.path));
+  try {
+    await writeBuffer(path, key, body);
+    await onDisk(key, () => rename(path, place.path));
+  } catch (error) {
+    await rm(path, { force: true }).catch(() => {});
+    throw error;
+  }
   await syncDirectory(place.directory, key);
 }
 
