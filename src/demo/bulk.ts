@@ -30,9 +30,20 @@ export function bulkEvents(options: BulkOptions): Query {
       arrived: arrivals.from.getTime() * 1000,
       arriving: (arrivals.to.getTime() - arrivals.from.getTime()) * 1000,
     },
-    settings: { max_partitions_per_insert_block: 0 },
+    settings: SETTINGS,
   };
 }
+
+/**
+ * The columns made from `properties` are given ready: parsing the JSON nine times takes 2.6 of 10.5
+ * CPU seconds per million rows. The others: 677 MB a million, two threads, 4 s.
+ */
+const SETTINGS = {
+  max_partitions_per_insert_block: 0,
+  max_insert_threads: 2,
+  insert_allow_materialized_columns: 1,
+  optimize_on_insert: 0,
+};
 
 /**
  * `user` is a cube of a uniform draw, so the first hundredth of the users has a fifth of the events.
@@ -40,7 +51,8 @@ export function bulkEvents(options: BulkOptions): Query {
  */
 const INSERT = `
 INSERT INTO events (uuid, event, properties, timestamp, team_id, distinct_id, elements_chain, created_at,
-                    person_id, person_properties, person_mode, _timestamp, inserted_at)
+                    person_id, person_properties, person_mode, _timestamp, inserted_at,
+                    "$session_id", "$window_id", "$group_0", "$group_1", "$group_2", "$group_3", "$group_4")
 WITH
   {rows:UInt64} AS total,
   cityHash64(number, {seed:UInt64}) AS h,
@@ -51,6 +63,7 @@ WITH
     ['product ', 'cart ', 'order ', 'page '][1 + g % 4],
     ['viewed', 'searched', 'added', 'removed', 'shared', 'rated', 'opened', 'closed', 'tracked', 'failed'][1 + k % 10]
   ))) AS name,
+  hex(intHash64(user + number % 7)) AS session,
   fromUnixTimestamp64Micro(toInt64({from:Int64} + g % {length:UInt64}), 'UTC') AS happened,
   fromUnixTimestamp64Micro(
     toInt64({arrived:Int64} + toUInt64(({arriving:UInt64} / total) * (number - {offset:UInt64}))), 'UTC') AS arrived
@@ -58,7 +71,7 @@ SELECT
   reinterpret(sipHash128(number, {seed:UInt64}), 'UUID'),
   name,
   concat(
-    '{"$session_id":"', hex(intHash64(user + number % 7)), '","$browser":"', ['Chrome', 'Safari', 'Firefox', 'Edge'][1 + h % 4],
+    '{"$session_id":"', session, '","$browser":"', ['Chrome', 'Safari', 'Firefox', 'Edge'][1 + h % 4],
     '","$os":"', ['Mac OS X', 'Windows', 'iOS', 'Android'][1 + k % 4],
     '","$current_url":"https://shop.example/', ['products', 'cart', '%C3%BCber-uns', 'search'][1 + g % 4], '/', toString(k % 5000),
     '?utm_source=newsletter&utm_campaign=sp%C3%A9cial&page=', toString(h % 40),
@@ -79,5 +92,6 @@ SELECT
   concat('{"email":"user-', toString(user), '@shop.example","plan":"', ['free', 'plus'][1 + user % 2], '"}'),
   'full',
   toDateTime(arrived),
-  arrived
-FROM numbers({offset:UInt64}, {rows:UInt64})`;
+  arrived,
+  session, '', '', '', '', '', ''
+FROM numbers_mt({offset:UInt64}, {rows:UInt64})`;
