@@ -1,0 +1,72 @@
+import { resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { pino } from 'pino';
+import { startEmbeddedWarehouse } from '../warehouse/embedded/start.ts';
+import { migrateWarehouse } from '../warehouse/migrate.ts';
+
+interface WarehouseOptions {
+  readonly port: number;
+  readonly host: string;
+  readonly dataDir: string;
+  readonly memory: number;
+  /** Text from `--password`, false from `--no-password`, true when neither is given. */
+  readonly password: string | boolean;
+}
+
+/** `sluice warehouse`: the embedded ClickHouse alone, until SIGTERM or SIGINT. */
+export function warehouseCommand(): Command {
+  return new Command('warehouse')
+    .description('Run the embedded ClickHouse alone, for several Sluice processes or for tests.')
+    .option('--port <number>', 'port to listen on; 0 = any free one', port, 8123)
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--data-dir <dir>', 'where the data lies', process.env.SLUICE_DATA_DIR ?? '.sluice')
+    .option('--memory <bytes>', 'memory the engine may use', bytes, 4_000_000_000)
+    .option('--password <text>', 'password of the user "default"; without it, a random one')
+    .option('--no-password', 'let in whoever reaches the port')
+    .addHelpText('after', EXAMPLE)
+    .action(run);
+}
+
+const EXAMPLE = `
+The URL is printed when the warehouse is ready. Give it to Sluice:
+
+  $ sluice warehouse --port 8123 --data-dir ./warehouse
+  http://default:…@127.0.0.1:8123
+  $ CLICKHOUSE_URL=http://default:…@127.0.0.1:8123 sluice serve
+`;
+
+async function run(options: WarehouseOptions): Promise<void> {
+  const stopped = new Promise<void>((stop) => {
+    process.once('SIGTERM', () => stop());
+    process.once('SIGINT', () => stop());
+  });
+  const running = await startEmbeddedWarehouse({
+    dataDir: resolve(options.dataDir),
+    port: options.port,
+    host: options.host,
+    memory: options.memory,
+    log: pino({ level: 'info' }, pino.destination(2)),
+    ...(options.password === true ? {} : { password: options.password === false ? null : options.password }),
+  });
+  try {
+    await migrateWarehouse(running.warehouse);
+    process.stdout.write(`${running.url}\n`);
+    await stopped;
+  } finally {
+    await running.close();
+  }
+}
+
+function port(text: string): number {
+  return integer(text, 0, 65_535);
+}
+
+function bytes(text: string): number {
+  return integer(text, 1e8, 1e13);
+}
+
+function integer(text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new InvalidArgumentError(`Must be a whole number from ${min} to ${max}.`);
+}

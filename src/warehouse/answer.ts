@@ -1,0 +1,62 @@
+import { Readable } from 'node:stream';
+import { SluiceError } from '../errors/error.ts';
+import { connectionError, findException, TAIL_BYTES } from './exception.ts';
+
+export interface AnswerOptions {
+  /** `X-ClickHouse-Exception-Tag` of the answer, when the server sent one. */
+  readonly exceptionTag: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called when the reader leaves, or `signal` aborts, before the end. */
+  readonly onAbandoned: () => void;
+}
+
+/**
+ * The bytes of an HTTP answer, which end well only when the answer was complete: a broken connection,
+ * an exception in the body or an abort destroys the stream with a SluiceError instead.
+ */
+export function guardAnswer(source: Readable, options: AnswerOptions): Readable {
+  let tail: Buffer = Buffer.alloc(0);
+  let complete = false;
+  const fail = (error: SluiceError) => answer.destroy(findException(tail, options.exceptionTag) ?? error);
+  const onAbort = () =>
+    answer.destroy(new SluiceError('warehouse_cancelled', { cause: options.signal?.reason }));
+
+  const answer = new Readable({
+    highWaterMark: 256 * 1024,
+    read: () => source.resume(),
+    destroy: (error, done) => {
+      options.signal?.removeEventListener('abort', onAbort);
+      if (!complete) {
+        source.on('error', () => {}); // breaking it off makes it complain
+        source.destroy();
+        if (!error || (error as SluiceError).code === 'warehouse_cancelled') options.onAbandoned();
+      }
+      done(error);
+    },
+  });
+
+  source.on('data', (chunk: Buffer) => {
+    tail = lastBytes(tail, chunk);
+    if (!answer.push(chunk)) source.pause();
+  });
+  source.on('end', () => {
+    complete = true;
+    const exception = findException(tail, options.exceptionTag);
+    if (exception) answer.destroy(exception);
+    else answer.push(null);
+  });
+  source.on('error', (error) => fail(connectionError('the answer broke off', error)));
+  source.on('close', () => {
+    if (!complete && !answer.destroyed) fail(connectionError('the answer broke off', undefined));
+  });
+  source.pause();
+  if (options.signal?.aborted) onAbort();
+  else options.signal?.addEventListener('abort', onAbort, { once: true });
+  return answer;
+}
+
+/** Keeps references while chunks are large, so that a gigabyte costs no copying. */
+function lastBytes(tail: Buffer, chunk: Buffer): Buffer {
+  if (chunk.length >= TAIL_BYTES) return chunk.subarray(chunk.length - TAIL_BYTES);
+  return Buffer.concat([tail.subarray(Math.max(0, tail.length + chunk.length - TAIL_BYTES)), chunk]);
+}

@@ -1,0 +1,200 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { receive, type Submission } from './body.ts';
+import { type Engine, quote } from './engine.ts';
+import { EngineError, toEngineError } from './engine-error.ts';
+import { killingOwnIds, readingOwnIds } from './own-ids.ts';
+import type { Pipe } from './pipes.ts';
+import { NO_ANSWER, relay, sendError, sendResult } from './reply.ts';
+import { authenticate, decompressed, readRequest, type WarehouseRequest } from './request.ts';
+import { MultipleStatements } from './statement.ts';
+
+export interface FacadeOptions {
+  readonly engine: Engine;
+  /** One per query that may run at the same time. */
+  readonly pipes: readonly Pipe[];
+  /** Where request bodies wait for the engine. */
+  readonly folder: string;
+  /** Null = anyone who reaches the port. */
+  readonly password: string | null;
+}
+
+export interface Facade {
+  readonly server: Server;
+  /** Refuses new queries, stops those that run, and resolves when all are gone. */
+  drain(): Promise<void>;
+}
+
+const DEFAULT_FORMAT = 'TabSeparated';
+
+/** An HTTP server that speaks ClickHouse's protocol for chDB. */
+export function createFacade(options: FacadeOptions): Facade {
+  const facade = new RunningFacade(options);
+  const server = createServer({ keepAliveTimeout: 30_000, requestTimeout: 0 }, (message, response) => {
+    void facade.answer(message, response);
+  });
+  return { server, drain: () => facade.drain() };
+}
+
+interface Running {
+  readonly settled: Promise<unknown>;
+  /** Cuts the answer off, so that the engine cannot hang on a reader who does not read. */
+  readonly abandon: () => void;
+}
+
+class RunningFacade {
+  readonly #options: FacadeOptions;
+  readonly #idlePipes: Pipe[];
+  readonly #running = new Map<string, Running>();
+  #draining = false;
+
+  constructor(options: FacadeOptions) {
+    this.#options = options;
+    this.#idlePipes = [...options.pipes];
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await Promise.all([...this.#running].map(([id, { settled }]) => this.#options.engine.stop(id, settled)));
+  }
+
+  /** Never throws: every failure becomes an answer in ClickHouse's manner. */
+  async answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    let queryId: string | null = null;
+    response.on('error', () => {});
+    try {
+      const url = new URL(message.url ?? '/', 'http://localhost');
+      if (url.pathname === '/ping' || url.pathname === '/replicas_status') return ok(response);
+      if (url.pathname !== '/') return notFound(response, url.pathname);
+      const { fields, body } = await readForm(message, url.searchParams);
+      if (message.method === 'GET' && !fields.has('query')) return ok(response);
+      authenticate(message, fields, this.#options.password);
+      const request = readRequest(message, fields, randomUUID);
+      queryId = request.context.queryId;
+      await this.#run(request, body, message, response);
+    } catch (error) {
+      if (!message.complete) message.resume(); // an answer before the body's end; let the sender finish
+      sendError(response, describe(error), queryId);
+    }
+  }
+
+  async #run(
+    request: WarehouseRequest,
+    body: Readable,
+    message: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { engine, folder } = this.#options;
+    const submission = await receive(
+      {
+        query: request.query,
+        raw: body,
+        compression: request.bodyCompression,
+        plain: () => (body === message ? decompressed(message, request.bodyCompression) : body),
+      },
+      folder,
+      randomUUID(),
+    );
+    const { queryId } = request.context;
+    let pipe: Pipe | undefined;
+    try {
+      if (this.#draining) throw new EngineError(236, 'ABORTED', 'The server is shutting down.');
+      if (this.#running.has(queryId)) {
+        const text = `Query with id = ${queryId} is already running.`;
+        throw new EngineError(216, 'QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING', text);
+      }
+      pipe = this.#idlePipes.pop();
+      if (!pipe)
+        throw new EngineError(202, 'TOO_MANY_SIMULTANEOUS_QUERIES', 'Too many simultaneous queries.');
+      const run = this.#execute(submission, request, pipe, response);
+      this.#running.set(queryId, { settled: run, abandon: () => response.destroy() });
+      response.once('close', () => {
+        if (this.#running.has(queryId) && !response.writableFinished) void engine.stop(queryId, run);
+      });
+      await run;
+    } finally {
+      if (pipe) {
+        this.#idlePipes.push(pipe);
+        this.#running.delete(queryId);
+      }
+      if (submission.data) await rm(submission.data.path, { force: true });
+    }
+  }
+
+  async #execute(
+    { sql, statement, data }: Submission,
+    request: WarehouseRequest,
+    pipe: Pipe,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { engine } = this.#options;
+    const { context, defaultFormat = DEFAULT_FORMAT } = request;
+    const head = { queryId: context.queryId, format: NO_ANSWER, encoding: null };
+    if (sql.trim() === '') throw new EngineError(62, 'SYNTAX_ERROR', 'Empty query.');
+
+    if (statement.kind === 'insert' && data) {
+      const from = `FROM INFILE ${quote(data.path)} COMPRESSION ${quote(data.compression)}`;
+      const result = await engine.run(`${statement.head} ${from} ${statement.tail}`, NO_ANSWER, context);
+      return sendResult(response, head, Buffer.alloc(0), result);
+    }
+    if (statement.kind !== 'answer') {
+      const kill = killingOwnIds(sql);
+      if (kill) await this.#letGo(kill.victims, request);
+      const result = await engine.run(kill?.kill ?? sql, defaultFormat, context);
+      const format = result.body.length > 0 ? defaultFormat : NO_ANSWER;
+      return sendResult(response, { ...head, format }, result.body, result);
+    }
+    const { compression } = request;
+    const codec = compression ? ` COMPRESSION '${compression.encoding}' LEVEL ${compression.level}` : '';
+    const outfile = `INTO OUTFILE ${quote(pipe.path)} TRUNCATE${codec}`;
+    const named = statement.hasFormat ? '' : `FORMAT ${defaultFormat} `;
+    const open = pipe.open();
+    const settled = engine
+      .run(`${readingOwnIds(statement.head)}\n${outfile} ${named}${statement.tail}`, defaultFormat, context)
+      .finally(() => open.hangUp());
+    const format = /FORMAT\s+(\w+)/i.exec(statement.tail)?.[1] ?? defaultFormat;
+    const answerHead = { ...head, format, encoding: compression?.encoding ?? null };
+    await relay(response, answerHead, { source: open.readable, settled, waitEnd: request.waitEnd });
+  }
+
+  /** Queries about to be killed may hang on readers who do not read; cutting those off frees them. */
+  async #letGo(victims: string, request: WarehouseRequest): Promise<void> {
+    const context = { ...request.context, queryId: randomUUID() };
+    const { body } = await this.#options.engine.run(victims, 'TabSeparated', context);
+    for (const id of body.toString('utf8').split('\n')) this.#running.get(id)?.abandon();
+  }
+}
+
+/** `multipart/form-data` carries the query and long parameters as fields; anything else is the body. */
+async function readForm(message: IncomingMessage, fields: URLSearchParams) {
+  const type = message.headers['content-type'];
+  if (!type?.startsWith('multipart/form-data')) return { fields, body: message as Readable };
+  const web = Readable.toWeb(message) as unknown as ReadableStream;
+  const form = await new Response(web, { headers: { 'content-type': type } }).formData();
+  const merged = new URLSearchParams(fields);
+  for (const [name, value] of form) {
+    if (typeof value !== 'string')
+      throw new EngineError(48, 'NOT_IMPLEMENTED', 'External tables are not supported.');
+    merged.append(name, value);
+  }
+  return { fields: merged, body: Readable.from([]) };
+}
+
+function describe(error: unknown): EngineError {
+  if (error instanceof MultipleStatements) {
+    return new EngineError(62, 'SYNTAX_ERROR', 'Syntax error (Multi-statements are not allowed).');
+  }
+  return toEngineError(error);
+}
+
+function ok(response: ServerResponse): void {
+  response.writeHead(200, { 'Content-Type': 'text/plain; charset=UTF-8' });
+  response.end('Ok.\n');
+}
+
+function notFound(response: ServerResponse, path: string): void {
+  response.writeHead(404, { 'Content-Type': 'text/plain; charset=UTF-8' });
+  response.end(`There is no handle ${path}\n`);
+}

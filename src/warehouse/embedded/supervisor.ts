@@ -1,0 +1,118 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { SluiceError } from '../../errors/error.ts';
+import { QUERIES_AT_ONCE, SPARE_THREADS, type StartedMessage, type StartMessage } from './protocol.ts';
+
+export interface SupervisorLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface KeptRunning {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url));
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+/** A child that ran this long was healthy: the next restart is quick again. */
+const HEALTHY_MS = 60_000;
+/** The child needs at most 5 s to stop by itself. */
+const LONGEST_STOP_MS = 6_000;
+
+/** Starts the child and starts it again, on the same port, whenever it ends without being asked to. */
+export async function keepRunning(options: StartMessage, log: SupervisorLog): Promise<KeptRunning> {
+  const first = await startChild(options, log);
+  const supervisor = new Supervisor({ ...options, port: first.port }, log);
+  supervisor.watch(first.child);
+  return { port: first.port, stop: () => supervisor.stop() };
+}
+
+class Supervisor {
+  readonly #options: StartMessage;
+  readonly #log: SupervisorLog;
+  #child: ChildProcess | undefined;
+  #stopping = false;
+  #pauseMs = FIRST_PAUSE_MS;
+  #timer: NodeJS.Timeout | undefined;
+  #starting: Promise<void> = Promise.resolve();
+
+  constructor(options: StartMessage, log: SupervisorLog) {
+    this.#options = options;
+    this.#log = log;
+  }
+
+  watch(child: ChildProcess): void {
+    this.#child = child;
+    const since = Date.now();
+    child.once('exit', (status, signal) => {
+      if (this.#stopping) return;
+      if (Date.now() - since > HEALTHY_MS) this.#pauseMs = FIRST_PAUSE_MS;
+      this.#log.warn(
+        { pid: child.pid, status, signal, pauseMs: this.#pauseMs },
+        'the warehouse ended; restarting',
+      );
+      this.#later();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#timer);
+    await this.#starting;
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGTERM');
+    const giveUp = setTimeout(() => child.kill('SIGKILL'), LONGEST_STOP_MS);
+    await gone;
+    clearTimeout(giveUp);
+  }
+
+  #later(): void {
+    this.#timer = setTimeout(() => {
+      this.#starting = this.#restart();
+    }, this.#pauseMs);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+  }
+
+  async #restart(): Promise<void> {
+    try {
+      const { child } = await startChild(this.#options, this.#log);
+      this.#log.info({ pid: child.pid, port: this.#options.port }, 'the warehouse is running again');
+      this.watch(child);
+    } catch (error) {
+      this.#log.warn({ reason: (error as Error).message }, 'the warehouse did not start');
+      if (!this.#stopping) this.#later();
+    }
+  }
+}
+
+async function startChild(
+  options: StartMessage,
+  log: SupervisorLog,
+): Promise<{ child: ChildProcess; port: number }> {
+  const child = fork(CHILD, [], {
+    execArgv: [],
+    env: { ...process.env, TZ: 'UTC', UV_THREADPOOL_SIZE: String(QUERIES_AT_ONCE + SPARE_THREADS) },
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  child.stderr
+    ?.setEncoding('utf8')
+    .on('data', (text: string) => log.warn({ pid: child.pid, text }, 'warehouse'));
+  child.send(options);
+  const started = await Promise.race([
+    once(child, 'message').then(([message]) => message as StartedMessage),
+    once(child, 'exit').then(
+      (): StartedMessage => ({
+        state: 'failed',
+        code: 'warehouse_unavailable',
+        detail: 'The embedded warehouse ended while starting.',
+      }),
+    ),
+  ]);
+  if (started.state === 'ready') return { child, port: started.port };
+  throw new SluiceError(started.code, { detail: started.detail });
+}

@@ -1,0 +1,76 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Warehouse } from './warehouse.ts';
+
+const FOLDER = new URL('./migrations/', import.meta.url);
+
+interface Migration {
+  readonly name: string;
+  readonly statements: readonly string[];
+}
+
+/**
+ * Brings the warehouse to the newest of `migrations/NNNN_name.sql`, in order. ClickHouse has no DDL
+ * transactions, so every statement is `CREATE … IF NOT EXISTS` and may run again after a crash, or in
+ * two processes at once. What Sluice did not make it never alters: where all tables exist and
+ * `sluice_migrations` does not (PostHog's own ClickHouse), nothing is written, so reading rights do.
+ * Throws the warehouse's errors, and an Error when a newer Sluice made these tables.
+ */
+export async function migrateWarehouse(warehouse: Warehouse): Promise<void> {
+  const migrations = readMigrations();
+  const present = await tables(warehouse);
+  const owned = present.has('sluice_migrations');
+  if (!owned && migrations.every((migration) => tablesOf(migration).every((name) => present.has(name)))) {
+    return;
+  }
+  if (!owned) {
+    await warehouse.command({
+      sql: `CREATE TABLE IF NOT EXISTS sluice_migrations (name String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3))
+            ENGINE = ReplacingMergeTree ORDER BY name`,
+    });
+  }
+  const done = await applied(warehouse);
+  const unknown = [...done].filter((name) => !migrations.some((migration) => migration.name === name));
+  if (unknown.length > 0) {
+    throw new Error(
+      `The warehouse was made by a newer Sluice (it has ${unknown.join(', ')}); update Sluice.`,
+    );
+  }
+  for (const migration of migrations.filter(({ name }) => !done.has(name))) {
+    for (const sql of migration.statements) await warehouse.command({ sql });
+    await warehouse.command({
+      sql: 'INSERT INTO sluice_migrations (name) SELECT {name:String}',
+      params: { name: migration.name },
+    });
+  }
+}
+
+function readMigrations(): Migration[] {
+  return readdirSync(FOLDER)
+    .filter((name) => name.endsWith('.sql'))
+    .sort()
+    .map((name) => ({ name, statements: statements(readFileSync(new URL(name, FOLDER), 'utf8')) }));
+}
+
+async function tables(warehouse: Warehouse): Promise<Set<string>> {
+  const rows = await warehouse.rows<{ name: string }>({
+    sql: 'SELECT name FROM system.tables WHERE database = currentDatabase()',
+  });
+  return new Set(rows.map((row) => row.name));
+}
+
+async function applied(warehouse: Warehouse): Promise<Set<string>> {
+  const rows = await warehouse.rows<{ name: string }>({ sql: 'SELECT DISTINCT name FROM sluice_migrations' });
+  return new Set(rows.map((row) => row.name));
+}
+
+function tablesOf(migration: Migration): string[] {
+  return migration.statements.flatMap((sql) => /^CREATE TABLE IF NOT EXISTS (\w+)/.exec(sql)?.[1] ?? []);
+}
+
+/** Our files end every statement with `;` at a line's end and have no such line inside a literal. */
+function statements(text: string): string[] {
+  return text
+    .split(/;\s*$/m)
+    .map((part) => part.replace(/^\s*--.*$/gm, '').trim())
+    .filter(Boolean);
+}
