@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SluiceError } from '../errors/error.ts';
 import type { Insert } from '../warehouse/warehouse.ts';
 import { Batcher, type BatcherLimits } from './batcher.ts';
-import { encodeRows } from './rows.ts';
+import { type EventRow, encodeRows } from './rows.ts';
 import { createStamps } from './stamps.ts';
 
 /** Time that moves only when told to. */
@@ -48,16 +48,19 @@ function store(limits: Partial<BatcherLimits> = {}) {
 const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
 function rows(count: number, size = 1) {
-  const event = {
+  const event: EventRow = {
     uuid: new Uint8Array(16),
     event: 'e',
     properties: 'x'.repeat(size),
     timestampMicros: 0,
     distinctId: 'd',
     elementsChain: '',
-    propertyless: false,
+    createdAtMicros: 0,
+    personId: new Uint8Array(16),
+    personProperties: '{}',
+    personMode: 'full',
   };
-  return encodeRows(Array(count).fill(event), { teamId: 1, createdAtMicros: 0 });
+  return encodeRows(1, Array(count).fill(event));
 }
 
 const retryable = new SluiceError('warehouse_unavailable');

@@ -2,9 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SluiceError } from '../errors/error.ts';
 import type { Clock } from '../work/clock.ts';
 import type { Batcher } from './batcher.ts';
-import { type CapturedEvent, captureEvent } from './event.ts';
+import { captureEvent } from './event.ts';
 import type { Payload, SentEvent } from './payload.ts';
-import { encodeRows } from './rows.ts';
+import { type EventRow, encodeRows } from './rows.ts';
 
 export interface CapturePorts {
   /** The project a key (`phc_…`) belongs to. */
@@ -32,20 +32,21 @@ export async function capture(payload: Payload, sender: Sender, ports: CapturePo
   const nowMicros = ports.clock.now() * 1000;
   const project = await authenticate(sender.key, ports);
   const arrival = {
+    teamId: project.id,
     nowMicros,
     sentAtMicros: payload.sentAtMicros,
     historicalMigration: payload.historicalMigration,
     ip: ports.keepIp ? sender.ip : null,
     newUuid: ports.newUuid,
   };
-  const events: CapturedEvent[] = [];
+  const events: EventRow[] = [];
   const wanted = payload.events.filter(isKept);
   for (const [index, sent] of wanted.entries()) {
     events.push(captureEvent(payload.text, sent, arrival));
     // 20 MB of events take half a second: let other requests in between.
     if (index % EVENTS_PER_TURN === EVENTS_PER_TURN - 1) await nextTurn();
   }
-  await ports.batcher.add(encodeRows(events, { teamId: project.id, createdAtMicros: nowMicros }));
+  await ports.batcher.add(encodeRows(project.id, events));
 }
 
 const EVENTS_PER_TURN = 1000;

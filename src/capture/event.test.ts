@@ -8,6 +8,7 @@ import { readPayload } from './payload.ts';
 const nowMicros = Date.parse('2026-03-01T12:00:00Z') * 1000;
 const NEW_UUID = '0195510c-2f80-7000-8000-000000000001';
 const arrival: Arrival = {
+  teamId: 1,
   nowMicros,
   sentAtMicros: null,
   historicalMigration: false,
@@ -123,8 +124,8 @@ describe('captureEvent', () => {
   });
 
   it('knows events without a person profile', () => {
-    expect(capture(withProperties('{"$process_person_profile":false}')).propertyless).toBe(true);
-    expect(capture(withProperties('{}')).propertyless).toBe(false);
+    expect(capture(withProperties('{"$process_person_profile":false}')).personMode).toBe('propertyless');
+    expect(capture(withProperties('{}')).personMode).toBe('full');
   });
 
   it.each([

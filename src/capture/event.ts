@@ -3,23 +3,13 @@ import { SluiceError } from '../errors/error.ts';
 import { elementsChain } from './elements.ts';
 import { objectMembers, type Span } from './json-spans.ts';
 import { isObject, type JsonObject, type SentEvent } from './payload.ts';
+import { personId } from './person-id.ts';
 import { mergeObjects, spliceProperties } from './properties.ts';
+import type { EventRow } from './rows.ts';
 import { eventMicros, parseMicros } from './timestamps.ts';
 
-/** An event as it will be stored, but for the arrival stamp. Times are microseconds since the epoch. */
-export interface CapturedEvent {
-  /** 16 bytes. */
-  readonly uuid: Uint8Array;
-  readonly event: string;
-  /** JSON text. */
-  readonly properties: string;
-  readonly timestampMicros: number;
-  readonly distinctId: string;
-  readonly elementsChain: string;
-  readonly propertyless: boolean;
-}
-
 export interface Arrival {
+  readonly teamId: number;
   readonly nowMicros: number;
   /** When the request was sent, by the client's clock; null = unknown. */
   readonly sentAtMicros: number | null;
@@ -38,16 +28,17 @@ const MAX_NAME = 200;
  * What will be stored of one sent event. Throws a validation error that names the field when the event
  * has no name or no distinct id, or its properties are no object.
  */
-export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): CapturedEvent {
+export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): EventRow {
   const { value } = sent;
   const own = readProperties(sent);
   const properties = sent.defaults ? { ...sent.defaults, ...own } : own;
+  const id = distinctId(text, sent, properties);
   const ignoresSentAt = arrival.historicalMigration || properties.$ignore_sent_at === true;
   const ownSentAt = value.sent_at === undefined ? null : parseMicros(value.sent_at);
   return {
     uuid: typeof value.uuid === 'string' && isUuid(value.uuid) ? parseUuid(value.uuid) : arrival.newUuid(),
     event: eventName(sent),
-    distinctId: distinctId(text, sent, properties),
+    distinctId: id,
     timestampMicros: eventMicros(
       {
         timestamp: value.timestamp,
@@ -58,7 +49,10 @@ export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): C
     ),
     properties: propertiesText(text, sent, own, arrival.ip),
     elementsChain: chainOf(properties),
-    propertyless: properties.$process_person_profile === false,
+    createdAtMicros: arrival.nowMicros,
+    personId: personId(arrival.teamId, id),
+    personProperties: '{}',
+    personMode: properties.$process_person_profile === false ? 'propertyless' : 'full',
   };
 }
 

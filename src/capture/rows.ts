@@ -1,6 +1,3 @@
-import type { CapturedEvent } from './event.ts';
-import { personId } from './person-id.ts';
-
 /**
  * Events encoded as ClickHouse's RowBinary, in the order of `EVENT_COLUMNS`. The arrival stamp of every
  * row is left open until the insert begins (`stampRows`).
@@ -28,20 +25,33 @@ export const EVENT_COLUMNS = [
   'inserted_at',
 ] as const;
 
-export interface RowContext {
-  readonly teamId: number;
+/** A row of `events` but for its arrival stamp. Times are microseconds since the epoch, ids 16 bytes. */
+export interface EventRow {
+  readonly uuid: Uint8Array;
+  readonly event: string;
+  /** JSON text. */
+  readonly properties: string;
+  readonly timestampMicros: number;
+  readonly distinctId: string;
+  readonly elementsChain: string;
   readonly createdAtMicros: number;
+  readonly personId: Uint8Array;
+  /** JSON text. */
+  readonly personProperties: string;
+  readonly personMode: PersonMode;
 }
 
-const PERSON_FULL = 0;
-const PERSON_PROPERTYLESS = 1;
+/** The numbers behind the names in ClickHouse's enumeration. */
+export const PERSON_MODES = { full: 0, propertyless: 1, force_upgrade: 2 } as const;
+export type PersonMode = keyof typeof PERSON_MODES;
+
 /** More than the ids, times and lengths between two texts take, so that only texts make room. */
 const FIXED_BYTES = 128;
 /** `_timestamp` (4 bytes), the null flag of `inserted_at` (1) and its value (8). */
 const STAMP_BYTES = 13;
 
 /** Encodes events of one project. Text is UTF-8; a lone surrogate in it becomes U+FFFD. */
-export function encodeRows(events: readonly CapturedEvent[], context: RowContext): EncodedRows {
+export function encodeRows(teamId: number, events: readonly EventRow[]): EncodedRows {
   const writer = new RowWriter(events.reduce((sum, { properties }) => sum + properties.length + 256, 256));
   const stampOffsets: number[] = [];
   for (const event of events) {
@@ -50,13 +60,13 @@ export function encodeRows(events: readonly CapturedEvent[], context: RowContext
     writer.text(event.event);
     writer.text(event.properties);
     writer.int64(event.timestampMicros);
-    writer.int64(context.teamId);
+    writer.int64(teamId);
     writer.text(event.distinctId);
     writer.text(event.elementsChain);
-    writer.int64(context.createdAtMicros);
-    writer.uuid(personId(context.teamId, event.distinctId));
-    writer.text('{}');
-    writer.byte(event.propertyless ? PERSON_PROPERTYLESS : PERSON_FULL);
+    writer.int64(event.createdAtMicros);
+    writer.uuid(event.personId);
+    writer.text(event.personProperties);
+    writer.byte(PERSON_MODES[event.personMode]);
     stampOffsets.push(writer.skip(STAMP_BYTES));
   }
   return { bytes: writer.finish(), count: events.length, stampOffsets };

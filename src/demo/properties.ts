@@ -115,7 +115,7 @@ function person(user: Visitor): Properties {
   };
 }
 
-function product(random: Random): Properties {
+function product(random: Random) {
   const id = random.int(PRODUCTS.length);
   return { id: 1000 + id, name: PRODUCTS[id], price: 5 + id * 7.25, tags: ['kitchen', `shelf-${id % 4}`] };
 }
@@ -125,7 +125,7 @@ function cart(random: Random): Properties {
     ...product(random),
     quantity: 1 + random.int(3),
   }));
-  const revenue = items.reduce((sum, item) => sum + Number(item.price) * item.quantity, 0);
+  const revenue = items.reduce((sum, item) => sum + item.price * item.quantity, 0);
   return {
     items,
     revenue: Math.round(revenue * 100) / 100,

@@ -1,0 +1,105 @@
+import { basename } from 'node:path';
+import { Command } from 'commander';
+import { fileSize } from '../capture/import/file.ts';
+import { type ImportResult, importFile } from '../capture/import/import.ts';
+import { createStamps, newestStamp } from '../capture/stamps.ts';
+import type { Warehouse } from '../warehouse/warehouse.ts';
+import type { Clock } from '../work/clock.ts';
+import { createProgress } from './progress.ts';
+
+export interface ImportRoom {
+  readonly warehouse: Warehouse;
+  readonly clock: Clock;
+  close(): Promise<void>;
+}
+
+interface Flags {
+  readonly project: string;
+  readonly dataDir?: string;
+  readonly dryRun?: true;
+  readonly skipBad?: true;
+}
+
+/**
+ * `sluice import`. `open` reaches the warehouse: a running server's, or one that it starts.
+ * The exit status is 1 when a file was left out.
+ */
+export function importCommand(open: (flags: { readonly dataDir?: string }) => Promise<ImportRoom>): Command {
+  return new Command('import')
+    .summary('read exported events back in')
+    .description(
+      'Reads exported events (JSON Lines, plain or .gz, .zst, .br, or Parquet, as Sluice or PostHog write\n' +
+        'them) into a project. Works beside a running server. Events that are already there are not stored\n' +
+        'again, so an import may be repeated.',
+    )
+    .argument('<file...>', 'files to read')
+    .option('--project <id>', 'project to store the events in', '1')
+    .option('--data-dir <dir>', 'data directory of Sluice (default: ./.sluice)')
+    .option('--dry-run', 'read and check, store nothing')
+    .option('--skip-bad', 'store the good rows of a file that has bad ones (default: nothing of it)')
+    .addHelpText(
+      'after',
+      '\nExample:\n  sluice import --project 1 export/2026-03-01.jsonl.gz export/*.parquet',
+    )
+    .action(async (files: string[], flags: Flags, command: Command) => {
+      if (!/^[1-9]\d{0,8}$/.test(flags.project))
+        command.error(`error: --project must be a number, not "${flags.project}"`);
+      const sizes = await Promise.all(files.map(fileSize));
+      const room = await open(flags.dataDir === undefined ? {} : { dataDir: flags.dataDir });
+      try {
+        const failed = await importFiles(files, sizes, flags, room);
+        if (failed > 0) process.exitCode = 1;
+      } finally {
+        await room.close();
+      }
+    });
+}
+
+/** How many files were left out. */
+async function importFiles(
+  files: string[],
+  sizes: number[],
+  flags: Flags,
+  room: ImportRoom,
+): Promise<number> {
+  const { warehouse, clock } = room;
+  const stamps = createStamps(clock, await newestStamp(warehouse, clock));
+  let failed = 0;
+  for (const [index, file] of files.entries()) {
+    const label = basename(file);
+    const progress = createProgress(process.stderr, { total: sizes[index] ?? 0, label });
+    const result = await importFile(
+      file,
+      {
+        teamId: Number(flags.project),
+        dryRun: flags.dryRun ?? false,
+        skipBad: flags.skipBad ?? false,
+        onProgress: (bytesRead, rows) => progress.update(bytesRead, `${rows.toLocaleString('en')} rows`),
+      },
+      { warehouse, stamps },
+    );
+    progress.end();
+    for (const line of describe(label, result, flags)) process.stdout.write(`${line}\n`);
+    if (result.bad > 0 && !flags.skipBad) failed++;
+  }
+  return failed;
+}
+
+function describe(label: string, result: ImportResult, flags: Flags): string[] {
+  const number = (value: number) => value.toLocaleString('en');
+  const bad = result.bad > 0 ? `, ${number(result.bad)} bad rows` : '';
+  const examples = result.examples.map(({ line, reason }) => `  line ${line}: ${reason}`);
+  if (result.bad > examples.length) examples.push(`  and ${number(result.bad - examples.length)} more`);
+  return [`${label}: ${outcome(result, flags, number)}${bad}`, ...examples];
+}
+
+function outcome(result: ImportResult, flags: Flags, number: (value: number) => string): string {
+  if (result.bad > 0 && !flags.skipBad) {
+    return flags.dryRun
+      ? `${number(result.good)} events could be stored`
+      : 'nothing stored (--skip-bad stores the good rows)';
+  }
+  if (flags.dryRun) return `${number(result.good)} events could be stored`;
+  const known = result.good - result.stored;
+  return `${number(result.stored)} events stored${known > 0 ? `, ${number(known)} were there already` : ''}`;
+}
