@@ -53,6 +53,9 @@ export const catalogue = {
   max_length: validation('The text is too long.'),
   does_not_exist: validation('Object does not exist.'),
   unique: validation('This value is already in use.'),
+  not_a_dict: validation('Expected an object.'),
+  null_characters_not_allowed: validation('Null characters are not allowed.'),
+  surrogate_characters_not_allowed: validation('Unpaired surrogate characters are not allowed.'),
   parse_error: { status: 400, type: 'invalid_request', kind: 'user', meaning: 'Malformed request body.' },
   // --- who may do what (contract.md §1.2, §1.4) ---
   not_authenticated: {
@@ -81,6 +84,18 @@ export const catalogue = {
     type: 'invalid_request',
     kind: 'user',
     meaning: 'The request body is too large.',
+  },
+  request_timeout: {
+    status: 408,
+    type: 'invalid_request',
+    kind: 'retry',
+    meaning: 'The request took too long to arrive.',
+  },
+  request_headers_too_large: {
+    status: 431,
+    type: 'invalid_request',
+    kind: 'user',
+    meaning: 'The request headers are too large.',
   },
   unsupported_media_type: {
     status: 415,

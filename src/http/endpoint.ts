@@ -1,5 +1,6 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { TSchema } from 'typebox';
+import type { Static, TSchema } from 'typebox';
 
 /** Who is calling: resolved once per request, before any handler. Built by `accounts`. */
 export interface Caller {
@@ -28,7 +29,8 @@ export interface Endpoint {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /**
    * Relative, without a trailing slash. `area: 'project'` paths are mounted under both
-   * /api/environments/:project_id and /api/projects/:project_id; `api` under /api; `root` as they are.
+   * /api/environments/:project_id and /api/projects/:project_id (`''` is the project itself); `api`
+   * under /api; `root` as they are. Every path also answers with a trailing slash.
    */
   readonly area: 'project' | 'api' | 'root';
   readonly path: string;
@@ -44,6 +46,14 @@ export interface Endpoint {
   readonly body?: TSchema;
   /** Status → schema of the body (`null` = empty body). Error envelopes are documented by `http/`. */
   readonly response: Readonly<Record<number, TSchema | null>>;
+  /** The body arrives untouched as `request.raw`, whatever its content type; `body` is `{}`. */
+  readonly rawBody?: true;
+  /** Bytes; default 10 MB. Larger bodies are answered with 413. */
+  readonly bodyLimit?: number;
+  /** Web pages of any origin may call it; preflight requests are answered. */
+  readonly cors?: true;
+  /** Left out of the OpenAPI document. */
+  readonly hidden?: true;
   handler(request: EndpointRequest): Promise<Answer>;
 }
 
@@ -53,10 +63,17 @@ export interface EndpointRequest {
   /** Present only in area `project`. Reading it elsewhere throws. */
   readonly project: Project;
   readonly params: Readonly<Record<string, string>>;
+  /** As the query schema types it; without a schema, the last text given for each name. */
   readonly query: Readonly<Record<string, unknown>>;
   readonly body: Readonly<Record<string, unknown>>;
+  /** The bytes of the body; empty unless the endpoint asks for `rawBody`. */
+  readonly raw: Buffer;
+  readonly headers: IncomingHttpHeaders;
+  /** The client's address. */
+  readonly ip: string;
   /** The absolute URL of this request, for `next` and `previous` links. */
   readonly url: URL;
+  /** Aborts when the client goes away before the answer is complete. */
   readonly signal: AbortSignal;
 }
 
@@ -65,4 +82,26 @@ export interface Answer {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly stream?: Readable;
+}
+
+type Typed<Schema> = Schema extends TSchema ? Static<Schema> : Readonly<Record<string, unknown>>;
+
+/** An endpoint whose handler sees `query` and `body` as its schemas type them. */
+export function endpoint<
+  Query extends TSchema | undefined = undefined,
+  Body extends TSchema | undefined = undefined,
+>(
+  definition: Omit<Endpoint, 'query' | 'body' | 'handler'> & {
+    readonly query?: Query;
+    readonly body?: Body;
+    handler(
+      request: Omit<EndpointRequest, 'query' | 'body'> & {
+        readonly query: Typed<Query>;
+        readonly body: Typed<Body>;
+      },
+    ): Promise<Answer>;
+  },
+): Endpoint {
+  // The server hands over exactly what the schemas describe; this is where the two types meet.
+  return definition as unknown as Endpoint;
 }

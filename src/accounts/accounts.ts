@@ -1,0 +1,106 @@
+import type { Authenticator } from '../http/authenticator.ts';
+import type { Caller, Project } from '../http/endpoint.ts';
+import { type Activity, activityRecorder, type RecordActivity } from './activity.ts';
+import { type Bootstrap, bootstrap } from './bootstrap.ts';
+import { hashKey, sameHash } from './keys.ts';
+import type { AccountsParts } from './parts.ts';
+import { createKey, type KeyInfo, keysOf, type NewKey, revokeKey } from './personal-api-keys.ts';
+import { createProjectCache } from './project-cache.ts';
+import { findKey, findProject, findProjectByToken, findUserByEmail, findUsers, touchKey } from './store.ts';
+import { toUser, type User } from './user.ts';
+
+/** Levels of membership, as stored. */
+export const LEVELS = { member: 1, admin: 8, owner: 15 } as const;
+
+/** Everything others may ask about organizations, projects, people and keys. */
+export interface Accounts extends Authenticator {
+  bootstrap(givenKey: string | undefined): Promise<Bootstrap>;
+  /** The project of a `phc_…` key, from a cache of a minute; null = no such key. For capture. */
+  findProjectByToken(apiToken: string): Promise<Project | null>;
+  findProjectById(id: number): Promise<Project | null>;
+  /** 1 member, 8 administrator, 15 owner, 0 = no member. */
+  membershipLevel(userId: number, organizationId: string): Promise<number>;
+  /** People by id, as `created_by` shows them; unknown ids are absent. */
+  users(ids: readonly number[]): Promise<ReadonlyMap<number, User>>;
+  findUserIdByEmail(email: string): Promise<number | null>;
+  createKey(wanted: NewKey): Promise<{ key: string; info: KeyInfo }>;
+  listKeys(userId: number | null): Promise<KeyInfo[]>;
+  revokeKey(reference: string): Promise<KeyInfo>;
+  recordActivity: RecordActivity;
+}
+
+export type { AccountsParts, Activity, Bootstrap, KeyInfo, NewKey, RecordActivity, User };
+
+const MINUTE_MS = 60_000;
+
+export function createAccounts(parts: AccountsParts): Accounts {
+  const { db, clock } = parts;
+  const projectOfToken = createProjectCache(clock, async (token) => {
+    const row = await findProjectByToken(db, token);
+    return row ? toProject(row) : null;
+  });
+  return {
+    authenticate: (key) => authenticate(parts, key),
+    async findProject(id, userId) {
+      const row = await findProject(db, id, userId);
+      return row ? { project: toProject(row), member: row.level !== null } : null;
+    },
+    async findProjectById(id) {
+      const row = await findProject(db, id, 0);
+      return row ? toProject(row) : null;
+    },
+    findProjectByToken: projectOfToken,
+    async membershipLevel(userId, organizationId) {
+      const row = await db
+        .selectFrom('organization_members')
+        .select('level')
+        .where('user_id', '=', userId)
+        .where('organization_id', '=', organizationId)
+        .executeTakeFirst();
+      return row?.level ?? 0;
+    },
+    async users(ids) {
+      const rows = await findUsers(db, [...new Set(ids)]);
+      return new Map(rows.map((row) => [row.id, toUser(row)]));
+    },
+    findUserIdByEmail: async (email) => (await findUserByEmail(db, email))?.id ?? null,
+    bootstrap: (givenKey) => bootstrap(parts, givenKey),
+    createKey: (wanted) => createKey(parts, wanted),
+    listKeys: (userId) => keysOf(db, userId),
+    revokeKey: (reference) => revokeKey(parts, reference),
+    recordActivity: activityRecorder(db, clock),
+  };
+}
+
+/** Looks a key up by its hash, so the key itself is never compared byte by byte with a stored one. */
+async function authenticate({ db, clock }: AccountsParts, key: string): Promise<Caller | null> {
+  const keyHash = hashKey(key);
+  const row = await findKey(db, keyHash);
+  if (!row || !sameHash(row.key_hash, keyHash)) return null;
+  const now = clock.now();
+  // At most once a minute: a busy key must not turn every read into a write.
+  if (row.last_used_at === null || now - row.last_used_at.getTime() >= MINUTE_MS) {
+    await touchKey(db, row.id, new Date(now));
+  }
+  return {
+    userId: row.user_id,
+    userUuid: row.uuid,
+    currentProjectId: row.current_project_id,
+    scopes: row.scopes,
+    scopedProjects: row.scoped_projects,
+    scopedOrganizations: row.scoped_organizations,
+    keyHash,
+  };
+}
+
+const toProject = (row: {
+  id: number;
+  organization_id: string;
+  name: string;
+  timezone: string;
+}): Project => ({
+  id: row.id,
+  organizationId: row.organization_id,
+  name: row.name,
+  timezone: row.timezone,
+});

@@ -1,0 +1,201 @@
+import { type TSchema, Type } from 'typebox';
+import { SluiceError } from '../errors/error.ts';
+import { requireOrganization } from '../http/authorization.ts';
+import type { Caller, Endpoint } from '../http/endpoint.ts';
+import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
+import { formatTimestamp } from '../http/timestamps.ts';
+import { type Db, findProject, findUser, listOrganizations, listProjects } from './store.ts';
+import { toUser, UserSchema } from './user.ts';
+
+const Maybe = (schema: TSchema) => Type.Union([schema, Type.Null()]);
+const Uuid = Type.String({ format: 'uuid' });
+
+const ProjectSchema = Type.Object({
+  id: Type.Integer(),
+  name: Type.String(),
+  organization: Uuid,
+  api_token: Type.String({ description: 'The project key, phc_…, that capture accepts.' }),
+  timezone: Type.String(),
+  created_at: Type.String({ format: 'date-time' }),
+});
+
+const OrganizationSchema = Type.Object({
+  id: Uuid,
+  name: Type.String(),
+  created_at: Type.String({ format: 'date-time' }),
+  membership_level: Type.Integer({ description: '1 member, 8 administrator, 15 owner' }),
+});
+
+const MeSchema = Type.Object({
+  ...UserSchema.properties,
+  team: Maybe(ProjectSchema),
+  organization: Maybe(OrganizationSchema),
+  organizations: Type.Array(OrganizationSchema),
+});
+
+const KeySchema = Type.Object({
+  scopes: Type.Array(Type.String()),
+  scoped_teams: Type.Array(Type.Integer()),
+  scoped_organizations: Type.Array(Uuid),
+});
+
+/** What real clients ask before anything else (contract.md §1.7). */
+export function accountsEndpoints(db: Db): readonly Endpoint[] {
+  return [
+    {
+      method: 'GET',
+      area: 'api',
+      path: '/users/@me',
+      operationId: 'users_me_retrieve',
+      summary: 'Who am I?',
+      tag: 'accounts',
+      scope: null,
+      response: { 200: MeSchema },
+      handler: async ({ caller }) => ({ status: 200, body: await describeMe(db, caller) }),
+    },
+    {
+      method: 'GET',
+      area: 'api',
+      path: '/personal_api_keys/@current',
+      operationId: 'personal_api_keys_current_retrieve',
+      summary: 'What may this key do?',
+      tag: 'accounts',
+      scope: null,
+      response: { 200: KeySchema },
+      handler: async ({ caller }) => ({
+        status: 200,
+        body: {
+          scopes: caller.scopes,
+          scoped_teams: caller.scopedProjects ?? [],
+          scoped_organizations: caller.scopedOrganizations ?? [],
+        },
+      }),
+    },
+    {
+      method: 'GET',
+      area: 'api',
+      path: '/organizations',
+      operationId: 'organizations_list',
+      summary: 'Organizations the caller belongs to.',
+      tag: 'accounts',
+      scope: 'organization:read',
+      query: Type.Object(limitOffsetQuery),
+      response: { 200: pageSchema(OrganizationSchema) },
+      handler: async ({ caller, url }) => ({
+        status: 200,
+        body: await pageOf(url, await organizationsOf(db, caller)),
+      }),
+    },
+    {
+      method: 'GET',
+      area: 'api',
+      path: '/organizations/:organization_id',
+      operationId: 'organizations_retrieve',
+      summary: 'One organization.',
+      tag: 'accounts',
+      scope: 'organization:read',
+      response: { 200: OrganizationSchema },
+      handler: async ({ caller, params }) => ({
+        status: 200,
+        body: await organizationOf(db, caller, params.organization_id),
+      }),
+    },
+    {
+      method: 'GET',
+      area: 'api',
+      path: '/organizations/:organization_id/projects',
+      operationId: 'organizations_projects_list',
+      summary: 'Projects of an organization.',
+      tag: 'accounts',
+      scope: 'project:read',
+      query: Type.Object(limitOffsetQuery),
+      response: { 200: pageSchema(ProjectSchema) },
+      handler: async ({ caller, params, url }) => {
+        const { id } = await organizationOf(db, caller, params.organization_id);
+        const projects = (await listProjects(db, id)).filter(
+          (project) => caller.scopedProjects === null || caller.scopedProjects.includes(project.id),
+        );
+        return { status: 200, body: await pageOf(url, projects.map(describeProject)) };
+      },
+    },
+    {
+      method: 'GET',
+      area: 'project',
+      path: '',
+      operationId: 'projects_retrieve',
+      summary: 'One project.',
+      tag: 'accounts',
+      scope: 'project:read',
+      response: { 200: ProjectSchema },
+      handler: async ({ caller, project }) => {
+        const row = await findProject(db, project.id, caller.userId);
+        if (!row) throw new SluiceError('not_found');
+        return { status: 200, body: describeProject(row) };
+      },
+    },
+  ];
+}
+
+const pageOf = <Item>(url: URL, items: readonly Item[]) =>
+  limitOffsetPage(url, async ({ limit, offset }) => ({
+    count: items.length,
+    items: items.slice(offset, offset + limit),
+  }));
+
+interface ProjectRow {
+  readonly id: number;
+  readonly name: string;
+  readonly organization_id: string;
+  readonly api_token: string;
+  readonly timezone: string;
+  readonly created_at: Date;
+}
+
+const describeProject = (row: ProjectRow) => ({
+  id: row.id,
+  name: row.name,
+  organization: row.organization_id,
+  api_token: row.api_token,
+  timezone: row.timezone,
+  created_at: formatTimestamp(row.created_at),
+});
+
+async function organizationsOf(db: Db, caller: Caller) {
+  const rows = await listOrganizations(db, caller.userId);
+  return rows
+    .filter((row) => caller.scopedOrganizations === null || caller.scopedOrganizations.includes(row.id))
+    .map((row) => ({
+      id: row.id,
+      name: row.name,
+      created_at: formatTimestamp(row.created_at),
+      membership_level: row.level,
+    }));
+}
+
+/** One the caller belongs to; `@current` is the current project's. Others do not exist for the caller. */
+async function organizationOf(db: Db, caller: Caller, reference: string | undefined) {
+  const id = reference === '@current' ? await currentOrganizationId(db, caller) : reference;
+  const mine = await listOrganizations(db, caller.userId);
+  if (mine.some((organization) => organization.id === id)) requireOrganization(caller, String(id));
+  const found = (await organizationsOf(db, caller)).find((organization) => organization.id === id);
+  if (!found) throw new SluiceError('not_found');
+  return found;
+}
+
+async function currentOrganizationId(db: Db, caller: Caller): Promise<string | null> {
+  if (caller.currentProjectId === null) return null;
+  return (await findProject(db, caller.currentProjectId, caller.userId))?.organization_id ?? null;
+}
+
+async function describeMe(db: Db, caller: Caller) {
+  const user = await findUser(db, caller.userId);
+  if (!user) throw new SluiceError('not_found');
+  const project =
+    caller.currentProjectId === null
+      ? undefined
+      : await findProject(db, caller.currentProjectId, caller.userId);
+  const organizations = await organizationsOf(db, caller);
+  const organization =
+    organizations.find(({ id }) => id === project?.organization_id) ?? organizations[0] ?? null;
+  return { ...toUser(user), team: project ? describeProject(project) : null, organization, organizations };
+}

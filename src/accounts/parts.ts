@@ -1,0 +1,10 @@
+import type { Clock } from '../work/clock.ts';
+import type { RandomBytes } from './keys.ts';
+import type { Db } from './store.ts';
+
+/** What the accounts feature is built from. */
+export interface AccountsParts {
+  readonly db: Db;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly random: RandomBytes;
+}

@@ -1,0 +1,107 @@
+import type { Kysely } from 'kysely';
+import type { PersonalApiKeysTable, Tables } from '../database/tables.ts';
+
+/** Queries of the accounts feature. `Selectable` rows leave this folder only as the types of service.ts. */
+export type Db = Kysely<Tables>;
+
+/** The owner of an unrevoked key of an active user. */
+export const findKey = (db: Db, keyHash: string) =>
+  db
+    .selectFrom('personal_api_keys as key')
+    .innerJoin('users', 'users.id', 'key.user_id')
+    .select([
+      'key.id',
+      'key.key_hash',
+      'key.scopes',
+      'key.scoped_projects',
+      'key.scoped_organizations',
+      'key.last_used_at',
+      'users.id as user_id',
+      'users.uuid',
+      'users.current_project_id',
+    ])
+    .where('key.key_hash', '=', keyHash)
+    .where('key.revoked_at', 'is', null)
+    .where('users.is_active', '=', true)
+    .executeTakeFirst();
+
+export const touchKey = (db: Db, id: string, now: Date) =>
+  db.updateTable('personal_api_keys').set({ last_used_at: now }).where('id', '=', id).execute();
+
+export const insertKey = (
+  db: Db,
+  row: Omit<
+    PersonalApiKeysTable,
+    'created_at' | 'last_used_at' | 'revoked_at' | 'scoped_projects' | 'scoped_organizations'
+  > & {
+    scoped_projects: number[] | null;
+    scoped_organizations: string[] | null;
+    created_at: Date;
+  },
+) =>
+  db
+    .insertInto('personal_api_keys')
+    .values(row)
+    // Only a key given from outside can be there already: two processes starting at once.
+    .onConflict((conflict) => conflict.column('key_hash').doNothing())
+    .execute();
+
+export const listKeys = (db: Db, userId: number | null) =>
+  db
+    .selectFrom('personal_api_keys')
+    .selectAll()
+    .$if(userId !== null, (query) => query.where('user_id', '=', userId as number))
+    .orderBy('created_at')
+    .orderBy('id')
+    .execute();
+
+/** A project with the level of one user in its organization (null = not a member). */
+export const findProject = (db: Db, id: number, userId: number) =>
+  db
+    .selectFrom('projects')
+    .leftJoin('organization_members as member', (join) =>
+      join.onRef('member.organization_id', '=', 'projects.organization_id').on('member.user_id', '=', userId),
+    )
+    .select([
+      'projects.id',
+      'projects.organization_id',
+      'projects.name',
+      'projects.timezone',
+      'projects.api_token',
+      'projects.created_at',
+      'member.level',
+    ])
+    .where('projects.id', '=', id)
+    .executeTakeFirst();
+
+export const findProjectByToken = (db: Db, apiToken: string) =>
+  db
+    .selectFrom('projects')
+    .select(['id', 'organization_id', 'name', 'timezone'])
+    .where('api_token', '=', apiToken)
+    .executeTakeFirst();
+
+/** Organizations of a user, oldest first. */
+export const listOrganizations = (db: Db, userId: number) =>
+  db
+    .selectFrom('organizations')
+    .innerJoin('organization_members as member', 'member.organization_id', 'organizations.id')
+    .select(['organizations.id', 'organizations.name', 'organizations.created_at', 'member.level'])
+    .where('member.user_id', '=', userId)
+    .orderBy('organizations.created_at')
+    .orderBy('organizations.id')
+    .execute();
+
+export const listProjects = (db: Db, organizationId: string) =>
+  db.selectFrom('projects').selectAll().where('organization_id', '=', organizationId).orderBy('id').execute();
+
+export const findUser = (db: Db, id: number) =>
+  db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
+
+export const findUserByEmail = (db: Db, email: string) =>
+  db.selectFrom('users').selectAll().where('email', '=', email).executeTakeFirst();
+
+export const findUsers = (db: Db, ids: readonly number[]) =>
+  ids.length === 0
+    ? Promise.resolve([])
+    : db.selectFrom('users').selectAll().where('id', 'in', ids).execute();

@@ -1,0 +1,93 @@
+import { SluiceError } from '../errors/error.ts';
+import type { Authenticator } from './authenticator.ts';
+import type { Caller, Project } from './endpoint.ts';
+
+/** Where keys may be found; the names end up in the detail of a refusal. */
+type Place = 'Authorization header' | 'request body' | 'query string';
+
+export interface Credentials {
+  readonly key: string;
+  readonly place: Place;
+}
+
+/** `Authorization: Bearer <key>`; other schemes count as none. */
+export function keyOfHeader(header: string | undefined): Credentials | null {
+  const key = /^Bearer\s+(\S.*)$/i.exec(header ?? '')?.[1];
+  return key === undefined ? null : { key: key.trim(), place: 'Authorization header' };
+}
+
+/** The places after the header, in order; only the first one found is tried (contract.md §1.3). */
+export function keyOfRequest(body: unknown, query: unknown): Credentials | null {
+  const inBody = keyIn(body);
+  if (inBody !== null) return { key: inBody, place: 'request body' };
+  const inQuery = keyIn(query);
+  return inQuery === null ? null : { key: inQuery, place: 'query string' };
+}
+
+function keyIn(fields: unknown): string | null {
+  if (fields === null || typeof fields !== 'object' || !Object.hasOwn(fields, 'personal_api_key'))
+    return null;
+  const found = (fields as { personal_api_key: unknown }).personal_api_key;
+  const key = Array.isArray(found) ? found.at(-1) : found;
+  return typeof key === 'string' && key !== '' ? key : null;
+}
+
+/** Throws `not_authenticated` or, naming where the key was found, `authentication_failed`. */
+export async function authenticate(
+  authenticator: Authenticator,
+  credentials: Credentials | null,
+): Promise<Caller> {
+  if (credentials === null) throw new SluiceError('not_authenticated');
+  const caller = await authenticator.authenticate(credentials.key);
+  if (caller) return caller;
+  throw new SluiceError('authentication_failed', {
+    detail: `The personal API key found in the ${credentials.place} is invalid.`,
+  });
+}
+
+/** `x:write` satisfies `x:read`; `*` satisfies all. Throws `permission_denied` naming the scope. */
+export function requireScope(caller: Caller, scope: string | null): void {
+  if (scope === null || caller.scopes.includes('*') || caller.scopes.includes(scope)) return;
+  const [object, action] = scope.split(':');
+  if (action === 'read' && caller.scopes.includes(`${object}:write`)) return;
+  throw new SluiceError('permission_denied', { detail: `The API key lacks the required scope "${scope}".` });
+}
+
+const LARGEST_ID = 2 ** 31 - 1;
+
+/**
+ * The project of a URL (contract.md §1.2): 404 for what is no project, then 403 for a key that is not
+ * meant for it or a person who is not a member. `reference` is an integer or `@current`.
+ */
+export async function resolveProject(
+  authenticator: Authenticator,
+  caller: Caller,
+  reference: string,
+): Promise<Project> {
+  const notFound = () => new SluiceError('not_found', { detail: 'Project not found.' });
+  const id =
+    reference === '@current'
+      ? caller.currentProjectId
+      : /^\d{1,10}$/.test(reference)
+        ? Number(reference)
+        : null;
+  if (id === null || id > LARGEST_ID) throw notFound();
+  const found = await authenticator.findProject(id, caller.userId);
+  if (!found) throw notFound();
+  if (caller.scopedProjects !== null && !caller.scopedProjects.includes(id)) {
+    throw new SluiceError('permission_denied', { detail: `The API key has no access to project ${id}.` });
+  }
+  requireOrganization(caller, found.project.organizationId);
+  if (!found.member) {
+    throw new SluiceError('permission_denied', { detail: 'You have no access to this project.' });
+  }
+  return found.project;
+}
+
+/** Throws `permission_denied` when the key is limited to other organizations. */
+export function requireOrganization(caller: Caller, organizationId: string): void {
+  if (caller.scopedOrganizations === null || caller.scopedOrganizations.includes(organizationId)) return;
+  throw new SluiceError('permission_denied', {
+    detail: `The API key has no access to organization ${organizationId}.`,
+  });
+}

@@ -1,0 +1,82 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { SluiceError } from '../errors/error.ts';
+import { refuseUnkeepable } from './keepable.ts';
+
+const FORM = 'application/x-www-form-urlencoded';
+const MULTIPART = 'multipart/form-data';
+
+/** Whether the body is a form, whose values are all text. */
+export const isForm = (contentType: string | undefined): boolean =>
+  contentType !== undefined && (mediaType(contentType) === FORM || mediaType(contentType) === MULTIPART);
+
+/**
+ * Takes over the reading of bodies: JSON, forms and multipart forms become plain objects, an empty body
+ * is `{}` whatever its type says (contract.md §1.1), anything else is 415. Endpoints that ask for raw
+ * bytes get them untouched.
+ */
+export function installBodyParsers(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
+    request.routeOptions.config.rawBody ? body : parseBody(request.headers['content-type'], body),
+  );
+}
+
+/** Throws `parse_error` or `unsupported_media_type`. */
+export async function parseBody(contentType: string | undefined, body: Buffer): Promise<unknown> {
+  if (body.length === 0) return {};
+  switch (mediaType(contentType)) {
+    case 'application/json':
+      return parseJson(body);
+    case FORM:
+      return fieldsOf(new URLSearchParams(decode(body)));
+    case MULTIPART:
+      return fieldsOf(await parseMultipart(contentType as string, body));
+    default:
+      throw new SluiceError('unsupported_media_type', {
+        detail: `Unsupported media type "${mediaType(contentType).slice(0, 100)}" in request.`,
+      });
+  }
+}
+
+const mediaType = (contentType = ''): string => (contentType.split(';', 1)[0] ?? '').trim().toLowerCase();
+
+/** A body of white space counts as empty. */
+function parseJson(body: Buffer): unknown {
+  const text = decode(body);
+  if (text.trim() === '') return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new SluiceError('parse_error', { detail: 'JSON parse error: the body is not valid JSON.', cause });
+  }
+  return value;
+}
+
+function decode(body: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(body);
+  } catch (cause) {
+    throw new SluiceError('parse_error', { detail: 'The body is not valid UTF-8.', cause });
+  }
+}
+
+async function parseMultipart(contentType: string, body: Buffer): Promise<FormData> {
+  try {
+    return await new Response(new Uint8Array(body), { headers: { 'content-type': contentType } }).formData();
+  } catch (cause) {
+    throw new SluiceError('parse_error', { detail: 'Multipart form parse error.', cause });
+  }
+}
+
+/** Name → text, or texts when a name is repeated. Files are left out: no endpoint takes any. */
+function fieldsOf(form: Iterable<[string, string | File]>): Record<string, unknown> {
+  const fields = new Map<string, string[]>();
+  for (const [name, value] of form) {
+    if (typeof value === 'string') fields.set(name, [...(fields.get(name) ?? []), value]);
+  }
+  refuseUnkeepable([...fields.keys()], null);
+  return Object.fromEntries(
+    [...fields].map(([name, values]) => [name, values.length === 1 ? values[0] : values]),
+  );
+}

@@ -1,0 +1,82 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { SluiceError } from '../errors/error.ts';
+import { isForm } from './body.ts';
+import type { Caller, Endpoint, EndpointRequest, Project } from './endpoint.ts';
+import { readBody, readQuery } from './validation.ts';
+
+/** What was found out about a request before its handler runs. */
+export interface Access {
+  readonly caller: Caller | null;
+  readonly project: Project | null;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+/**
+ * What a handler sees of a request. Validates query, then body: throws the first problem. The URL and
+ * the abort signal are made only when asked for, because the busiest endpoints need neither.
+ */
+export function toEndpointRequest(
+  endpoint: Endpoint,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  access: Access,
+): EndpointRequest {
+  const params = request.params as Record<string, string>;
+  // No name or id holds a NUL, and databases refuse to look for one.
+  if (Object.values(params).some((value) => value.includes('\0'))) throw new SluiceError('not_found');
+  const rawQuery = request.query as Record<string, unknown>;
+  const query = endpoint.query ? readQuery(endpoint.query, rawQuery) : lastOfEach(rawQuery);
+  const body = endpoint.body
+    ? readBody(endpoint.body, request.body ?? {}, isForm(request.headers['content-type']) ? 'text' : 'json')
+    : {};
+  let url: URL | undefined;
+  let signal: AbortSignal | undefined;
+  return {
+    params,
+    query,
+    body,
+    raw: Buffer.isBuffer(request.body) ? request.body : NO_BYTES,
+    headers: request.headers,
+    ip: request.ip,
+    get caller(): Caller {
+      return present(access.caller, 'caller', endpoint);
+    },
+    get project(): Project {
+      return present(access.project, 'project', endpoint);
+    },
+    get url(): URL {
+      url ??= absoluteUrl(request);
+      return url;
+    },
+    get signal(): AbortSignal {
+      signal ??= untilGone(reply);
+      return signal;
+    },
+  };
+}
+
+function present<T>(value: T | null, what: string, endpoint: Endpoint): T {
+  if (value !== null) return value;
+  throw new Error(`${endpoint.operationId} asked for the ${what}, which its area or scope does not have.`);
+}
+
+function lastOfEach(query: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(query).map(([name, value]) => [name, Array.isArray(value) ? value.at(-1) : value]),
+  );
+}
+
+/** The `Host` header is the client's to choose; one that makes no URL is not believed. */
+function absoluteUrl(request: FastifyRequest): URL {
+  const url = `${request.protocol}://${request.host}${request.url}`;
+  return new URL(URL.canParse(url) ? url : `http://localhost${request.url}`);
+}
+
+function untilGone(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort(new SluiceError('unavailable'));
+  });
+  return controller.signal;
+}

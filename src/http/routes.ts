@@ -1,0 +1,173 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { TSchema } from 'typebox';
+import { Value } from 'typebox/value';
+import { SluiceError } from '../errors/error.ts';
+import type { Authenticator } from './authenticator.ts';
+import { authenticate, keyOfHeader, keyOfRequest, requireScope, resolveProject } from './authorization.ts';
+import { allowOrigin, preflight } from './cors.ts';
+import type { Answer, Endpoint } from './endpoint.ts';
+import { describeEndpoint } from './openapi.ts';
+import { type Access, toEndpointRequest } from './request.ts';
+import type { Throttle } from './throttle.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    access: Access | null;
+  }
+  interface FastifyContextConfig {
+    /** The label of metrics and log lines; set on every mounted route. */
+    operationId?: string;
+    rawBody?: boolean;
+    /** Successes are logged at level debug. */
+    quiet?: boolean;
+  }
+}
+
+export interface MountOptions {
+  readonly authenticator: Authenticator;
+  readonly throttle: Throttle | null;
+  /** Checks each answer against its documented schema, for tests; a mismatch is answered with 500. */
+  readonly verifyAnswers: boolean;
+}
+
+const DEFAULT_BODY_LIMIT = 10 * 1024 * 1024;
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
+const PREFIXES = {
+  project: [
+    { path: '/api/projects/:project_id', operation: '' },
+    { path: '/api/environments/:project_id', operation: 'environments_' },
+  ],
+  api: [{ path: '/api', operation: '' }],
+  root: [{ path: '', operation: '' }],
+} as const;
+
+/** Mounts every endpoint, and answers 405 for the methods a known path does not have. */
+export function mountEndpoints(
+  app: FastifyInstance,
+  endpoints: readonly Endpoint[],
+  options: MountOptions,
+): void {
+  app.decorateRequest('access', null);
+  const byPath = new Map<string, Endpoint[]>();
+  for (const endpoint of endpoints) {
+    for (const prefix of PREFIXES[endpoint.area]) {
+      // Generated clients send the trailing slash; the router takes both (contract.md §1.1).
+      const path = `${prefix.path}${endpoint.path}${endpoint.area === 'root' ? '' : '/'}`;
+      byPath.set(path, [...(byPath.get(path) ?? []), endpoint]);
+      mountEndpoint(app, endpoint, path, `${prefix.operation}${endpoint.operationId}`, options);
+    }
+  }
+  for (const [path, mounted] of byPath) mountRefusals(app, path, mounted, options);
+}
+
+function mountEndpoint(
+  app: FastifyInstance,
+  endpoint: Endpoint,
+  url: string,
+  operationId: string,
+  options: MountOptions,
+): void {
+  const { scope } = endpoint;
+  const admit = async (request: FastifyRequest, credentials: ReturnType<typeof keyOfHeader>) => {
+    const caller = await authenticate(options.authenticator, credentials);
+    requireScope(caller, scope);
+    const reference = endpoint.area === 'project' ? projectOf(request) : null;
+    const project =
+      reference === null ? null : await resolveProject(options.authenticator, caller, reference);
+    options.throttle?.admit(caller.keyHash);
+    request.access = { caller, project };
+  };
+  app.route({
+    method: endpoint.method,
+    url,
+    bodyLimit: endpoint.bodyLimit ?? DEFAULT_BODY_LIMIT,
+    schema: describeEndpoint(endpoint, url, operationId),
+    config: {
+      operationId,
+      rawBody: endpoint.rawBody ?? false,
+      quiet: endpoint.hidden ?? endpoint.rawBody ?? false,
+    },
+    onRequest: async (request, reply) => {
+      if (endpoint.cors) allowOrigin(request, reply);
+      // A key in the header is checked before a byte of the body is read.
+      const credentials = scope === 'public' ? null : keyOfHeader(request.headers.authorization);
+      if (credentials) await admit(request, credentials);
+    },
+    preValidation: async (request) => {
+      if (scope === 'public') request.access = { caller: null, project: null };
+      else if (!request.access) await admit(request, keyOfRequest(request.body, request.query));
+    },
+    handler: async (request, reply) => {
+      const access = request.access ?? { caller: null, project: null };
+      const answer = await endpoint.handler(toEndpointRequest(endpoint, request, reply, access));
+      if (options.verifyAnswers) verifyAnswer(endpoint, answer);
+      return send(reply, answer);
+    },
+  });
+}
+
+const projectOf = (request: FastifyRequest): string => (request.params as { project_id: string }).project_id;
+
+function send(reply: FastifyReply, answer: Answer): FastifyReply {
+  reply.code(answer.status);
+  if (answer.headers) reply.headers(answer.headers);
+  if (answer.stream) return reply.send(answer.stream);
+  const { body } = answer;
+  if (body === undefined) return reply.send();
+  if (typeof body === 'string' || Buffer.isBuffer(body)) return reply.send(body);
+  return reply.type('application/json').send(JSON.stringify(body));
+}
+
+/** What is answered must be what the API description promises; tests run with this on. */
+function verifyAnswer(endpoint: Endpoint, answer: Answer): void {
+  const schema: TSchema | null | undefined = endpoint.response[answer.status];
+  const problem = (what: string) => new Error(`${endpoint.operationId} answered ${answer.status} ${what}`);
+  if (schema === undefined) throw problem('without documenting it');
+  if (answer.stream || typeof answer.body === 'string' || Buffer.isBuffer(answer.body)) return;
+  if (schema === null) {
+    if (answer.body !== undefined) throw problem('with a body, documented as empty');
+    return;
+  }
+  const sent = answer.body === undefined ? undefined : JSON.parse(JSON.stringify(answer.body));
+  const [error] = Value.Errors(schema, sent);
+  if (error) throw problem(`unlike its schema at "${error.instancePath}": ${error.message}`);
+}
+
+/** 405 with `Allow` for the other methods; whoever may not enter is told so first. */
+function mountRefusals(
+  app: FastifyInstance,
+  url: string,
+  mounted: readonly Endpoint[],
+  options: MountOptions,
+): void {
+  const methods = new Set<string>(mounted.map((endpoint) => endpoint.method));
+  if (methods.has('GET')) methods.add('HEAD');
+  const open = mounted.filter((endpoint) => endpoint.cors);
+  if (open.length > 0) {
+    methods.add('OPTIONS');
+    app.options(
+      url,
+      { schema: { hide: true }, config: { operationId: 'preflight', quiet: true } },
+      preflight(open),
+    );
+  }
+  const others = METHODS.filter((method) => !methods.has(method));
+  const isPublic = mounted.some((endpoint) => endpoint.scope === 'public');
+  app.route({
+    method: others,
+    url,
+    schema: { hide: true },
+    config: { operationId: 'method_not_allowed', rawBody: true },
+    onRequest: async (request, reply) => {
+      if (open.length > 0) allowOrigin(request, reply);
+      if (!isPublic)
+        await authenticate(
+          options.authenticator,
+          keyOfHeader(request.headers.authorization) ?? keyOfRequest(null, request.query),
+        );
+      reply.header('allow', [...methods].join(', '));
+      throw new SluiceError('method_not_allowed', { detail: `Method "${request.method}" not allowed.` });
+    },
+    handler: async () => undefined,
+  });
+}

@@ -1,0 +1,58 @@
+import { SluiceError } from '../errors/error.ts';
+import type { Clock } from '../work/clock.ts';
+
+interface Rate {
+  readonly requests: number;
+  readonly windowMs: number;
+}
+
+/** contract.md §1.6: burst and sustained, per personal API key. */
+const RATES: readonly Rate[] = [
+  { requests: 480, windowMs: 60_000 },
+  { requests: 4800, windowMs: 3_600_000 },
+];
+const LONGEST_MS = 3_600_000;
+
+export interface Throttle {
+  /** Counts one request. Throws `throttled` with the wait. Sessions (null) are not counted. */
+  admit(keyHash: string | null): void;
+}
+
+/** Sliding windows in this process's memory: at most 4800 numbers for each key used in the last hour. */
+export function createThrottle(clock: Pick<Clock, 'now'>, rates: readonly Rate[] = RATES): Throttle {
+  const history = new Map<string, number[]>();
+  let sweepAt = clock.now() + LONGEST_MS;
+  return {
+    admit(keyHash) {
+      if (keyHash === null) return;
+      const now = clock.now();
+      if (now >= sweepAt) {
+        forgetIdle(history, now);
+        sweepAt = now + LONGEST_MS;
+      }
+      const times = history.get(keyHash) ?? [];
+      for (const rate of rates) {
+        const retryAt = times.length < rate.requests ? null : (times.at(-rate.requests) ?? 0) + rate.windowMs;
+        if (retryAt !== null && retryAt > now) throw throttled(Math.ceil((retryAt - now) / 1000));
+      }
+      times.push(now);
+      const most = Math.max(...rates.map((rate) => rate.requests));
+      // Shortened now and then, not at each request: moving thousands of numbers is not free.
+      if (times.length > 2 * most) times.splice(0, times.length - most);
+      history.set(keyHash, times);
+    },
+  };
+}
+
+function forgetIdle(history: Map<string, number[]>, now: number): void {
+  for (const [key, times] of history) {
+    if ((times.at(-1) ?? 0) + LONGEST_MS <= now) history.delete(key);
+  }
+}
+
+function throttled(seconds: number): SluiceError {
+  return new SluiceError('throttled', {
+    retryAfter: seconds,
+    detail: `Request was throttled. Expected available in ${seconds} second${seconds === 1 ? '' : 's'}.`,
+  });
+}
