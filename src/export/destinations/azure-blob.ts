@@ -1,0 +1,19 @@
+import { Type } from 'typebox';
+import type { Destination } from './destination.ts';
+import { checkFileOptions, cloudFileOptionKeys, cloudFileOptionsOf } from './file-options.ts';
+
+/** Blobs in an Azure container; contract.md §5. The loader is not written yet. */
+export const azureBlob: Destination = {
+  type: 'AzureBlob',
+  title: 'Azure Blob Storage',
+  config: Type.Object({
+    container_name: Type.String(),
+    prefix: Type.Optional(Type.String({ description: 'Default: none.' })),
+    ...cloudFileOptionKeys,
+  }),
+  secretKeys: [],
+  integration: { kind: 'azure-blob' },
+  check: checkFileOptions,
+  files: cloudFileOptionsOf,
+  open: null,
+};

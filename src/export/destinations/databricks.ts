@@ -1,0 +1,21 @@
+import { Type } from 'typebox';
+import type { Destination } from './destination.ts';
+
+/** Tables in Databricks; contract.md §5. The loader is not written yet. */
+export const databricks: Destination = {
+  type: 'Databricks',
+  title: 'Databricks',
+  config: Type.Object({
+    http_path: Type.String(),
+    catalog: Type.String(),
+    schema: Type.String(),
+    table_name: Type.String(),
+    use_variant_type: Type.Optional(Type.Boolean({ description: 'Default: true.' })),
+    use_automatic_schema_evolution: Type.Optional(Type.Boolean({ description: 'Default: true.' })),
+  }),
+  secretKeys: [],
+  integration: { kind: 'databricks' },
+  check: () => null,
+  files: () => null,
+  open: null,
+};
