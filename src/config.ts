@@ -25,6 +25,12 @@ export interface Config {
   /** Seconds after an interval's end before it is read; null = the default for the size. */
   readonly settleSeconds: number | null;
   readonly rateLimitEnabled: boolean;
+  /** 0 = runs start the moment their interval ends; 1 = spread as contract.md §13 says. */
+  readonly jitterScale: number;
+  /** Runs of one export's backfills at once. */
+  readonly backfillParallelism: number;
+  /** Backfills of one project at once. */
+  readonly maxBackfills: number;
   /** Embedded engine's memory limit, bytes. */
   readonly warehouseMemory: number;
 }
@@ -64,6 +70,14 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
       ? integer('SLUICE_SETTLE_SECONDS', env.SLUICE_SETTLE_SECONDS, 0, 86_400)
       : null,
     rateLimitEnabled: ['1', 'true', 'yes'].includes((env.RATE_LIMIT_ENABLED ?? '').toLowerCase()),
+    jitterScale: fraction('SLUICE_JITTER', env.SLUICE_JITTER ?? '1'),
+    backfillParallelism: integer(
+      'SLUICE_BACKFILL_PARALLELISM',
+      env.SLUICE_BACKFILL_PARALLELISM ?? '4',
+      1,
+      100,
+    ),
+    maxBackfills: integer('SLUICE_MAX_BACKFILLS', env.SLUICE_MAX_BACKFILLS ?? '5', 1, 10_000),
     warehouseMemory: integer(
       'SLUICE_WAREHOUSE_MEMORY',
       env.SLUICE_WAREHOUSE_MEMORY ?? '4000000000',
@@ -77,6 +91,12 @@ function integer(name: string, text: string, min: number, max: number): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= min && value <= max) return value;
   throw bad(name, `must be a whole number from ${min} to ${max}, not "${text}"`);
+}
+
+function fraction(name: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
+  throw bad(name, `must be a number from 0 to 1, not "${text}"`);
 }
 
 function oneOf(name: string, value: string, allowed: readonly string[]): string {

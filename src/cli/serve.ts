@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { loadConfig, type ServeOptions } from '../config.ts';
 import { startSluice } from '../main.ts';
 import { createLogger } from '../work/log.ts';
+import { untilStopped } from './stop-signal.ts';
 
 /** Finishing slices after SIGTERM may take this long; what is not done then resumes from the ledger. */
 const GRACE_MS = 8_000;
@@ -37,9 +38,7 @@ Examples:
       const sluice = await startSluice(config, { log });
       if (config.readyJson) process.stdout.write(`${JSON.stringify(sluice.ready)}\n`);
       else process.stdout.write(welcome(sluice.ready));
-      const signal = await new Promise<string>((resolve) => {
-        for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
-      });
+      const signal = await untilStopped();
       log.info({ signal }, 'stopping');
       await sluice.stop(GRACE_MS);
       process.exit(0);

@@ -9,7 +9,12 @@ export function yesterday(): { start: Date; end: Date } {
 }
 
 /** Sends `count` events spread over `[start, end)` with the real client; resolves when all are stored. */
-export async function capture(sluice: RunningSluice, count: number, start: Date, end: Date): Promise<string[]> {
+export async function capture(
+  sluice: RunningSluice,
+  count: number,
+  start: Date,
+  end: Date,
+): Promise<string[]> {
   const client = new PostHog(sluice.ready.project_api_key, {
     host: sluice.ready.url,
     flushAt: 500,
@@ -63,7 +68,12 @@ export async function createExport(
 }
 
 /** Backfills the range and waits until every run of the backfill has ended. */
-export async function backfill(sluice: RunningSluice, exportId: string, start: string, end: string): Promise<Run[]> {
+export async function backfill(
+  sluice: RunningSluice,
+  exportId: string,
+  start: string,
+  end: string,
+): Promise<Run[]> {
   const base = `/api/projects/${sluice.ready.project_id}/batch_exports/${exportId}`;
   const created = await sluice.api<{ backfill_id: string }>('POST', `${base}/backfills/`, {
     start_at: start,

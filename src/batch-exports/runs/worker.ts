@@ -34,6 +34,8 @@ export interface RunWorker {
   handle(runId: string, signal: AbortSignal): Promise<void>;
   /** Stops a run that was cancelled or superseded, if this process has it. */
   abort(runId: string, why: SluiceError): void;
+  /** The claims this process holds, to be checked against the rows from time to time. */
+  claims(): { readonly id: string; readonly attempt: number }[];
   /** Stops all runs here without an outcome: they resume elsewhere or at the next start. */
   interrupt(): void;
 }
@@ -45,6 +47,7 @@ const POSTPONE_MS = 5_000;
 /** Takes runs from the queue through claim, watermark, execution and verdict. */
 export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): RunWorker {
   const active = new Map<string, AbortController>();
+  const held = new Map<string, Run>();
   let interrupted = false;
 
   const handle = async (runId: string, lost: AbortSignal): Promise<void> => {
@@ -54,9 +57,12 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
     active.set(runId, controller);
     try {
       const run = await ports.claim(runId);
-      if (run) await attempt(run, AbortSignal.any([lost, controller.signal]));
+      if (!run) return;
+      held.set(runId, run);
+      await attempt(run, AbortSignal.any([lost, controller.signal]));
     } finally {
       active.delete(runId);
+      held.delete(runId);
     }
   };
 
@@ -97,6 +103,7 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
 
   return {
     handle,
+    claims: () => [...held.values()].map(({ id, attempt }) => ({ id, attempt })),
     abort: (runId, why) => active.get(runId)?.abort(why),
     interrupt: () => {
       interrupted = true;

@@ -1,0 +1,119 @@
+import { SluiceError } from '../../errors/error.ts';
+import type { Destination, DestinationPorts, FileTarget } from '../../export/destinations/destination.ts';
+import type { Outcome, RunObserver } from '../../export/outcome.ts';
+import { runExport } from '../../export/run.ts';
+import type { DestinationSetup, Model, RunSpec } from '../../export/spec.ts';
+import type { Warehouse } from '../../warehouse/warehouse.ts';
+import type { Clock } from '../../work/clock.ts';
+import type { LogLevel, LogWriter } from '../logs.ts';
+import type { RunPorts } from '../ports.ts';
+import { finishRun } from './finish.ts';
+import { openLedger } from './ledger.ts';
+import { planRun } from './plan.ts';
+import { type ClaimedRun, setPlanned, setProgress } from './store.ts';
+
+export interface ExecutePorts extends RunPorts {
+  readonly warehouse: Warehouse;
+  readonly logs: LogWriter;
+  readonly destinations: ReadonlyMap<string, Destination>;
+  readonly destinationPorts: Omit<DestinationPorts, 'onRetry' | 'clock'>;
+  /** Config and credentials of the run's destination as they are now; secrets are never in the snapshot. */
+  readonly setup: (run: ClaimedRun) => Promise<DestinationSetup>;
+  /** Told of every named step of every run, for tests that stop the process there. */
+  readonly onStep: (step: string, runId: string) => void;
+}
+
+/** Exports a claimed run and stores its outcome. Throws what the worker's verdict needs to know. */
+export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: AbortSignal): Promise<void> {
+  const destination = availableDestination(ports.destinations, run);
+  const plan = run.plan ?? (await planRun(ports.db, run, ports.clock.now()));
+  const setup = await ports.setup(run);
+  const log = (level: LogLevel, message: string) =>
+    ports.logs.write({ teamId: run.teamId, exportId: run.exportId, runId: run.id, level, message });
+  const target = await destination.open(setup, {
+    ...ports.destinationPorts,
+    clock: ports.clock,
+    onRetry: ({ what, attempt, waitMs, error }) =>
+      log('WARNING', `${what} failed (${text(error)}); attempt ${attempt + 1} in ${seconds(waitMs)}.`),
+  });
+  try {
+    const outcome = await runExport(specOf(run, plan, setup), {
+      warehouse: ports.warehouse,
+      target,
+      files: destination.files(setup.config),
+      ledger: openLedger(ports.db, ports.clock, run),
+      observer: observe(ports, run, log),
+      clock: ports.clock,
+      signal,
+      attempt: run.attempt,
+    });
+    await finishRun(ports, run, { status: 'Completed', outcome });
+  } finally {
+    await target.close();
+  }
+}
+
+type Openable = Destination & {
+  readonly open: NonNullable<Destination['open']>;
+};
+
+function availableDestination(known: ReadonlyMap<string, Destination>, run: ClaimedRun): Openable {
+  if (run.snapshot.model !== 'events') {
+    const detail = `Exporting ${run.snapshot.model} is not available in this version.`;
+    throw new SluiceError('model_not_available', { detail });
+  }
+  const type = run.snapshot.destination.type;
+  const destination = known.get(type);
+  if (destination?.open) return destination as Openable;
+  throw new SluiceError('destination_not_available', {
+    detail: `Exporting to ${type} is not available in this version.`,
+  });
+}
+
+function specOf(
+  run: ClaimedRun,
+  plan: Pick<RunSpec, 'region' | 'excludes'>,
+  setup: DestinationSetup,
+): RunSpec {
+  const names = (key: string) => (setup.config[key] as readonly string[] | undefined) ?? [];
+  return {
+    runId: run.id,
+    exportId: run.exportId,
+    teamId: run.teamId,
+    model: run.snapshot.model as Model,
+    interval: run.interval,
+    region: plan.region,
+    excludes: plan.excludes,
+    includeEvents: names('include_events'),
+    excludeEvents: names('exclude_events'),
+    filters: run.snapshot.filters ?? [],
+    destination: setup,
+  };
+}
+
+/** Progress is shown at most this often: it is a write to the database. */
+const PROGRESS_EVERY_MS = 1_000;
+
+function observe(
+  ports: ExecutePorts,
+  run: ClaimedRun,
+  log: (level: LogLevel, message: string) => void,
+): RunObserver {
+  let shownAt = 0;
+  // What the run shows while it works is a courtesy; a lost claim is found by the ledger.
+  const show = (write: Promise<void>) => void write.catch(() => {});
+  return {
+    log,
+    planned: (total) => show(setPlanned(ports.db, run, total, ports.clock.now())),
+    progress: (done) => {
+      const now = ports.clock.now();
+      if (now - shownAt < PROGRESS_EVERY_MS) return;
+      shownAt = now;
+      show(setProgress(ports.db, run, done, now));
+    },
+    step: (name) => ports.onStep(name, run.id),
+  };
+}
+
+const text = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;

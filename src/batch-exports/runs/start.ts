@@ -1,0 +1,127 @@
+import { SluiceError } from '../../errors/error.ts';
+import type { RunObserver } from '../../export/outcome.ts';
+import { arrivalWatermark } from '../../export/watermark.ts';
+import type { Log } from '../../work/log.ts';
+import { loop } from '../../work/loop.ts';
+import type { Queue } from '../../work/queue.ts';
+import type { Db } from '../ports.ts';
+import { tick } from '../schedule/tick.ts';
+import { type ExecutePorts, executeRun } from './execute.ts';
+import { finishRun } from './finish.ts';
+import { ACTIVE_RUN_STATES } from './machine.ts';
+import { type ClaimedRun, claimRun, lostClaims, postponeRun, setRetrying } from './store.ts';
+import { createWorker } from './worker.ts';
+
+export interface RunsPorts extends Omit<ExecutePorts, 'onRunCancelled'> {
+  readonly queue: Queue;
+  readonly log: Log;
+  readonly random: () => number;
+  /** This process, for a person who looks at a run. */
+  readonly workerName: string;
+  /** Runs at once in this process. */
+  readonly concurrency: number;
+  /** Milliseconds after an interval's end before it is read; by its length. */
+  readonly settleMs: (interval: string) => number;
+  readonly oldestInFlight: () => number | null;
+  /** Whether no other process can be working on this database, so that every active run is an orphan. */
+  readonly alone: boolean;
+}
+
+export interface Runs {
+  readonly onRunCancelled: (runId: string) => void;
+  /** Begins to schedule and to work. */
+  start(): Promise<void>;
+  /** Takes no more; gives what runs `graceMs`, then leaves it to be resumed. */
+  stop(graceMs: number): Promise<void>;
+}
+
+const TICK_MS = 500;
+/** Exports per tick and transaction. */
+const TICK_LIMIT = 200;
+/** A cancel in another process is noticed after this long. */
+const WATCH_MS = 2_000;
+
+/** The moving part of batch exports: the tick that creates runs and the worker that executes them. */
+export function createRuns(given: RunsPorts): Runs {
+  const ports: ExecutePorts = { ...given, onRunCancelled: (id) => worker.abort(id, cancelled()) };
+  const { db, clock, queue, log } = given;
+  const worker = createWorker<ClaimedRun>({
+    clock,
+    random: given.random,
+    log,
+    claim: (runId) => claimRun(db, { runId, worker: given.workerName, now: clock.now() }),
+    watermark: (run) =>
+      arrivalWatermark({
+        warehouse: given.warehouse,
+        clock,
+        settleMs: given.settleMs(run.snapshot.interval),
+        oldestInFlight: given.oldestInFlight,
+      }),
+    postpone: (run, at) => postponeRun(db, given.enqueue, run, { at, now: clock.now() }),
+    execute: (run, signal) => executeRun(ports, run, signal),
+    retry: async (run, error, at) => {
+      const wait = Math.round((at - clock.now()) / 1000);
+      say(run, 'WARNING', `Attempt ${run.attempt} failed: ${describe(error)} Next attempt in ${wait} s.`);
+      await setRetrying(db, given.enqueue, run, { at, error: describe(error), now: clock.now() });
+    },
+    fail: (run, error, status) => finishRun(ports, run, { status, error: describe(error) }),
+  });
+  const say = (run: ClaimedRun, ...[level, message]: Parameters<RunObserver['log']>) =>
+    given.logs.write({ teamId: run.teamId, exportId: run.exportId, runId: run.id, level, message });
+
+  const loops: { stop(): Promise<void> }[] = [];
+  const every = (ms: number, turn: () => Promise<unknown>, what: string) =>
+    loops.push(
+      loop(
+        clock,
+        ms,
+        async () => void (await turn()),
+        (error) => log.warn({ err: error }, what),
+      ),
+    );
+
+  return {
+    onRunCancelled: ports.onRunCancelled,
+    start: async () => {
+      if (given.alone) await adoptOrphans(db, given);
+      await queue.work(given.concurrency, (runId, signal) => worker.handle(runId, signal));
+      every(TICK_MS, () => tick(ports, TICK_LIMIT), 'the tick failed');
+      every(WATCH_MS, () => watch(), 'watching over runs failed');
+    },
+    stop: async (graceMs) => {
+      await Promise.all(loops.map((each) => each.stop()));
+      const patience = setTimeout(() => worker.interrupt(), graceMs / 2);
+      await queue.stop(graceMs);
+      clearTimeout(patience);
+      await given.logs.flush();
+    },
+  };
+
+  async function watch(): Promise<void> {
+    for (const { id, why } of await lostClaims(db, worker.claims())) worker.abort(id, why);
+  }
+}
+
+/**
+ * After a kill -9 the queue would notice the dead worker after its heartbeat, 10 s later. Who knows to be alone on
+ * the database need not wait: every active run gets a job now. A second delivery does no harm.
+ */
+async function adoptOrphans(db: Db, ports: Pick<RunsPorts, 'enqueue'>): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const orphans = await trx
+      .selectFrom('batch_export_runs')
+      .select(['id', 'next_attempt_at'])
+      .where('status', 'in', [...ACTIVE_RUN_STATES])
+      .where('attempt', '>', 0)
+      .execute();
+    for (const { id, next_attempt_at: at } of orphans) await ports.enqueue(trx, [id], at?.getTime());
+  });
+}
+
+const cancelled = () => new SluiceError('run_cancelled');
+
+/** What a person reads on the run. Details of a bug stay in the server's log. */
+function describe(error: unknown): string {
+  if (error instanceof SluiceError) return error.message;
+  return 'Something unexpected went wrong; the log of the server has the details.';
+}

@@ -1,0 +1,144 @@
+import { join } from 'node:path';
+import { PostHog } from 'posthog-node';
+import type { Ready } from '../main.ts';
+import type { Clock } from '../work/clock.ts';
+import { type ApiClient, apiClient } from './client.ts';
+import { demoEvents } from './events.ts';
+import { type ReadBack, readBack } from './reader.ts';
+
+export interface TourOptions {
+  readonly ready: Ready & { readonly personal_api_key: string };
+  readonly filesRoot: string;
+  readonly count: number;
+  readonly seed: number;
+  readonly clock: Clock;
+  /** A bar for each of the two long parts. */
+  readonly progress: (label: string, total: number) => { update(done: number): void; end(): void };
+}
+
+export interface TourResult {
+  readonly sent: number;
+  readonly captureSeconds: number;
+  readonly exportSeconds: number;
+  readonly runs: readonly TourRun[];
+  readonly folder: string;
+  readonly read: ReadBack;
+  /** What did not add up; empty = everything did. */
+  readonly problems: readonly string[];
+}
+
+interface TourRun {
+  readonly status: string;
+  readonly records_completed: number | null;
+  readonly records_total_count: number | null;
+  readonly bytes_exported: number | null;
+  readonly latest_error: string | null;
+}
+
+const DAY_MS = 86_400_000;
+/** A day of hours. */
+const RUNS = 24;
+const POLL_MS = 200;
+
+/** Captures yesterday with the real client, exports it by the hour, and reads the files back. */
+export async function takeTour(options: TourOptions): Promise<TourResult> {
+  const end = Math.floor(options.clock.now() / DAY_MS) * DAY_MS;
+  const day = { start: new Date(end - DAY_MS), end: new Date(end) };
+  const capturing = options.clock.now();
+  await captureDay(options, day);
+  const exporting = options.clock.now();
+  const api = apiClient(options.ready.url, options.ready.personal_api_key);
+  const runs = await exportDay(api, options, day);
+  const finished = options.clock.now();
+  const folder = join(options.filesRoot, 'demo');
+  const read = await readBack(`${folder}/**/*.parquet`, 8);
+  return {
+    sent: options.count,
+    captureSeconds: (exporting - capturing) / 1000,
+    exportSeconds: (finished - exporting) / 1000,
+    runs,
+    folder,
+    read,
+    problems: problems(options.count, runs, read),
+  };
+}
+
+interface Day {
+  readonly start: Date;
+  readonly end: Date;
+}
+
+/** The client drops what does not fit its queue, so it is emptied after each portion. */
+const PORTION = 2_000;
+
+async function captureDay({ ready, count, seed, progress }: TourOptions, day: Day): Promise<void> {
+  const client = new PostHog(ready.project_api_key, {
+    host: ready.url,
+    flushAt: 500,
+    maxQueueSize: PORTION * 2,
+    // What the demo sends is history; no flags are asked for.
+    historicalMigration: true,
+  });
+  const failures: unknown[] = [];
+  client.on('error', (error) => failures.push(error));
+  const bar = progress('capture', count);
+  const events = demoEvents({ seed, ...day, count });
+  for (let at = 0; at < events.length; at += PORTION) {
+    for (const event of events.slice(at, at + PORTION)) client.capture(event);
+    await client.flush();
+    bar.update(Math.min(count, at + PORTION));
+  }
+  await client.shutdown();
+  bar.end();
+  if (failures.length > 0) throw new Error(`The client could not send its events: ${String(failures[0])}`);
+}
+
+async function exportDay(api: ApiClient, options: TourOptions, day: Day): Promise<readonly TourRun[]> {
+  const project = `/api/projects/${options.ready.project_id}`;
+  const { id } = await api.post<{ id: string }>(`${project}/batch_exports/`, {
+    name: 'Demo: yesterday, by the hour',
+    model: 'events',
+    interval: 'hour',
+    destination: {
+      type: 'Filesystem',
+      config: {
+        prefix: 'demo/{year}-{month}-{day}',
+        file_format: 'Parquet',
+        compression: 'zstd',
+      },
+    },
+  });
+  const base = `${project}/batch_exports/${id}`;
+  const { backfill_id: backfillId } = await api.post<{ backfill_id: string }>(`${base}/backfills/`, {
+    start_at: day.start.toISOString(),
+    end_at: day.end.toISOString(),
+  });
+  const bar = options.progress('export', RUNS);
+  for (;;) {
+    const { status } = await api.get<{ status: string }>(`${base}/backfills/${backfillId}/`);
+    const { results } = await api.get<{ results: readonly TourRun[] }>(`${base}/runs/`);
+    bar.update(results.filter((run) => !['Starting', 'Running'].includes(run.status)).length);
+    if (!['Starting', 'Running'].includes(status)) {
+      bar.end();
+      return results;
+    }
+    await options.clock.sleep(POLL_MS);
+  }
+}
+
+function problems(count: number, runs: readonly TourRun[], read: ReadBack): string[] {
+  const sum = (key: 'records_completed' | 'records_total_count') =>
+    runs.reduce((total, run) => total + (run[key] ?? 0), 0);
+  const expectations: [boolean, string][] = [
+    [runs.length === RUNS, `${runs.length} runs instead of ${RUNS}`],
+    ...runs.map((run): [boolean, string] => [
+      run.status === 'Completed',
+      `a run is ${run.status}: ${run.latest_error}`,
+    ]),
+    [sum('records_total_count') === count, `${sum('records_total_count')} rows counted at the source`],
+    [sum('records_completed') === count, `${sum('records_completed')} rows exported`],
+    [read.rows === count, `${read.rows} rows read back`],
+    [read.distinctUuids === count, `${read.distinctUuids} different events read back`],
+  ];
+  return expectations.filter(([holds]) => !holds).map(([, words]) => `${words}, expected ${count} events`);
+}
