@@ -1,5 +1,6 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { Tables } from '../database/tables.ts';
+import type { Destination } from '../export/destinations/destination.ts';
 import type { Clock } from '../work/clock.ts';
 
 export type Db = Kysely<Tables>;
@@ -21,4 +22,54 @@ export interface RunPorts {
   readonly backfillParallelism: number;
   /** Told after the commit of each run that was cancelled, to stop it if this process has it. */
   readonly onRunCancelled: (runId: string) => void;
+}
+
+/** An integration as this feature sees it. */
+export interface FoundIntegration {
+  readonly id: number;
+  readonly kind: string;
+  /** The public part. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** One row of the activity log: every mutating call leaves one. */
+export interface Activity {
+  readonly organizationId: string;
+  readonly projectId: number;
+  readonly userId: number;
+  readonly scope: 'BatchExport';
+  readonly itemId: string;
+  readonly activity: string;
+  readonly detail: Record<string, unknown>;
+}
+
+/** What the API needs on top. */
+export interface ResourcePorts extends RunPorts {
+  readonly destinations: ReadonlyMap<string, Destination>;
+  /**
+   * Null when the project has no such integration. Asks `db`, which is a transaction at times: on the embedded
+   * database any other connection would wait for that transaction for ever.
+   */
+  readonly findIntegration: (db: Db | Trx, teamId: number, id: number) => Promise<FoundIntegration | null>;
+  readonly seal: (text: string) => string;
+  readonly unseal: (sealed: string) => string;
+  /** Writes in the caller's transaction: the row exists exactly when the change does. */
+  readonly recordActivity: (trx: Trx, activity: Activity) => Promise<void>;
+  /** Backfills of a project in Starting or Running; one more answers 429 (contract.md §8.2). */
+  readonly maxBackfills: number;
+  /** Closed gates answer as contract.md §1.8 says. */
+  readonly gates: Gates;
+}
+
+export interface Gates {
+  readonly highFrequency: boolean;
+  readonly hogql: boolean;
+  readonly earliestBackfill: boolean;
+}
+
+/** Who does it, where. */
+export interface Actor {
+  readonly userId: number;
+  readonly teamId: number;
+  readonly organizationId: string;
 }

@@ -6,11 +6,12 @@ import { statesAccepting } from './machine.ts';
 
 /**
  * Cancels a run and what follows from it. False when it had ended already: nothing changed
- * (contract.md §7.2).
+ * (contract.md §7.2). `alongside` happens in the same transaction, only when there was something to cancel.
  */
 export async function cancelRun(
   ports: RunPorts,
   run: Pick<RunRow, 'id' | 'batch_export_id'>,
+  alongside: (trx: Trx) => Promise<void> = async () => {},
 ): Promise<boolean> {
   const now = ports.clock.now();
   const cancelled = await ports.db.transaction().execute(async (trx) => {
@@ -26,6 +27,7 @@ export async function cancelRun(
       .select('backfill_id')
       .where('id', '=', run.id)
       .executeTakeFirstOrThrow();
+    if (ids.length > 0) await alongside(trx);
     if (ids.length > 0 && backfillId) await advanceBackfill(trx, ports, batchExport, backfillId, now);
     return ids;
   });

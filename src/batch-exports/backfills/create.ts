@@ -1,0 +1,149 @@
+import type { BackfillRow, BatchExportRow, RunRow } from '../../database/tables.ts';
+import { SluiceError } from '../../errors/error.ts';
+import type { ResourcePorts, RunPorts, Trx } from '../ports.ts';
+import { cancelRuns } from '../runs/cancel.ts';
+import { ACTIVE_RUN_STATES } from '../runs/machine.ts';
+import { scheduleState } from '../schedule/machine.ts';
+import { advanceBackfill } from './advance.ts';
+import { ACTIVE_BACKFILL_STATES } from './machine.ts';
+
+/** Milliseconds since the epoch; start null = all history. */
+export interface Range {
+  readonly start: number | null;
+  readonly end: number;
+}
+
+/**
+ * Starts a backfill of a range asked for by a person. The caller holds the export's lock. Throws `conflict` when the same
+ * range is being backfilled, `too_many_concurrent_backfills` is checked before (contract.md §8.2).
+ */
+export async function startBackfill(
+  trx: Trx,
+  ports: ResourcePorts,
+  batchExport: BatchExportRow,
+  range: Range,
+  now: number,
+): Promise<BackfillRow> {
+  const workflowId = workflowIdOf(batchExport.id, range);
+  const running = await trx
+    .selectFrom('batch_export_backfills')
+    .select('id')
+    .where('batch_export_id', '=', batchExport.id)
+    .where('workflow_id', '=', workflowId)
+    .where('retry_of', 'is', null)
+    .where('status', 'in', [...ACTIVE_BACKFILL_STATES])
+    .executeTakeFirst();
+  if (running) throw new SluiceError('conflict', { detail: 'This range is being backfilled already.' });
+  // What arrives from the cursor on belongs to live runs, if there will be any.
+  const live = scheduleState(batchExport) === 'Active';
+  const cursor = batchExport.next_interval_start.getTime();
+  const row = {
+    ...rangeColumns(range),
+    arrival_before: new Date(live ? Math.min(cursor, now) : now),
+  };
+  return start(trx, ports, batchExport, { ...row, workflow_id: workflowId }, now);
+}
+
+/** Makes up for the intervals between the cursor at the pause and the one after it, by arrival time. */
+export async function startCatchUp(
+  trx: Trx,
+  ports: ResourcePorts,
+  batchExport: { readonly before: BatchExportRow; readonly after: BatchExportRow },
+  now: number,
+): Promise<BackfillRow> {
+  const { before, after } = batchExport;
+  const range = { start: (before.last_paused_at ?? before.next_interval_start).getTime(), end: now };
+  const row = {
+    ...rangeColumns(range),
+    by_arrival: true,
+    next_interval_start: before.next_interval_start,
+    arrival_before: after.next_interval_start,
+    workflow_id: workflowIdOf(after.id, range),
+  };
+  return start(trx, ports, after, row, now);
+}
+
+/**
+ * Repeats one run: a backfill of its interval, with one run, whose output replaces the old one (contract.md §7.2). A run
+ * that is still active is cancelled first: two never write the same output. Throws `conflict` while an earlier repetition is
+ * active. Returns also the runs cancelled, for `onRunCancelled`.
+ */
+export async function startRetry(
+  trx: Trx,
+  ports: ResourcePorts,
+  batchExport: BatchExportRow,
+  run: RunRow,
+  now: number,
+): Promise<{ backfill: BackfillRow; cancelled: readonly string[] }> {
+  const root = (await repeatedBy(trx, run)) ?? run.id;
+  const others = await trx
+    .selectFrom('batch_export_runs as run')
+    .innerJoin('batch_export_backfills as backfill', 'backfill.id', 'run.backfill_id')
+    .select('run.id')
+    .where('backfill.retry_of', '=', root)
+    .where('run.status', 'in', [...ACTIVE_RUN_STATES])
+    .where('run.id', '!=', run.id)
+    .executeTakeFirst();
+  if (others) throw new SluiceError('conflict', { detail: 'This run is being repeated already.' });
+  const cancelled = await cancelRuns(trx, { runId: run.id }, now);
+  if (cancelled.length > 0 && run.backfill_id) {
+    await advanceBackfill(trx, ports, batchExport, run.backfill_id, now);
+  }
+  const range = { start: run.data_interval_start?.getTime() ?? null, end: run.data_interval_end.getTime() };
+  const row = {
+    ...rangeColumns(range),
+    retry_of: root,
+    arrival_before: new Date(range.end),
+    workflow_id: workflowIdOf(batchExport.id, range),
+  };
+  return { backfill: await start(trx, ports, batchExport, row, now), cancelled };
+}
+
+async function repeatedBy(trx: Trx, run: RunRow): Promise<string | null> {
+  if (!run.backfill_id) return null;
+  const backfill = await trx
+    .selectFrom('batch_export_backfills')
+    .select('retry_of')
+    .where('id', '=', run.backfill_id)
+    .executeTakeFirstOrThrow();
+  return backfill.retry_of;
+}
+
+type NewBackfill = Pick<BackfillRow, 'start_at' | 'end_at' | 'workflow_id' | 'arrival_before'> &
+  Partial<Pick<BackfillRow, 'by_arrival' | 'next_interval_start' | 'retry_of'>>;
+
+async function start(
+  trx: Trx,
+  ports: RunPorts,
+  batchExport: BatchExportRow,
+  row: NewBackfill,
+  now: number,
+): Promise<BackfillRow> {
+  const created = await trx
+    .insertInto('batch_export_backfills')
+    .values({
+      ...row,
+      id: ports.newId(),
+      team_id: batchExport.team_id,
+      batch_export_id: batchExport.id,
+      status: 'Starting',
+      created_at: new Date(now),
+      last_updated_at: new Date(now),
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await advanceBackfill(trx, ports, batchExport, created.id, now);
+  return created;
+}
+
+const rangeColumns = (range: Range) => ({
+  start_at: range.start === null ? null : new Date(range.start),
+  end_at: new Date(range.end),
+});
+
+/** `<export>-Backfill-<start>-<end>`, the id upstream's clients know (contract.md §13). */
+function workflowIdOf(exportId: string, range: Range): string {
+  return `${exportId}-Backfill-${range.start === null ? 'START' : iso(range.start)}-${iso(range.end)}`;
+}
+
+const iso = (at: number): string => new Date(at).toISOString().replace(/(?:\.000)?Z$/, '+00:00');

@@ -1,0 +1,105 @@
+import type { BackfillRow, BatchExportRow } from '../../database/tables.ts';
+import { SluiceError } from '../../errors/error.ts';
+import type { Actor, ResourcePorts, Trx } from '../ports.ts';
+import { scheduleOf } from '../schedule/schedule.ts';
+import { record } from '../service.ts';
+import { lockedExport, readId } from '../store.ts';
+import { cancelBackfills } from './cancel.ts';
+import { type Range, startBackfill } from './create.ts';
+import { readBound } from './dates.ts';
+import { ACTIVE_BACKFILL_STATES } from './machine.ts';
+
+export interface BackfillBody {
+  readonly start_at?: unknown;
+  readonly end_at?: unknown;
+}
+
+/** Checks and starts, in the order of contract.md §8.2. The row exists before the answer. */
+export async function createBackfill(
+  ports: ResourcePorts,
+  actor: Actor,
+  exportId: string | undefined,
+  body: BackfillBody,
+): Promise<BackfillRow> {
+  return ports.db.transaction().execute(async (trx) => {
+    const batchExport = await lockedExport(trx, actor.teamId, exportId);
+    checkEarliest(ports, batchExport, body);
+    await checkLimit(trx, ports, actor.teamId);
+    const now = ports.clock.now();
+    const range = readRange(batchExport, body, now);
+    const { start_at = null, end_at = null } = body;
+    await record(trx, ports, actor, batchExport, 'backfill_created', { start_at, end_at });
+    return startBackfill(trx, ports, batchExport, range, now);
+  });
+}
+
+/** Check 2. */
+function checkEarliest(ports: ResourcePorts, batchExport: BatchExportRow, body: BackfillBody): void {
+  if ((body.start_at ?? null) !== null) return;
+  if (!ports.gates.earliestBackfill) {
+    throw refuse('Backfills of all history are not enabled here; give start_at.');
+  }
+  if (/\{\s*data_interval_start\s*\}/.test(batchExport.hogql_query ?? '')) {
+    throw refuse('The query uses {data_interval_start}; give start_at.');
+  }
+}
+
+/** Check 3, over all exports of the project. The lock makes two who ask at once wait for each other (B5). */
+async function checkLimit(trx: Trx, ports: ResourcePorts, teamId: number): Promise<void> {
+  await trx.selectFrom('projects').select('id').where('id', '=', teamId).forUpdate().execute();
+  const { count } = await trx
+    .selectFrom('batch_export_backfills')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('team_id', '=', teamId)
+    .where('retry_of', 'is', null)
+    .where('status', 'in', [...ACTIVE_BACKFILL_STATES])
+    .executeTakeFirstOrThrow();
+  if (Number(count) >= ports.maxBackfills) throw new SluiceError('too_many_concurrent_backfills');
+}
+
+/** Checks 4 to 6. */
+function readRange(batchExport: BatchExportRow, body: BackfillBody, now: number): Range {
+  const schedule = scheduleOf(batchExport);
+  const read = (name: 'start_at' | 'end_at') =>
+    (body[name] ?? null) === null ? null : readBound(schedule, name, body[name]);
+  const start = read('start_at');
+  const end = read('end_at');
+  if (end === null) throw refuse('A backfill needs end_at.');
+  if (start !== null && start >= end) throw refuse('start_at must be before end_at.');
+  if (end > now) throw refuse('end_at must not be in the future.');
+  return { start, end };
+}
+
+/** Throws `invalid_input` when it has ended. */
+export async function cancelBackfill(
+  ports: ResourcePorts,
+  actor: Actor,
+  exportId: string | undefined,
+  id: string | undefined,
+): Promise<void> {
+  const cancelled = await ports.db.transaction().execute(async (trx) => {
+    const parent = await trx
+      .selectFrom('batch_exports')
+      .select('id')
+      .where('id', '=', readId(exportId))
+      .where('team_id', '=', actor.teamId)
+      .forUpdate()
+      .executeTakeFirst();
+    const backfill = await trx
+      .selectFrom('batch_export_backfills')
+      .selectAll()
+      .where('id', '=', readId(id))
+      .where('batch_export_id', '=', parent?.id ?? readId(exportId))
+      .where('team_id', '=', actor.teamId)
+      .executeTakeFirst();
+    if (!parent || !backfill) throw new SluiceError('not_found');
+    if (!(ACTIVE_BACKFILL_STATES as readonly string[]).includes(backfill.status)) {
+      throw refuse(`A backfill that is ${backfill.status} cannot be cancelled.`);
+    }
+    await record(trx, ports, actor, parent, 'backfill_cancelled', { backfill_id: backfill.id });
+    return cancelBackfills(trx, { backfillId: backfill.id }, ports.clock.now());
+  });
+  for (const runId of cancelled) ports.onRunCancelled(runId);
+}
+
+const refuse = (detail: string): SluiceError => new SluiceError('invalid_input', { detail });

@@ -1,0 +1,20 @@
+import type { Endpoint } from '../http/endpoint.ts';
+import { backfillEndpoints } from './backfills/routes.ts';
+import type { ResourcePorts } from './ports.ts';
+import { resourceEndpoints } from './routes.ts';
+import { runEndpoints } from './runs/routes.ts';
+import { type Ticked, tick } from './schedule/tick.ts';
+
+export interface BatchExports {
+  readonly endpoints: readonly Endpoint[];
+  /** Creates what is due, for at most `limit` exports; call it again at `nextDueAt`, and every few seconds. */
+  tick(limit: number): Promise<Ticked>;
+}
+
+/** The feature, put together for `main.ts`. The worker of runs is separate: `runs/worker.ts`. */
+export function batchExports(ports: ResourcePorts): BatchExports {
+  return {
+    endpoints: [...resourceEndpoints(ports), ...runEndpoints(ports), ...backfillEndpoints(ports)],
+    tick: (limit) => tick(ports, limit),
+  };
+}

@@ -1,0 +1,174 @@
+import { Type } from 'typebox';
+import { type Endpoint, type EndpointRequest, endpoint } from '../http/endpoint.ts';
+import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
+import { exportLogPage, logQuery } from './log-page.ts';
+import { pauseExport, unpauseExport } from './pausing.ts';
+import type { Actor, ResourcePorts } from './ports.ts';
+import { presentExport } from './present.ts';
+import { BatchExportSchema, LogEntrySchema, patchSchema, writeSchema } from './schema.ts';
+import { changeExport, createExport, deleteExport } from './service.ts';
+import { findExport, latestRuns, listExports } from './store.ts';
+
+export const TAG = 'Batch exports';
+export const READ = 'batch_export:read';
+export const WRITE = 'batch_export:write';
+
+export const actorOf = (request: Pick<EndpointRequest, 'caller' | 'project'>): Actor => ({
+  userId: request.caller.userId,
+  teamId: request.project.id,
+  organizationId: request.project.organizationId,
+});
+
+/** contract.md §4.2 and §6. */
+export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
+  const types = [...ports.destinations.keys()].filter((type) => type !== 'FileDownload');
+  const shown = async (row: Parameters<typeof presentExport>[0]) =>
+    presentExport(row, (await latestRuns(ports.db, [row.id])).get(row.id) ?? []);
+  const common = { area: 'project', tag: TAG } as const;
+  const one = '/batch_exports/:id';
+
+  return [
+    endpoint({
+      ...common,
+      method: 'GET',
+      path: '/batch_exports',
+      operationId: 'batch_exports_list',
+      summary: 'List batch exports, newest first',
+      scope: READ,
+      query: Type.Object({ ...limitOffsetQuery }),
+      response: { 200: pageSchema(BatchExportSchema) },
+      handler: async ({ project, url }) => ({
+        status: 200,
+        body: await limitOffsetPage(url, async (window) => {
+          const { count, items } = await listExports(ports.db, project.id, window);
+          const runs = await latestRuns(
+            ports.db,
+            items.map((row) => row.id),
+          );
+          return { count, items: items.map((row) => presentExport(row, runs.get(row.id) ?? [])) };
+        }),
+      }),
+    }),
+    endpoint({
+      ...common,
+      method: 'POST',
+      path: '/batch_exports',
+      operationId: 'batch_exports_create',
+      summary: 'Create a batch export',
+      scope: WRITE,
+      body: writeSchema(types),
+      response: { 201: BatchExportSchema },
+      handler: async (request) => ({
+        status: 201,
+        body: await shown(await createExport(ports, actorOf(request), request.body)),
+      }),
+    }),
+    endpoint({
+      ...common,
+      method: 'GET',
+      path: one,
+      operationId: 'batch_exports_retrieve',
+      summary: 'Get a batch export',
+      scope: READ,
+      response: { 200: BatchExportSchema },
+      handler: async ({ project, params }) => ({
+        status: 200,
+        body: await shown(await findExport(ports.db, project.id, params.id)),
+      }),
+    }),
+    endpoint({
+      ...common,
+      method: 'PUT',
+      path: one,
+      operationId: 'batch_exports_update',
+      summary: 'Replace the settings of a batch export',
+      scope: WRITE,
+      body: writeSchema(types),
+      response: { 200: BatchExportSchema },
+      handler: async (request) => ({
+        status: 200,
+        body: await shown(
+          await changeExport(ports, actorOf(request), request.params.id, request.body, { replace: true }),
+        ),
+      }),
+    }),
+    endpoint({
+      ...common,
+      method: 'PATCH',
+      path: one,
+      operationId: 'batch_exports_partial_update',
+      summary: 'Change settings of a batch export',
+      scope: WRITE,
+      body: patchSchema(types),
+      response: { 200: BatchExportSchema },
+      handler: async (request) => ({
+        status: 200,
+        body: await shown(
+          await changeExport(ports, actorOf(request), request.params.id, request.body, { replace: false }),
+        ),
+      }),
+    }),
+    endpoint({
+      ...common,
+      method: 'DELETE',
+      path: one,
+      operationId: 'batch_exports_destroy',
+      summary: 'Delete a batch export; its runs stay listable',
+      scope: WRITE,
+      response: { 204: null },
+      handler: async (request) => {
+        await deleteExport(ports, actorOf(request), request.params.id);
+        return { status: 204 };
+      },
+    }),
+    endpoint({
+      ...common,
+      method: 'POST',
+      path: `${one}/pause`,
+      operationId: 'batch_exports_pause_create',
+      summary: 'Pause a batch export',
+      scope: WRITE,
+      response: { 200: Type.Object({ paused: Type.Boolean() }) },
+      handler: async (request) => {
+        await pauseExport(ports, actorOf(request), request.params.id);
+        return { status: 200, body: { paused: true } };
+      },
+    }),
+    endpoint({
+      ...common,
+      method: 'POST',
+      path: `${one}/unpause`,
+      operationId: 'batch_exports_unpause_create',
+      summary: 'Unpause a batch export, and make up for the pause if asked',
+      scope: WRITE,
+      body: Type.Object({
+        backfill: Type.Optional(
+          Type.Boolean({ description: 'Also export what the paused intervals missed.' }),
+        ),
+      }),
+      response: { 200: Type.Object({ paused: Type.Boolean() }) },
+      handler: async (request) => {
+        const backfill = request.body.backfill ?? false;
+        await unpauseExport(ports, actorOf(request), request.params.id, { backfill });
+        return { status: 200, body: { paused: false } };
+      },
+    }),
+    endpoint({
+      ...common,
+      method: 'GET',
+      path: `${one}/logs`,
+      operationId: 'batch_exports_logs_retrieve',
+      summary: 'Log lines of a batch export, newest first',
+      scope: READ,
+      query: logQuery,
+      response: { 200: pageSchema(LogEntrySchema) },
+      handler: async ({ project, params, query, url }) => {
+        const { id } = await findExport(ports.db, project.id, params.id);
+        return {
+          status: 200,
+          body: await exportLogPage(ports, { teamId: project.id, exportId: id }, query, url),
+        };
+      },
+    }),
+  ];
+}

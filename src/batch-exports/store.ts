@@ -1,0 +1,108 @@
+import type { Insertable, Updateable } from 'kysely';
+import type { BatchExportRow, BatchExportsTable, RunRow } from '../database/tables.ts';
+import { SluiceError } from '../errors/error.ts';
+import type { Db, Trx } from './ports.ts';
+
+const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
+
+/** Ids come from paths; one that is no UUID names nothing. Throws `not_found`. */
+export function readId(id: string | undefined): string {
+  if (id === undefined || !UUID.test(id)) throw new SluiceError('not_found');
+  return id.toLowerCase();
+}
+
+/** A project's export that is not deleted. Throws `not_found`. */
+export async function findExport(
+  db: Db | Trx,
+  teamId: number,
+  id: string | undefined,
+): Promise<BatchExportRow> {
+  const row = await visible(db, teamId, readId(id)).executeTakeFirst();
+  if (!row) throw new SluiceError('not_found');
+  return row;
+}
+
+/** The same, locked until the transaction ends: whoever changes an export or its runs holds this first. */
+export async function lockedExport(
+  trx: Trx,
+  teamId: number,
+  id: string | undefined,
+): Promise<BatchExportRow> {
+  const row = await visible(trx, teamId, readId(id)).forUpdate().executeTakeFirst();
+  if (!row) throw new SluiceError('not_found');
+  return row;
+}
+
+const visible = (db: Db | Trx, teamId: number, id: string) =>
+  db
+    .selectFrom('batch_exports')
+    .selectAll()
+    .where('id', '=', id)
+    .where('team_id', '=', teamId)
+    .where('deleted_at', 'is', null);
+
+/** Newest first; without deleted ones and the internal type Workflows (contract.md §4.2). */
+export async function listExports(
+  db: Db,
+  teamId: number,
+  window: { readonly limit: number; readonly offset: number },
+): Promise<{ count: number; items: BatchExportRow[] }> {
+  const listed = db
+    .selectFrom('batch_exports')
+    .where('team_id', '=', teamId)
+    .where('deleted_at', 'is', null)
+    .where('destination_type', '!=', 'Workflows');
+  const { count } = await listed
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow();
+  const items = await listed
+    .selectAll()
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(window.limit)
+    .offset(window.offset)
+    .execute();
+  return { count: Number(count), items };
+}
+
+/** The newest ten runs of each of these exports, newest created first. */
+export async function latestRuns(db: Db | Trx, exportIds: readonly string[]): Promise<Map<string, RunRow[]>> {
+  if (exportIds.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('batch_exports as export')
+    .innerJoinLateral(
+      (eb) =>
+        eb
+          .selectFrom('batch_export_runs as latest')
+          .selectAll('latest')
+          .whereRef('latest.batch_export_id', '=', 'export.id')
+          .orderBy('latest.created_at', 'desc')
+          .orderBy('latest.id', 'desc')
+          .limit(10)
+          .as('run'),
+      (join) => join.onTrue(),
+    )
+    .selectAll('run')
+    .where('export.id', 'in', [...exportIds])
+    .orderBy('run.created_at', 'desc')
+    .orderBy('run.id', 'desc')
+    .execute();
+  return Map.groupBy(rows, (row) => row.batch_export_id);
+}
+
+export function insertExport(trx: Trx, row: Insertable<BatchExportsTable>): Promise<BatchExportRow> {
+  return trx.insertInto('batch_exports').values(row).returningAll().executeTakeFirstOrThrow();
+}
+
+export function updateExport(
+  trx: Trx,
+  id: string,
+  values: Updateable<BatchExportsTable>,
+): Promise<BatchExportRow> {
+  return trx
+    .updateTable('batch_exports')
+    .set(values)
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
