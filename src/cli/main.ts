@@ -1,15 +1,33 @@
 import { Command, CommanderError } from 'commander';
+import { loadConfig } from '../config.ts';
+import { joinWarehouse } from '../engines.ts';
 import { SluiceError } from '../errors/error.ts';
+import { VERSION } from '../version.ts';
+import { systemClock } from '../work/clock.ts';
+import { createLogger } from '../work/log.ts';
+import { demoCommand } from './demo.ts';
+import { importCommand } from './import.ts';
 import { serveCommand } from './serve.ts';
+import { warehouseCommand } from './warehouse.ts';
+
+/** For commands that work on a data directory, beside a running server where that is possible. */
+async function openRoom(flags: { readonly dataDir?: string }) {
+  const config = loadConfig(flags, process.env, process.cwd());
+  const { warehouse, close } = await joinWarehouse(config, createLogger('warn'));
+  return { warehouse, close, clock: systemClock, config };
+}
 
 const program = new Command('sluice')
   .description('Moves product-analytics events out of a warehouse, on schedule, exactly once, and proves it.')
-  .version('0.1.0')
+  .version(VERSION)
   .showHelpAfterError('(add --help for what is possible)')
-  .configureHelp({ sortSubcommands: false })
-  .exitOverride();
+  .configureHelp({ sortSubcommands: false });
 
 program.addCommand(serveCommand());
+program.addCommand(demoCommand());
+program.addCommand(importCommand(openRoom));
+program.addCommand(warehouseCommand());
+for (const command of [program, ...program.commands]) command.exitOverride();
 
 try {
   await program.parseAsync();

@@ -1,14 +1,14 @@
 import { SluiceError } from '../../errors/error.ts';
-import type { Destination, DestinationPorts, FileTarget } from '../../export/destinations/destination.ts';
-import type { Outcome, RunObserver } from '../../export/outcome.ts';
+import type { Destination, DestinationPorts } from '../../export/destinations/destination.ts';
+import type { RunObserver } from '../../export/outcome.ts';
 import { runExport } from '../../export/run.ts';
 import type { DestinationSetup, Model, RunSpec } from '../../export/spec.ts';
 import type { Warehouse } from '../../warehouse/warehouse.ts';
-import type { Clock } from '../../work/clock.ts';
 import type { LogLevel, LogWriter } from '../logs.ts';
 import type { RunPorts } from '../ports.ts';
 import { finishRun } from './finish.ts';
 import { openLedger } from './ledger.ts';
+import { keySuffix } from './output-name.ts';
 import { planRun } from './plan.ts';
 import { type ClaimedRun, setPlanned, setProgress } from './store.ts';
 
@@ -37,7 +37,8 @@ export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: A
       log('WARNING', `${what} failed (${text(error)}); attempt ${attempt + 1} in ${seconds(waitMs)}.`),
   });
   try {
-    const outcome = await runExport(specOf(run, plan, setup), {
+    const suffix = await keySuffix(ports.db, run);
+    const outcome = await runExport(specOf(run, plan, setup, suffix), {
       warehouse: ports.warehouse,
       target,
       files: destination.files(setup.config),
@@ -87,6 +88,7 @@ function specOf(
     includeEvents: names('include_events'),
     excludeEvents: names('exclude_events'),
     filters: run.snapshot.filters ?? [],
+    ...(suffix === undefined ? {} : { keySuffix: suffix }),
     destination: setup,
   };
 }

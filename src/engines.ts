@@ -1,0 +1,61 @@
+import type { Config } from './config.ts';
+import { type Database, openDatabase } from './database/database.ts';
+import { connectWarehouse } from './warehouse/client.ts';
+import { findRunningWarehouse } from './warehouse/embedded/endpoint-file.ts';
+import { startEmbeddedWarehouse } from './warehouse/embedded/start.ts';
+import { migrateWarehouse } from './warehouse/migrate.ts';
+import type { Warehouse } from './warehouse/warehouse.ts';
+import type { Log } from './work/log.ts';
+
+type WarehouseSettings = Pick<Config, 'clickhouseUrl' | 'dataDir' | 'warehouseMemory'>;
+
+/** The database and the warehouse of a server, both started at once and stopped with `stack`. */
+export async function openEngines(
+  config: WarehouseSettings & Pick<Config, 'databaseUrl'>,
+  log: Log,
+  stack: AsyncDisposableStack,
+): Promise<{ database: Database; warehouse: Warehouse }> {
+  const opening = await Promise.allSettled([openWarehouse(config, log), open(config, log)]);
+  for (const one of opening) {
+    if (one.status === 'fulfilled') stack.defer(() => one.value.close());
+  }
+  const [warehouse, database] = opening;
+  // The database's lock is the data directory's: its message is the one a person needs.
+  if (database.status === 'rejected') throw database.reason;
+  if (warehouse.status === 'rejected') throw warehouse.reason;
+  await migrateWarehouse(warehouse.value.warehouse);
+  return { database: database.value, warehouse: warehouse.value.warehouse };
+}
+
+const open = ({ databaseUrl, dataDir }: Pick<Config, 'databaseUrl' | 'dataDir'>, log: Log) =>
+  openDatabase({
+    url: databaseUrl,
+    dataDir,
+    onError: (error) => log.warn({ err: error }, 'a database connection was lost'),
+  });
+
+export interface OpenWarehouse {
+  readonly warehouse: Warehouse;
+  close(): Promise<void>;
+}
+
+/** ClickHouse at `CLICKHOUSE_URL`, or the embedded one. Throws `data_dir_locked`. */
+export async function openWarehouse(config: WarehouseSettings, log: Log): Promise<OpenWarehouse> {
+  if (config.clickhouseUrl === undefined) {
+    return startEmbeddedWarehouse({ dataDir: config.dataDir, port: 0, memory: config.warehouseMemory, log });
+  }
+  const warehouse = connectWarehouse({ url: config.clickhouseUrl, localFiles: false, log });
+  return { warehouse, close: () => warehouse.close() };
+}
+
+/** For a command that works beside a server: the warehouse that already runs on the directory, or its own. */
+export async function joinWarehouse(config: WarehouseSettings, log: Log): Promise<OpenWarehouse> {
+  const running = config.clickhouseUrl === undefined ? await findRunningWarehouse(config.dataDir) : null;
+  if (running) {
+    const warehouse = connectWarehouse({ url: running.url, localFiles: true, log });
+    return { warehouse, close: () => warehouse.close() };
+  }
+  const own = await openWarehouse(config, log);
+  await migrateWarehouse(own.warehouse);
+  return own;
+}

@@ -1,0 +1,233 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { Registry } from 'prom-client';
+import { v7 } from 'uuid';
+import { createAccounts } from './accounts/accounts.ts';
+import { accountsEndpoints } from './accounts/endpoints.ts';
+import { UserSchema } from './accounts/user.ts';
+import { batchExports } from './batch-exports/batch-exports.ts';
+import { wholeConfig } from './batch-exports/destination.ts';
+import { exportsUsing, forgetIntegration } from './batch-exports/integration-use.ts';
+import { openLogWriter } from './batch-exports/logs.ts';
+import { createRuns } from './batch-exports/runs/start.ts';
+import { Batcher } from './capture/batcher.ts';
+import { captureEndpoints } from './capture/endpoints.ts';
+import { createStamps, newestStamp } from './capture/stamps.ts';
+import type { Config } from './config.ts';
+import { openEngines } from './engines.ts';
+import { SluiceError } from './errors/error.ts';
+import { destinations } from './export/destinations/index.ts';
+import { createServer } from './http/server.ts';
+import { integrationsEndpoints } from './integrations/endpoints.ts';
+import { type IntegrationPorts, openIntegration } from './integrations/integrations.ts';
+import { createSealer } from './integrations/sealing.ts';
+import { loadSecretKeys } from './integrations/secret-key.ts';
+import { findIntegration } from './integrations/store.ts';
+import { VERSION } from './version.ts';
+import { type Clock, systemClock } from './work/clock.ts';
+import { createHostGuard } from './work/hosts.ts';
+import type { Log } from './work/log.ts';
+import { openQueue } from './work/queue.ts';
+
+export interface Sluice {
+  readonly ready: Ready;
+  /** Stops taking work, gives what runs `graceMs` to finish, then leaves it to be resumed. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** What `--ready-json` prints. */
+export interface Ready {
+  readonly url: string;
+  readonly project_id: number;
+  readonly organization_id: string;
+  /** For capture: `phc_…`. */
+  readonly project_api_key: string;
+  /** For the API: `phx_…`; only at the first start, or when the environment sets it. */
+  readonly personal_api_key?: string;
+}
+
+export interface SluicePorts {
+  readonly log: Log;
+  readonly clock?: Clock;
+  /** 0 ≤ x < 1. */
+  readonly random?: () => number;
+  /** Told of every named step of every run, for tests that stop the process there. */
+  readonly onStep?: (step: string, runId: string) => void;
+}
+
+/**
+ * Starts everything in the order of the arrows and stops it in reverse. Whatever fails on the way is thrown
+ * after what had started is stopped again.
+ */
+export async function startSluice(config: Config, ports: SluicePorts): Promise<Sluice> {
+  mkdirSync(config.dataDir, { recursive: true });
+  await using stack = new AsyncDisposableStack();
+  const { ready, quiesce } = await compose(config, ports, stack);
+  const owned = stack.move();
+  return {
+    ready,
+    stop: async (graceMs) => {
+      await quiesce(graceMs);
+      await owned.disposeAsync();
+    },
+  };
+}
+
+/** Upstream's waits (engine.md §1.3): replicas need time. Our own engine has none. */
+const SETTLE_MS = 60_000;
+const SETTLE_FIVE_MINUTES_MS = 30_000;
+
+interface Composed {
+  readonly ready: Ready;
+  readonly quiesce: (graceMs: number) => Promise<void>;
+}
+
+async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposableStack): Promise<Composed> {
+  const { log } = ports;
+  const clock = ports.clock ?? systemClock;
+  const { database, warehouse } = await openEngines(config, log, stack);
+  const db = database.kysely;
+
+  const accounts = createAccounts({ db, clock, random: randomBytes });
+  const first = await accounts.bootstrap(config.bootstrapPersonalApiKey);
+
+  const sealer = createSealer(
+    loadSecretKeys({ configured: config.secretKey, dataDir: config.dataDir, random: randomBytes }),
+    randomBytes,
+  );
+  const guard = createHostGuard(config.allowedHosts);
+  const integrations: IntegrationPorts = {
+    db,
+    clock,
+    sealer,
+    problemWithHost: guard.problemWith,
+    recordActivity: accounts.recordActivity,
+    membershipLevel: accounts.membershipLevel,
+    usedBy: exportsUsing,
+    letGo: forgetIntegration,
+  };
+
+  const batcher = new Batcher({
+    warehouse,
+    clock,
+    stamps: createStamps(clock, await newestStamp(warehouse, clock)),
+    onFailure: (error, attempt) => log.warn({ err: error, attempt }, 'storing events failed'),
+  });
+  stack.defer(() => batcher.close());
+
+  const queue = await openQueue({
+    engine: database.engine,
+    databaseUrl: config.databaseUrl,
+    onError: (error) => log.warn({ err: error }, 'queue'),
+  });
+  const shared = {
+    db,
+    clock,
+    newId: v7,
+    enqueue: queue.enqueue,
+    jitterScale: config.jitterScale,
+    backfillParallelism: config.backfillParallelism,
+    destinations,
+  };
+  const seal = (text: string) => sealer.seal(text, 'batch-export');
+  const unseal = (sealed: string) => sealer.unseal(sealed, 'batch-export');
+  const runs = createRuns({
+    ...shared,
+    warehouse,
+    queue,
+    log,
+    random: ports.random ?? Math.random,
+    logs: openLogWriter({ db, clock, onError: (err) => log.warn({ err }, 'log lines of runs were lost') }),
+    destinationPorts: {
+      random: ports.random ?? Math.random,
+      filesRoot: config.filesRoot,
+      checkHost: async (host) => {
+        const problem = await guard.problemWith(host);
+        if (problem) throw new SluiceError('destination_config', { detail: problem });
+      },
+    },
+    setup: async ({ exportId, teamId, snapshot }) => {
+      const row = await db
+        .selectFrom('batch_exports')
+        .select(['destination_config', 'destination_sealed'])
+        .where('id', '=', exportId)
+        .executeTakeFirstOrThrow();
+      const { type, integrationId, config: stored } = snapshot.destination;
+      const opened =
+        integrationId === null ? null : await openIntegration(integrations, teamId, integrationId);
+      const current = wholeConfig({ unseal }, { ...row, destination_config: stored });
+      return { type, config: current, integration: { ...opened?.config, ...opened?.secrets } };
+    },
+    onStep: ports.onStep ?? (() => {}),
+    workerName: `${hostname()}:${process.pid}`,
+    concurrency: config.concurrency,
+    settleMs: settle(config),
+    oldestInFlight: () => batcher.oldestInFlight(),
+    alone: config.databaseUrl === undefined,
+  });
+
+  const feature = batchExports({
+    ...shared,
+    onRunCancelled: runs.onRunCancelled,
+    findIntegration: async (within, teamId, id) => (await findIntegration(within, teamId, id)) ?? null,
+    seal,
+    unseal,
+    recordActivity: (trx, { projectId, ...activity }) =>
+      accounts.recordActivity(trx, { ...activity, teamId: projectId }),
+    maxBackfills: config.maxBackfills,
+    gates: { highFrequency: true, hogql: true, earliestBackfill: true },
+  });
+
+  const server = await createServer({
+    endpoints: [
+      ...captureEndpoints({
+        projectByKey: accounts.findProjectByToken,
+        batcher,
+        clock,
+        newUuid: () => v7({}, new Uint8Array(16)),
+        keepIp: true,
+      }),
+      ...accountsEndpoints(db),
+      ...integrationsEndpoints(integrations, { schema: UserSchema, users: accounts.users }),
+      ...feature.endpoints,
+    ],
+    authenticator: accounts,
+    log,
+    metrics: new Registry(),
+    clock,
+    readiness: async () => ({
+      warehouse: await works(() => warehouse.ping()),
+      database: await works(() => db.selectFrom('instance').select('key').limit(1).execute()),
+    }),
+    rateLimitEnabled: config.rateLimitEnabled,
+    version: VERSION,
+  });
+  stack.defer(() => server.close());
+  const url = await server.listen(config.host, config.port);
+  await runs.start();
+
+  const { organizationId, projectId, projectApiKey, personalApiKey } = first;
+  return {
+    ready: {
+      url,
+      project_id: projectId,
+      organization_id: organizationId,
+      project_api_key: projectApiKey,
+      ...(personalApiKey === null ? {} : { personal_api_key: personalApiKey }),
+    },
+    quiesce: (graceMs) => runs.stop(graceMs),
+  };
+}
+
+function settle({ settleSeconds, clickhouseUrl }: Config): (interval: string) => number {
+  if (settleSeconds !== null) return () => settleSeconds * 1000;
+  if (clickhouseUrl === undefined) return () => 0;
+  return (interval) => (interval === 'every 5 minutes' ? SETTLE_FIVE_MINUTES_MS : SETTLE_MS);
+}
+
+const works = (attempt: () => Promise<unknown>): Promise<boolean> =>
+  attempt().then(
+    () => true,
+    () => false,
+  );
