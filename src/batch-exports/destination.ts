@@ -27,14 +27,14 @@ type SentDestination = NonNullable<WriteBody['destination']>;
 export async function destinationColumns(
   db: Db | Trx,
   ports: Pick<ResourcePorts, 'destinations' | 'findIntegration' | 'seal' | 'unseal'>,
-  teamId: number,
+  of: { readonly id: string; readonly teamId: number },
   sent: SentDestination,
   stored: BatchExportRow | null,
   complete: boolean,
 ): Promise<DestinationColumns> {
   const destination = ports.destinations.get(sent.type);
   if (!destination) throw new SluiceError('invalid_choice', { attr: 'destination__type' });
-  const integration = await readIntegration(db, ports, teamId, sent, stored);
+  const integration = await readIntegration(db, ports, of.teamId, sent, stored);
   const config = readDestinationConfig(destination, sent.config as Config, { complete });
   if (stored && stored.destination_type !== sent.type) {
     throw refuse('The type of a destination cannot be changed; create another export.');
@@ -48,7 +48,8 @@ export async function destinationColumns(
   return {
     destination_type: sent.type,
     destination_config: JSON.stringify(open),
-    destination_sealed: Object.keys(secret).length > 0 ? ports.seal(JSON.stringify(secret)) : null,
+    destination_sealed:
+      Object.keys(secret).length > 0 ? ports.seal(JSON.stringify(secret), contextOf(of.id)) : null,
     integration_id: integration?.id ?? null,
   };
 }
@@ -56,11 +57,14 @@ export async function destinationColumns(
 /** The stored config with its secrets. Never log it. */
 export function wholeConfig(
   ports: Pick<ResourcePorts, 'unseal'>,
-  row: Pick<BatchExportRow, 'destination_config' | 'destination_sealed'>,
+  row: Pick<BatchExportRow, 'id' | 'destination_config' | 'destination_sealed'>,
 ): Config {
-  const secret = row.destination_sealed ? (JSON.parse(ports.unseal(row.destination_sealed)) as Config) : {};
+  if (!row.destination_sealed) return row.destination_config;
+  const secret = JSON.parse(ports.unseal(row.destination_sealed, contextOf(row.id))) as Config;
   return deepMerge(row.destination_config, secret);
 }
+
+const contextOf = (exportId: string) => `batch-export:${exportId}`;
 
 /** `integration_id` is the same value by another name, and wins. Not sent: what is stored stays. */
 async function readIntegration(

@@ -35,7 +35,7 @@ export interface FoundIntegration {
 /** One row of the activity log: every mutating call leaves one. */
 export interface Activity {
   readonly organizationId: string;
-  readonly projectId: number;
+  readonly teamId: number;
   readonly userId: number;
   readonly scope: 'BatchExport';
   readonly itemId: string;
@@ -51,8 +51,9 @@ export interface ResourcePorts extends RunPorts {
    * database any other connection would wait for that transaction for ever.
    */
   readonly findIntegration: (db: Db | Trx, teamId: number, id: number) => Promise<FoundIntegration | null>;
-  readonly seal: (text: string) => string;
-  readonly unseal: (sealed: string) => string;
+  /** `context` names the place the secret belongs to; it opens nowhere else. */
+  readonly seal: (text: string, context: string) => string;
+  readonly unseal: (sealed: string, context: string) => string;
   /** Writes in the caller's transaction: the row exists exactly when the change does. */
   readonly recordActivity: (trx: Trx, activity: Activity) => Promise<void>;
   /** Backfills of a project in Starting or Running; one more answers 429 (contract.md §8.2). */

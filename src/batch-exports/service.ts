@@ -17,10 +17,17 @@ export async function createExport(
 ): Promise<BatchExportRow> {
   const { name, destination, interval } = required(body);
   checkFields(body, null, ports.gates);
-  const columns = await destinationColumns(ports.db, ports, actor.teamId, destination, null, true);
+  const id = ports.newId();
+  const columns = await destinationColumns(
+    ports.db,
+    ports,
+    { id, teamId: actor.teamId },
+    destination,
+    null,
+    true,
+  );
   checkWhole(body, null, destination.type);
   const now = ports.clock.now();
-  const id = ports.newId();
   const schedule = {
     interval,
     interval_offset: offsetAfter(body, interval, null),
@@ -66,7 +73,14 @@ export async function changeExport(
     const stored = await lockedExport(trx, actor.teamId, id);
     checkFields(body, stored, ports.gates);
     const columns = body.destination
-      ? await destinationColumns(trx, ports, actor.teamId, body.destination, stored, how.replace)
+      ? await destinationColumns(
+          trx,
+          ports,
+          { id: stored.id, teamId: actor.teamId },
+          body.destination,
+          stored,
+          how.replace,
+        )
       : {};
     checkWhole(body, stored, stored.destination_type);
     const now = ports.clock.now();
@@ -130,17 +144,8 @@ export async function record(
   activity: string,
   detail: Record<string, unknown>,
 ): Promise<void> {
-  const { organizationId, teamId: projectId, userId } = actor;
   const scope = 'BatchExport';
-  await ports.recordActivity(trx, {
-    organizationId,
-    projectId,
-    userId,
-    scope,
-    itemId: row.id,
-    activity,
-    detail,
-  });
+  await ports.recordActivity(trx, { ...actor, scope, itemId: row.id, activity, detail });
 }
 
 const moment = (text: string | null | undefined): Date | undefined => (text ? new Date(text) : undefined);

@@ -90,6 +90,30 @@ export async function latestRuns(db: Db | Trx, exportIds: readonly string[]): Pr
   return Map.groupBy(rows, (row) => row.batch_export_id);
 }
 
+/** Names of the exports that use an integration: it may not go while there are any (contract.md §10). */
+export async function exportsUsing(db: Db | Trx, teamId: number, integrationId: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('batch_exports')
+    .select('name')
+    .where('team_id', '=', teamId)
+    .where('integration_id', '=', integrationId)
+    .where('deleted_at', 'is', null)
+    .orderBy('name')
+    .execute();
+  return rows.map((row) => row.name);
+}
+
+/** Deleted exports keep their row, but not the tie to an integration about to go. */
+export async function letGoOfIntegration(db: Db | Trx, teamId: number, integrationId: number): Promise<void> {
+  await db
+    .updateTable('batch_exports')
+    .set({ integration_id: null })
+    .where('team_id', '=', teamId)
+    .where('integration_id', '=', integrationId)
+    .where('deleted_at', 'is not', null)
+    .execute();
+}
+
 export function insertExport(trx: Trx, row: Insertable<BatchExportsTable>): Promise<BatchExportRow> {
   return trx.insertInto('batch_exports').values(row).returningAll().executeTakeFirstOrThrow();
 }
