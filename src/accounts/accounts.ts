@@ -68,7 +68,7 @@ export function createAccounts(parts: AccountsParts): Accounts {
     createKey: (wanted) => createKey(parts, wanted),
     listKeys: (userId) => keysOf(db, userId),
     revokeKey: (reference) => revokeKey(parts, reference),
-    recordActivity: activityRecorder(db, clock),
+    recordActivity: activityRecorder(clock),
   };
 }
 

@@ -123,11 +123,9 @@ async function recordKeyActivity(
   key: { id: string; user_id: number; label: string; mask: string; scopes: readonly string[] },
   activity: string,
 ): Promise<void> {
-  await activityRecorder(
-    parts.db,
-    parts.clock,
-  )({
-    projectId: null,
+  await activityRecorder(parts.clock)(parts.db, {
+    organizationId: null,
+    teamId: null,
     userId: key.user_id,
     scope: 'PersonalAPIKey',
     itemId: key.id,

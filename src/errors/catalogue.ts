@@ -130,6 +130,10 @@ export const catalogue = {
   destination_missing: run('user', 'The place to write to does not exist; create it or correct the name.'),
   destination_config: run('user', 'The destination cannot be written to as configured.'),
   destination_full: run('retry', 'There is no space left at the destination.'),
+  secret_unreadable: run(
+    'user',
+    'A stored secret was sealed with another key; set SLUICE_SECRET_KEY to the one it was stored with.',
+  ),
   destination_not_available: run('user', 'This destination is not available in this version.'),
   model_not_available: run('user', 'This model is not available in this version.'),
   // --- the run itself ---

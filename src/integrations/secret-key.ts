@@ -1,0 +1,49 @@
+import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SluiceError } from '../errors/error.ts';
+
+const SHORTEST = 32;
+
+interface Source {
+  /** `SLUICE_SECRET_KEY`: one secret, or several separated by commas, the newest first. */
+  readonly configured: string | undefined;
+  readonly dataDir: string;
+  readonly random: (count: number) => Buffer;
+}
+
+/**
+ * The secrets of sealing.ts: from the environment, else from `secret.key` in the data directory, made
+ * at the first start and readable by its owner only. Throws `bad_configuration` without repeating them.
+ */
+export function loadSecretKeys(source: Source): readonly [string, ...string[]] {
+  if (source.configured !== undefined) return parse(source.configured, 'SLUICE_SECRET_KEY');
+  const file = join(source.dataDir, 'secret.key');
+  mkdirSync(source.dataDir, { recursive: true });
+  create(file, source.random);
+  chmodSync(file, 0o600);
+  return parse(readFileSync(file, 'utf8'), file);
+}
+
+/** Written aside and linked into place: whole or not there, and the first of two processes wins. */
+function create(file: string, random: Source['random']): void {
+  const draft = `${file}.${process.pid}-${random(4).toString('hex')}`;
+  try {
+    writeFileSync(draft, `${random(SHORTEST).toString('base64')}\n`, { mode: 0o600, flag: 'wx' });
+    linkSync(draft, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+function parse(text: string, where: string): readonly [string, ...string[]] {
+  const [first, ...older] = text
+    .split(',')
+    .map((secret) => secret.trim())
+    .filter((secret) => secret !== '');
+  if (first !== undefined && [first, ...older].every((secret) => Buffer.byteLength(secret) >= SHORTEST)) {
+    return [first, ...older];
+  }
+  throw new SluiceError('bad_configuration', { detail: `${where} must have at least ${SHORTEST} bytes.` });
+}

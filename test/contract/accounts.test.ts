@@ -1,0 +1,206 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAccounts } from '../../src/accounts/accounts.ts';
+import { openDatabase } from '../../src/database/database.ts';
+import { type Api, addStranger, MASTER_KEY, seededBytes, startApi } from './start-api.ts';
+
+let api: Api;
+
+beforeAll(async () => {
+  api = await startApi();
+});
+afterAll(() => api.close());
+
+describe('§1.7 bootstrap endpoints', () => {
+  it('GET /api/users/@me/', async () => {
+    const { status, body } = await api.call('GET', '/api/users/@me/');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      id: api.userId,
+      team: { id: api.projectId },
+      organization: { id: api.organizationId },
+      organizations: [{ id: api.organizationId }],
+    });
+    expect(body.uuid).toMatch(/^[0-9a-f-]{36}$/);
+    expect(body.distinct_id).toBeTruthy();
+    expect(body.email).toContain('@');
+  });
+
+  it('GET /api/personal_api_keys/@current', async () => {
+    expect((await api.call('GET', '/api/personal_api_keys/@current')).body).toEqual({
+      scopes: ['*'],
+      scoped_teams: [],
+      scoped_organizations: [],
+    });
+    const key = await api.key(['batch_export:read'], {
+      projects: [api.projectId],
+      organizations: [api.organizationId],
+    });
+    expect((await api.call('GET', '/api/personal_api_keys/@current/', { key })).body).toEqual({
+      scopes: ['batch_export:read'],
+      scoped_teams: [api.projectId],
+      scoped_organizations: [api.organizationId],
+    });
+  });
+
+  it('GET /api/organizations/ and one of them', async () => {
+    const list = await api.call('GET', '/api/organizations/');
+    expect(list.body).toMatchObject({
+      count: 1,
+      next: null,
+      previous: null,
+      results: [{ id: api.organizationId }],
+    });
+    for (const id of [api.organizationId, '@current']) {
+      expect((await api.call('GET', `/api/organizations/${id}`)).body).toMatchObject({
+        id: api.organizationId,
+      });
+    }
+  });
+
+  it.each(['nonsense', '00000000-0000-4000-8000-000000000000', '%00'])(
+    'no organization %s → 404',
+    async (id) => {
+      expect((await api.call('GET', `/api/organizations/${id}/`)).status).toBe(404);
+      expect((await api.call('GET', `/api/organizations/${id}/projects/`)).status).toBe(404);
+    },
+  );
+
+  it('lists projects of an organization, and only those a key may enter', async () => {
+    const path = `/api/organizations/${api.organizationId}/projects/`;
+    const project = { id: api.projectId, organization: api.organizationId };
+    expect((await api.call('GET', path)).body.results).toMatchObject([project]);
+    const elsewhere = await api.key(['*'], { projects: [] });
+    expect((await api.call('GET', path, { key: elsewhere })).body.results).toEqual([]);
+  });
+
+  it.each(['projects', 'environments'])('GET /api/%s/:id/', async (area) => {
+    const { body } = await api.call('GET', `/api/${area}/${api.projectId}/`);
+    expect(body).toMatchObject({ id: api.projectId, organization: api.organizationId, timezone: 'UTC' });
+    expect(body.api_token).toMatch(/^phc_.{43}$/);
+  });
+
+  it('needs the scopes of what it reads', async () => {
+    const key = await api.key(['batch_export:read']);
+    const status = async (path: string) => (await api.call('GET', path, { key })).status;
+    expect(await status('/api/users/@me')).toBe(200);
+    expect(await status('/api/organizations')).toBe(403);
+    expect(await status(`/api/organizations/${api.organizationId}/projects`)).toBe(403);
+    expect(await status(`/api/projects/${api.projectId}`)).toBe(403);
+  });
+
+  it('shows nothing of other organizations', async () => {
+    const stranger = await addStranger(api);
+    expect((await api.call('GET', `/api/organizations/${stranger.organizationId}/`)).status).toBe(404);
+    const list = await api.call('GET', '/api/organizations/', { key: stranger.key });
+    expect(list.body.results.map((organization: { id: string }) => organization.id)).toEqual([
+      stranger.organizationId,
+    ]);
+    const limited = await api.key(['*'], { organizations: [stranger.organizationId] });
+    expect((await api.call('GET', '/api/organizations/', { key: limited })).body.results).toEqual([]);
+    expect(
+      (await api.call('GET', `/api/organizations/${api.organizationId}/`, { key: limited })).status,
+    ).toBe(403);
+  });
+});
+
+describe('personal API keys', () => {
+  it('are stored hashed, shown masked, and leave an activity', async () => {
+    const key = await api.key(['batch_export:write']);
+    expect(key).toMatch(/^phx_[A-Za-z0-9_-]{43}$/);
+    const rows = await api.database.kysely.selectFrom('personal_api_keys').selectAll().execute();
+    const activities = await api.database.kysely.selectFrom('activity_log').selectAll().execute();
+    expect(JSON.stringify([rows, activities])).not.toContain(key);
+    const info = (await api.accounts.listKeys(api.userId)).at(-1);
+    expect(info).toMatchObject({
+      mask: `phx_...${key.slice(-4)}`,
+      scopes: ['batch_export:write'],
+      revokedAt: null,
+    });
+    expect(activities.filter((row) => row.item_id === info?.id)).toMatchObject([
+      { scope: 'PersonalAPIKey', activity: 'created', user_id: api.userId },
+    ]);
+  });
+
+  it.each([
+    [{ scopes: [] }, 'scopes'],
+    [{ scopes: ['batch_export'] }, 'scopes'],
+    [{ scopes: ['batch_export:delete'] }, 'scopes'],
+    [{ label: ' ' }, 'label'],
+    [{ projects: [999_999] }, 'projects'],
+  ])('refuses %j', async (wrong, attr) => {
+    const wanted = {
+      userId: api.userId,
+      label: 'l',
+      scopes: ['*'],
+      projects: null,
+      organizations: null,
+      ...wrong,
+    };
+    await expect(api.accounts.createKey(wanted)).rejects.toMatchObject({ attr });
+  });
+
+  it('remembers its last use, at most once a minute', async () => {
+    let now = 1_800_000_000_000;
+    const clock = { now: () => now };
+    const accounts = createAccounts({ db: api.database.kysely, clock, random: seededBytes('use') });
+    const wanted = { userId: api.userId, label: 'l', scopes: ['*'], projects: null, organizations: null };
+    const { key, info } = await accounts.createKey(wanted);
+    const lastUse = async () =>
+      (await accounts.listKeys(api.userId)).find(({ id }) => id === info.id)?.lastUsedAt?.getTime() ?? null;
+    expect(await lastUse()).toBeNull();
+    await accounts.authenticate(key);
+    now += 59_999;
+    await accounts.authenticate(key);
+    expect(await lastUse()).toBe(1_800_000_000_000);
+    now += 1;
+    await accounts.authenticate(key);
+    expect(await lastUse()).toBe(now);
+  });
+
+  it('finds projects by their key, also one made a moment ago', async () => {
+    const { body } = await api.call('GET', `/api/projects/${api.projectId}/`);
+    expect(await api.accounts.findProjectByToken(body.api_token)).toMatchObject({ id: api.projectId });
+    for (const wrong of ['phc_unknown', '', 'a\0b', 'x'.repeat(1000)]) {
+      expect(await api.accounts.findProjectByToken(wrong)).toBeNull();
+    }
+  });
+});
+
+describe('the first start', () => {
+  it('shows the key once, honours one from the environment ever after, and survives being run at once', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'sluice-first-'));
+    const database = await openDatabase({ dataDir });
+    try {
+      const parts = {
+        db: database.kysely,
+        clock: { now: () => 1_800_000_000_000 },
+        random: seededBytes('first'),
+      };
+      const accounts = createAccounts(parts);
+      const starts = await Promise.all([accounts.bootstrap(undefined), accounts.bootstrap(undefined)]);
+      const keys = starts.map((start) => start.personalApiKey).filter((key) => key !== null);
+      expect(keys).toHaveLength(1);
+      expect(new Set(starts.map((start) => start.projectId)).size).toBe(1);
+      expect(await accounts.authenticate(keys[0] ?? '')).toMatchObject({ scopes: ['*'] });
+
+      expect((await accounts.bootstrap(undefined)).personalApiKey).toBeNull();
+      expect(await accounts.authenticate(MASTER_KEY)).toBeNull();
+      await Promise.all([accounts.bootstrap(MASTER_KEY), accounts.bootstrap(MASTER_KEY)]);
+      expect(await accounts.authenticate(MASTER_KEY)).not.toBeNull();
+
+      const given = (await accounts.listKeys(null)).find((key) => key.label === 'Bootstrap key');
+      await accounts.revokeKey(given?.id ?? '');
+      expect(await accounts.authenticate(MASTER_KEY)).toBeNull();
+      expect((await accounts.bootstrap(MASTER_KEY)).personalApiKey).toBe(MASTER_KEY);
+      expect(await accounts.authenticate(MASTER_KEY)).not.toBeNull();
+
+      await expect(accounts.bootstrap('short')).rejects.toMatchObject({ code: 'bad_configuration' });
+    } finally {
+      await database.close();
+      rmSync(dataDir, { recursive: true });
+    }
+  });
+});
