@@ -107,6 +107,10 @@ describe('captureEvent', () => {
     expect(stringify(capture(`{"event":"e","distinct_id":"d","uuid":"${uuid.toUpperCase()}"}`).uuid)).toBe(
       uuid,
     );
+    const odd = 'ffffffff-1111-ffff-0000-000000000000';
+    expect(capture(`{"event":"e","distinct_id":"d","uuid":"${odd}"}`).uuid).toEqual(
+      Buffer.from(odd.replaceAll('-', ''), 'hex'),
+    );
     expect(stringify(capture('{"event":"e","distinct_id":"d","uuid":"nope"}').uuid)).toBe(NEW_UUID);
     expect(stringify(capture('{"event":"e","distinct_id":"d"}').uuid)).toBe(NEW_UUID);
   });

@@ -1,4 +1,3 @@
-import { validate as isUuid, parse as parseUuid } from 'uuid';
 import { SluiceError } from '../errors/error.ts';
 import { elementsChain } from './elements.ts';
 import { objectMembers, type Span } from './json-spans.ts';
@@ -7,6 +6,7 @@ import { personId } from './person-id.ts';
 import { mergeObjects, spliceProperties } from './properties.ts';
 import type { EventRow } from './rows.ts';
 import { eventMicros, parseMicros } from './timestamps.ts';
+import { parseUuid } from './uuid.ts';
 
 export interface Arrival {
   readonly teamId: number;
@@ -36,7 +36,7 @@ export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): E
   const ignoresSentAt = arrival.historicalMigration || properties.$ignore_sent_at === true;
   const ownSentAt = value.sent_at === undefined ? null : parseMicros(value.sent_at);
   return {
-    uuid: typeof value.uuid === 'string' && isUuid(value.uuid) ? parseUuid(value.uuid) : arrival.newUuid(),
+    uuid: (typeof value.uuid === 'string' ? parseUuid(value.uuid) : null) ?? arrival.newUuid(),
     event: eventName(sent),
     distinctId: id,
     timestampMicros: eventMicros(

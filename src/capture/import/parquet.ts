@@ -1,54 +1,70 @@
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
+import { stat } from 'node:fs/promises';
+import type { DuckDBConnection } from '@duckdb/node-api';
 import type { FileRow } from './file.ts';
 import type { SourceRow } from './row.ts';
 
-/** Rows decoded at a time; a row group of a million would take gigabytes. */
-const ROWS_AT_ONCE = 5000;
-
-/** The rows of a Parquet file, whatever its compression. */
+/**
+ * The rows of a Parquet file, whatever its compression, in its order. DuckDB decodes it in slices of
+ * 2048 rows: 200,000 rows take 2.5 s and no row group needs to fit into memory, while hyparquet decodes
+ * a row group again for every slice (14 s).
+ */
 export async function* parquetRows(path: string): AsyncGenerator<FileRow> {
-  const file = await asyncBufferFromFile(path);
-  const metadata = await parquetMetadataAsync(file);
-  const total = Number(metadata.num_rows);
-  for (let rowStart = 0; rowStart < total; rowStart += ROWS_AT_ONCE) {
-    const rowEnd = Math.min(total, rowStart + ROWS_AT_ONCE);
-    const rows = await parquetReadObjects({ file, metadata, compressors, parsers, rowStart, rowEnd });
-    const bytesRead = Math.round((file.byteLength * rowEnd) / total);
-    for (const [index, row] of rows.entries()) {
-      yield { number: rowStart + index + 1, row: plainRow(row), bytesRead };
+  // A large native library that nothing else of an import needs.
+  const { DuckDBInstance } = await import('@duckdb/node-api');
+  const { size } = await stat(path);
+  const instance = await DuckDBInstance.create(':memory:', { memory_limit: '1GB', threads: '2' });
+  const connection = await instance.connect();
+  try {
+    const columns = await readColumns(connection, path);
+    const total = await countRows(connection, path);
+    const list = columns.map(expression).join(', ');
+    const result = await connection.stream(`SELECT ${list} FROM read_parquet($1)`, [path]);
+    let number = 0;
+    for await (const rows of result.yieldRowObjects()) {
+      const bytesRead = Math.round((size * (number + rows.length)) / total);
+      for (const row of rows) yield { number: ++number, row: readable(row), bytesRead };
     }
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
   }
 }
 
-/** Times stay microseconds: a Date would lose three digits. Nanoseconds are cut. */
-const parsers = {
-  timestampFromMilliseconds: (millis: bigint) => micros(millis * 1000n),
-  timestampFromMicroseconds: (value: bigint) => micros(value),
-  timestampFromNanoseconds: (nanos: bigint) => micros(nanos / 1000n),
-};
-
-/** As ISO text, the one form that reads the same whatever its size. */
-function micros(value: bigint): string {
-  const seconds = value / 1_000_000n - (value % 1_000_000n < 0n ? 1n : 0n);
-  const fraction = String(value - seconds * 1_000_000n).padStart(6, '0');
-  return new Date(Number(seconds) * 1000).toISOString().replace(/\.\d+Z$/, `.${fraction}Z`);
+interface Column {
+  readonly name: string;
+  readonly type: string;
 }
 
-/** JSON and struct columns arrive as objects; they become text again. */
-function plainRow(row: SourceRow): SourceRow {
+async function readColumns(connection: DuckDBConnection, path: string): Promise<Column[]> {
+  const reader = await connection.runAndReadAll('DESCRIBE SELECT * FROM read_parquet($1)', [path]);
+  return reader
+    .getRowObjects()
+    .map((row) => ({ name: String(row.column_name), type: String(row.column_type) }));
+}
+
+async function countRows(connection: DuckDBConnection, path: string): Promise<number> {
+  const reader = await connection.runAndReadAll('SELECT count(*) AS rows FROM read_parquet($1)', [path]);
+  return Number(reader.getRowObjects()[0]?.rows ?? 0);
+}
+
+/** Everything as text, times as whole microseconds: nothing is rounded on the way. */
+function expression({ name, type }: Column): string {
+  const column = `"${name.replaceAll('"', '""')}"`;
+  if (/^(TIMESTAMP|DATE)/.test(type)) return `epoch_us(${column}::TIMESTAMP) AS ${column}`;
+  if (type === 'BLOB') return `decode(${column}) AS ${column}`;
+  if (/^(STRUCT|MAP)|\[\]$/.test(type)) return `to_json(${column})::VARCHAR AS ${column}`;
+  return `${column}::VARCHAR AS ${column}`;
+}
+
+function readable(row: SourceRow): SourceRow {
   return Object.fromEntries(
-    Object.entries(row).map(([key, value]) => [key, isNested(value) ? toJson(value) : value]),
+    Object.entries(row).map(([key, value]) => [key, typeof value === 'bigint' ? isoTime(value) : value]),
   );
 }
 
-function isNested(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !(value instanceof Date);
-}
-
-/** In Node since 22; TypeScript's library does not know it yet. */
-const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): unknown };
-
-function toJson(value: unknown): string {
-  return JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? rawJson(String(inner)) : inner));
+/** As ISO text, the one form that reads the same whatever its size. */
+function isoTime(micros: bigint): string {
+  const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
+  const seconds = Number((micros - fraction) / 1_000_000n);
+  return new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, `.${String(fraction).padStart(6, '0')}Z`);
 }

@@ -1,7 +1,7 @@
-import { validate as isUuid, parse as parseUuid, v5 as uuidv5 } from 'uuid';
 import { personId } from '../person-id.ts';
 import { type EventRow, PERSON_MODES, type PersonMode } from '../rows.ts';
 import { parseMicros } from '../timestamps.ts';
+import { parseUuid, uuidV5 } from '../uuid.ts';
 
 /** A row of a file, by column. JSON columns hold JSON text or null. */
 export type SourceRow = Readonly<Record<string, unknown>>;
@@ -12,7 +12,7 @@ export class BadRow extends Error {
 }
 
 /** Ids of rows that come without one; a namespace of our own, chosen once at random. */
-const NAMESPACE = 'a7b04a6c-36f8-4a53-9f0e-6a0b6a4f4c35';
+const NAMESPACE = Buffer.from('a7b04a6c36f84a539f0e6a0b6a4f4c35', 'hex');
 /** What ClickHouse's DateTime64(6) holds: 1900 to 2299; ours ends where doubles stop being exact. */
 const EARLIEST = Date.UTC(1900, 0, 1) * 1000;
 const LATEST = Date.UTC(2255, 0, 1) * 1000;
@@ -30,7 +30,7 @@ export function toEventRow(teamId: number, row: SourceRow): EventRow {
   if (timestampMicros === null) throw new BadRow('it has no timestamp');
   const seed = JSON.stringify([teamId, event, distinctId, timestampMicros, properties]);
   return {
-    uuid: uuid(row, 'uuid') ?? parseUuid(uuidv5(seed, NAMESPACE)),
+    uuid: uuid(row, 'uuid') ?? uuidV5(NAMESPACE, seed),
     event,
     properties,
     timestampMicros,
@@ -68,7 +68,8 @@ function micros(row: SourceRow, column: string): number | null {
 function uuid(row: SourceRow, column: string): Uint8Array | null {
   const value = row[column];
   if (value === undefined || value === null || value === '') return null;
-  if (typeof value === 'string' && isUuid(value)) return parseUuid(value);
+  const bytes = typeof value === 'string' ? parseUuid(value) : null;
+  if (bytes) return bytes;
   throw new BadRow(`${column} is not a UUID`);
 }
 

@@ -1,0 +1,203 @@
+import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ImportOptions, importFile } from '../../src/capture/import/import.ts';
+import { createStamps } from '../../src/capture/stamps.ts';
+import { bulkEvents } from '../../src/demo/bulk.ts';
+import { type EmbeddedWarehouse, startEmbeddedWarehouse } from '../../src/warehouse/embedded/start.ts';
+import { migrateWarehouse } from '../../src/warehouse/migrate.ts';
+import { systemClock } from '../../src/work/clock.ts';
+
+let folder: string;
+let engine: EmbeddedWarehouse;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-import-'));
+  engine = await startEmbeddedWarehouse({
+    dataDir: folder,
+    port: 0,
+    memory: 2e9,
+    log: pino({ level: 'silent' }),
+  });
+  await migrateWarehouse(engine.warehouse);
+});
+afterAll(async () => {
+  await engine.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const stamps = createStamps(systemClock, 0);
+let team = 100;
+
+function file(name: string, content: string | Buffer): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+function run(path: string, teamId: number, more: Partial<ImportOptions> = {}) {
+  const options = { teamId, dryRun: false, skipBad: false, onProgress: () => undefined, ...more };
+  return importFile(path, options, { warehouse: engine.warehouse, stamps });
+}
+
+const rowsOf = (teamId: number, columns = '*') =>
+  engine.warehouse.rows<Record<string, string>>({
+    sql: `SELECT ${columns} FROM events WHERE team_id = {team:Int64} ORDER BY 1`,
+    params: { team: teamId },
+  });
+
+const UUID = '019af1f0-0000-7000-8000-00000000000a';
+const LINE =
+  `{"uuid":"${UUID}","event":"e\u2028","distinct_id":"d","timestamp":"2026-03-01 10:00:00.123456",` +
+  '"properties":{"big":12345678901234567890,"dup":1,"dup":2},"person_properties":null,"elements_chain":"a:x"}';
+const SECOND =
+  '{"event":"f","distinct_id":77777777777777777777,"timestamp":"2026-03-02T00:00:00Z","properties":"{\\"a\\": 1}"}';
+
+describe('JSON Lines', () => {
+  it.each([
+    ['a.jsonl', (text: string) => text],
+    ['b.jsonl.gz', (text: string) => gzipSync(text)],
+    ['c.jsonl.zst', (text: string) => zstdCompressSync(text)],
+    ['d.jsonl.br', (text: string) => brotliCompressSync(text)],
+  ])('%s is read as it was written', async (name, pack) => {
+    team++;
+    const result = await run(file(name, pack(`\uFEFF${LINE}\r\n\n${SECOND}`)), team);
+    expect(result).toEqual({ good: 2, stored: 2, bad: 0, examples: [] });
+    const rows = await rowsOf(team);
+    expect(rows.find(({ uuid }) => uuid === UUID)).toMatchObject({
+      event: 'e\u2028',
+      timestamp: '2026-03-01 10:00:00.123456',
+      created_at: '2026-03-01 10:00:00.123456',
+      properties: '{"big":12345678901234567890,"dup":1,"dup":2}',
+      person_properties: '',
+      elements_chain: 'a:x',
+    });
+    expect(rows.find(({ event }) => event === 'f')).toMatchObject({
+      distinct_id: '77777777777777777777',
+      properties: '{"a": 1}',
+      person_properties: '{}',
+    });
+  });
+
+  it('stores nothing twice: not on repetition, not within a file, with or without ids', async () => {
+    team++;
+    const path = file('twice.jsonl', [LINE, SECOND, LINE, SECOND].join('\n'));
+    expect(await run(path, team)).toMatchObject({ good: 4, stored: 2 });
+    expect(await run(path, team)).toMatchObject({ good: 4, stored: 0 });
+    expect(await rowsOf(team)).toHaveLength(2);
+  });
+
+  it('stores nothing of a file with bad rows, or only the good ones when told so', async () => {
+    team++;
+    const bad = [
+      '{',
+      '[]',
+      '{"event":"e"}',
+      SECOND.replace('2026-03-02T00:00:00Z', 'soon'),
+      LINE.replace(UUID, 'x'),
+    ];
+    const path = file(
+      'bad.jsonl',
+      [LINE, ...bad, LINE.replace('{"big":12345678901234567890,"dup":1,"dup":2}', '[]'), SECOND].join('\n'),
+    );
+    const refused = await run(path, team);
+    expect(refused).toMatchObject({ good: 2, stored: 0, bad: 6 });
+    expect(refused.examples).toEqual([
+      { line: 2, reason: 'it is not valid JSON' },
+      { line: 3, reason: 'it is not a JSON object' },
+      { line: 4, reason: 'it has no distinct_id' },
+      { line: 5, reason: 'timestamp is not a time between 1900 and 2255' },
+      { line: 6, reason: 'uuid is not a UUID' },
+      { line: 7, reason: 'properties is not a JSON object' },
+    ]);
+    expect(await rowsOf(team)).toEqual([]);
+    expect(await run(path, team, { dryRun: true, skipBad: true })).toMatchObject({
+      good: 2,
+      stored: 0,
+      bad: 6,
+    });
+    expect(await rowsOf(team)).toEqual([]);
+    expect(await run(path, team, { skipBad: true })).toMatchObject({ good: 2, stored: 2, bad: 6 });
+    expect(await rowsOf(team)).toHaveLength(2);
+  });
+
+  it('says so when a file is cut off, and stores nothing of it', async () => {
+    team++;
+    const whole = gzipSync(
+      Array(5000)
+        .fill(0)
+        .map((_, n) => LINE.replace('"d"', `"d${n}"`))
+        .join('\n'),
+    );
+    const path = file('cut.jsonl.gz', whole.subarray(0, whole.length - 20));
+    await expect(run(path, team)).rejects.toMatchObject({ code: 'invalid_input' });
+    expect(await rowsOf(team)).toEqual([]);
+  });
+
+  it('leaves no table behind', async () => {
+    const tables = await engine.warehouse.rows({
+      sql: "SELECT name FROM system.tables WHERE name LIKE 'sluice_import_%'",
+    });
+    expect(tables).toEqual([]);
+  });
+});
+
+describe('what the warehouse exports', () => {
+  const columns =
+    'uuid, event, properties, distinct_id, timestamp, elements_chain, created_at, person_id, person_properties';
+
+  beforeAll(async () => {
+    const day = { from: new Date('2026-01-01'), to: new Date('2026-01-03') };
+    await engine.warehouse.command(
+      bulkEvents({ rows: 25_000, seed: 5, teamId: 1, timestamps: day, arrivals: day }),
+    );
+  });
+
+  it('is made the same by the same seed, as large and as varied as it says', async () => {
+    const [facts] = await rowsOf(
+      1,
+      `count() AS rows, uniqExact(uuid) AS ids, uniqExact(event) AS events, min(isValidJSON(properties)) AS valid,
+       round(avg(length(properties)), -2) AS size, toDate(min(timestamp)) AS first, toDate(max(inserted_at)) AS last,
+       countIf("$session_id" != JSONExtractString(properties, '$session_id')) AS wrong`,
+    );
+    expect(facts).toMatchObject({
+      rows: '25000',
+      ids: '25000',
+      events: '42',
+      valid: 1,
+      size: 700,
+      wrong: '0',
+      first: '2026-01-01',
+      last: '2026-01-02',
+    });
+  });
+
+  it.each([
+    ['Parquet', 'zstd'],
+    ['Parquet', 'snappy'],
+    ['Parquet', 'brotli'],
+    ['Parquet', 'none'],
+    ['JSONEachRow', 'none'],
+  ])('comes back from %s (%s) without a difference', async (format, compression) => {
+    team++;
+    const path = join(folder, `export.${format}.${compression}`);
+    const bytes = await engine.warehouse.bytes({
+      sql: `SELECT ${columns.replace('uuid', 'toString(uuid) AS uuid').replace('person_id', 'toString(person_id) AS person_id')}
+            FROM events WHERE team_id = 1`,
+      format,
+      settings: { output_format_parquet_compression_method: compression },
+    });
+    await pipeline(bytes, createWriteStream(path));
+    expect(await run(path, team)).toEqual({ good: 25_000, stored: 25_000, bad: 0, examples: [] });
+    const sums = await engine.warehouse.rows<{ sum: string }>({
+      sql: `SELECT sum(cityHash64(${columns})) AS sum FROM events
+            WHERE team_id IN (1, {team:Int64}) GROUP BY team_id`,
+      params: { team },
+    });
+    expect(sums).toHaveLength(2);
+    expect(sums[0]).toEqual(sums[1]);
+  });
+});
