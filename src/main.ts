@@ -8,9 +8,9 @@ import { accountsEndpoints } from './accounts/endpoints.ts';
 import { UserSchema } from './accounts/user.ts';
 import { batchExports } from './batch-exports/batch-exports.ts';
 import { wholeConfig } from './batch-exports/destination.ts';
-import { exportsUsing, forgetIntegration } from './batch-exports/integration-use.ts';
 import { openLogWriter } from './batch-exports/logs.ts';
 import { createRuns } from './batch-exports/runs/start.ts';
+import { exportsUsing, letGoOfIntegration } from './batch-exports/store.ts';
 import { Batcher } from './capture/batcher.ts';
 import { captureEndpoints } from './capture/endpoints.ts';
 import { createStamps, newestStamp } from './capture/stamps.ts';
@@ -105,7 +105,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     recordActivity: accounts.recordActivity,
     membershipLevel: accounts.membershipLevel,
     usedBy: exportsUsing,
-    letGo: forgetIntegration,
+    letGo: letGoOfIntegration,
   };
 
   const batcher = new Batcher({
@@ -130,8 +130,6 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     backfillParallelism: config.backfillParallelism,
     destinations,
   };
-  const seal = (text: string) => sealer.seal(text, 'batch-export');
-  const unseal = (sealed: string) => sealer.unseal(sealed, 'batch-export');
   const runs = createRuns({
     ...shared,
     warehouse,
@@ -150,13 +148,13 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     setup: async ({ exportId, teamId, snapshot }) => {
       const row = await db
         .selectFrom('batch_exports')
-        .select(['destination_config', 'destination_sealed'])
+        .select(['id', 'destination_sealed'])
         .where('id', '=', exportId)
         .executeTakeFirstOrThrow();
       const { type, integrationId, config: stored } = snapshot.destination;
       const opened =
         integrationId === null ? null : await openIntegration(integrations, teamId, integrationId);
-      const current = wholeConfig({ unseal }, { ...row, destination_config: stored });
+      const current = wholeConfig(sealer, { ...row, destination_config: stored });
       return { type, config: current, integration: { ...opened?.config, ...opened?.secrets } };
     },
     onStep: ports.onStep ?? (() => {}),
@@ -171,10 +169,9 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     ...shared,
     onRunCancelled: runs.onRunCancelled,
     findIntegration: async (within, teamId, id) => (await findIntegration(within, teamId, id)) ?? null,
-    seal,
-    unseal,
-    recordActivity: (trx, { projectId, ...activity }) =>
-      accounts.recordActivity(trx, { ...activity, teamId: projectId }),
+    seal: sealer.seal,
+    unseal: sealer.unseal,
+    recordActivity: accounts.recordActivity,
     maxBackfills: config.maxBackfills,
     gates: { highFrequency: true, hogql: true, earliestBackfill: true },
   });

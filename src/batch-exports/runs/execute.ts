@@ -75,6 +75,7 @@ function specOf(
   run: ClaimedRun,
   plan: Pick<RunSpec, 'region' | 'excludes'>,
   setup: DestinationSetup,
+  suffix: string | undefined,
 ): RunSpec {
   const names = (key: string) => (setup.config[key] as readonly string[] | undefined) ?? [];
   return {
