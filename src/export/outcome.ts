@@ -24,7 +24,10 @@ export interface Ledger {
 export interface Proof {
   /** Counted in the warehouse for the same bounds, before anything was written. */
   readonly source: Tally;
-  /** Counted by what encoded the rows. */
+  /**
+   * The sum of the ledger: what the encoder says it wrote where it keeps count (Parquet footers, lines of plain
+   * JSON Lines that pass through Node), else the engine's count of each slice. Never has a fingerprint.
+   */
   readonly written: Tally;
   /** Counted in what a reader of the destination gets. */
   readonly reread: Tally;
@@ -34,7 +37,7 @@ export interface Outcome {
   readonly files: readonly { key: string; bytes: number; rows: number }[];
   readonly rows: number;
   readonly bytes: number;
-  /** Rows whose JSON had to be cleaned to be valid; they are exported. */
+  /** JSON Lines: rows whose JSON had to be changed to be valid (formats/json-text.ts); they are exported. */
   readonly cleaned: number;
   readonly proof: Proof;
 }

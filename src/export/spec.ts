@@ -18,7 +18,12 @@ export interface RunSpec {
   readonly includeEvents: readonly string[];
   readonly excludeEvents: readonly string[];
   readonly filters: readonly Readonly<Record<string, unknown>>[];
-  /** How far event time may lie before the interval for live runs on big tables; engine.md §1.3 rule 6. */
+  /**
+   * Ends the names of the run's files, after the interval: what keeps them apart from those of other outputs of
+   * the same interval (a live run, another backfill). Absent for live runs and for what repeats them; the same for
+   * all runs that share an output. Letters, digits, `-` and `_`.
+   */
+  readonly keySuffix?: string;
   readonly destination: DestinationSetup;
 }
 

@@ -1,0 +1,73 @@
+/**
+ * SQL that turns any text into one JSON value on one line. Most rows hold valid JSON and are spliced in
+ * verbatim (about four times as fast as parsing and printing; engine.md §9.2); everything below
+ * `repaired` runs only for the few that `isValidJSON` refuses: lone surrogates, numbers beyond 64 bits or the range
+ * of doubles, raw control characters, NaN, invalid UTF-8, and what is no JSON at all.
+ */
+
+/** A string constant of SQL. */
+const text = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+
+/** A string with its quotes; what lies between strings; a quote that opens none. */
+const TOKENS = text(String.raw`(?s)"(?:[^"\\]|\\.)*"|[^"]+|"`);
+/** Inside a string: a surrogate pair; any \u escape; any other escape; plain text; the quotes. */
+const PIECES = text(
+  String.raw`(?s)\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^"\\]+|"`,
+);
+const LONE_SURROGATE = text(String.raw`^\\u[dD][89a-fA-F]..$`);
+const BAD_ESCAPE = text(String.raw`(?s)^\\(?:[^"\\/bfnrtu]|u$)`);
+const NUMBER = text(String.raw`-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?`);
+const NOT_FINITE = text(String.raw`-?\b(?:NaN|Infinity)\b`);
+const CONTROL = text(String.raw`[\x00-\x1f]`);
+
+const isString = (token: string) => `length(${token}) > 1 AND startsWith(${token}, '"')`;
+const pieces = (token: string) => `extractAll(${token}, ${PIECES})`;
+const joined = (parts: string) => `arrayStringConcat(${parts}, '')`;
+
+/** Lone surrogates become U+FFFD, raw control characters their escapes; the rest of the string stays. */
+const repairedString = (token: string) =>
+  joined(`arrayMap(p -> multiIf(
+    match(p, ${LONE_SURROGATE}), ${text('\\ufffd')},
+    startsWith(p, '"') OR startsWith(p, ${text('\\')}), p,
+    substring(toJSONString(p), 2, length(toJSONString(p)) - 2)), ${pieces(token)})`);
+
+const repairedRest = (token: string) =>
+  `replaceRegexpAll(replaceRegexpAll(${token}, ${CONTROL}, ' '), ${NOT_FINITE}, 'null')`;
+
+const tokensOf = (column: string) => `extractAll(toValidUTF8(${column}), ${TOKENS})`;
+
+/** The text with everything mended that can be mended without changing its meaning for a reader. */
+const repaired = (column: string) =>
+  joined(
+    `arrayMap(t -> if(${isString('t')}, ${repairedString('t')}, ${repairedRest('t')}), ${tokensOf(column)})`,
+  );
+
+/**
+ * The same structure with every number and string replaced by a harmless one. Valid exactly when the repaired
+ * text is JSON, however large its numbers: `null` never completes a malformed number to a valid one.
+ */
+const skeleton = (column: string) =>
+  joined(`arrayMap(t -> if(${isString('t')},
+    if(arrayExists(p -> match(p, ${BAD_ESCAPE}), ${pieces('t')}), 'bad', '""'),
+    replaceRegexpAll(${repairedRest('t')}, ${NUMBER}, 'null')), ${tokensOf(column)})`);
+
+/** Not JSON at all, or nested deeper than 1 024: the text as a JSON string, so that nothing is lost. */
+const asString = (column: string) => `toJSONString(toValidUTF8(${column}))`;
+
+const mended = (column: string) =>
+  `if(isValidJSON(${skeleton(column)}), ${repaired(column)}, ${asString(column)})`;
+
+/** Raw line breaks in valid JSON are whitespace between values, never inside a string. */
+const oneLine = (column: string) =>
+  `if(position(${column}, '\\n') = 0 AND position(${column}, '\\r') = 0, ${column}, translate(${column}, '\\n\\r', '  '))`;
+
+/** The column's JSON on one line; empty text is `null`. */
+export function jsonText(column: string): string {
+  return `multiIf(${column} = '', 'null', isValidJSON(${column}), ${oneLine(column)}, ${mended(column)})`;
+}
+
+/** 1 when `jsonText` had to change the value to make it JSON; whitespace does not count. */
+export function jsonChanged(column: string): string {
+  const spaced = `translate(${column}, '\\n\\r\\t', '   ')`;
+  return `multiIf(${column} = '', 0, isValidJSON(${column}), 0, ${mended(column)} != ${spaced})`;
+}

@@ -1,0 +1,45 @@
+import type { Column } from '../models/events.ts';
+import type { Compression } from '../spec.ts';
+import type { Format } from './format.ts';
+
+/**
+ * Parquet by ClickHouse's own writer, measured with a million events of 670 bytes of properties on two cores.
+ *
+ * Its defaults (zstd 3, row groups of a million rows, Bloom filters and page index): 6.4 s, 155 MB. These: 1.0 s,
+ * 137 MB. Large row groups serialise the encoding (1 M rows: 3.8 s) and keep rows × threads in memory; smaller
+ * ones cost readers little (131 072 rows: 1.1 s, 139 MB). zstd 3 takes 1.6 s and is not smaller on this data.
+ * Bloom filters and page index are 13 MB that help point lookups only; column statistics per row group stay.
+ */
+export function parquet(compression: Compression | null): Format {
+  return {
+    engineFormat: 'Parquet',
+    codec: null,
+    contentType: 'application/vnd.apache.parquet',
+    settings: {
+      output_format_parquet_compression_method: compression ?? 'none',
+      output_format_compression_level: compression === 'gzip' ? 2 : 1,
+      output_format_parquet_row_group_size: 250_000,
+      output_format_parquet_write_bloom_filter: 0,
+      output_format_parquet_write_page_index: 0,
+      output_format_parquet_string_as_string: 1,
+    },
+    selectList: (columns) => columns.map(column).join(', '),
+  };
+}
+
+/**
+ * Text becomes valid UTF-8: a String of ClickHouse is any bytes, and one bad byte makes DuckDB and Arrow
+ * refuse the file. Costs 20 ms a million rows. Times are TIMESTAMP in microseconds, UTC.
+ */
+function column({ name, kind }: Column): string {
+  switch (kind) {
+    case 'uuid':
+      return `toString(${name}) AS ${name}`;
+    case 'time':
+      return name;
+    case 'text':
+      return `toValidUTF8(${name}) AS ${name}`;
+    case 'json':
+      return `nullIf(toValidUTF8(${name}), '') AS ${name}`;
+  }
+}

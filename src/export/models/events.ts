@@ -1,0 +1,77 @@
+import type { RunSpec } from '../spec.ts';
+import { and, type Fragment } from './fragment.ts';
+import { inRegions } from './regions.ts';
+
+/** Arrival time, spelled as in the table's minmax index so that the index is used (engine.md §1.1). */
+const ARRIVAL = 'COALESCE(inserted_at, _timestamp)';
+
+export type ColumnKind = 'uuid' | 'time' | 'text' | 'json';
+
+export interface Column {
+  readonly name: string;
+  readonly kind: ColumnKind;
+}
+
+/**
+ * The columns of an exported event in their order (engine.md §1.4, S3 family, with `person_properties` and
+ * `person_id`). `_inserted_at` is the arrival time in every run. Upstream shows `timestamp` under that name in
+ * backfills, which makes the column useless for loading increments; ours always means the same.
+ */
+export const EVENT_COLUMNS: readonly Column[] = [
+  { name: 'uuid', kind: 'uuid' },
+  { name: 'timestamp', kind: 'time' },
+  { name: '_inserted_at', kind: 'time' },
+  { name: 'created_at', kind: 'time' },
+  { name: 'event', kind: 'text' },
+  { name: 'properties', kind: 'json' },
+  { name: 'distinct_id', kind: 'text' },
+  { name: 'person_properties', kind: 'json' },
+  { name: 'elements_chain', kind: 'text' },
+  { name: 'person_id', kind: 'uuid' },
+];
+
+/** Where rows come from, before duplicates are dropped and anything is encoded. */
+export interface Source {
+  readonly table: string;
+  /** Select list that gives every column of the model under its exported name, undecorated. */
+  readonly columns: string;
+  readonly where: Fragment;
+  /** Rows equal in these are one row (engine.md §1.2: within a run, not across runs). */
+  readonly identity: string;
+  /** Of equal rows the first in this order is exported: the newest version, then any, but always the same. */
+  readonly preference: string;
+}
+
+/**
+ * The events of a run: the project's, inside the run's region and outside its excludes, of the wanted names.
+ * Live runs go by arrival alone. Upstream also bounds event time to a week before the interval (engine.md §1.3
+ * rule 6) and so loses events that come later; the index on arrival makes that unnecessary.
+ */
+export function eventsSource(spec: RunSpec): Source {
+  const named: Fragment[] = [];
+  if (spec.includeEvents.length > 0) {
+    named.push({
+      sql: 'event IN {include_events:Array(String)}',
+      params: { include_events: spec.includeEvents },
+    });
+  }
+  if (spec.excludeEvents.length > 0) {
+    named.push({
+      sql: 'event NOT IN {exclude_events:Array(String)}',
+      params: { exclude_events: spec.excludeEvents },
+    });
+  }
+  return {
+    table: 'events',
+    columns: `uuid, timestamp, toDateTime64(${ARRIVAL}, 6, 'UTC') AS _inserted_at, created_at, event, properties,
+      distinct_id, person_properties, elements_chain, person_id`,
+    where: and([
+      { sql: 'team_id = {team_id:Int64}', params: { team_id: spec.teamId } },
+      inRegions({ arrival: ARRIVAL, event: 'timestamp' }, spec.region, spec.excludes),
+      ...named,
+    ]),
+    identity: 'event, cityHash64(distinct_id), uuid',
+    preference: `_timestamp DESC, ${ARRIVAL} DESC, _offset DESC, timestamp DESC, created_at DESC,
+      cityHash64(properties, person_properties, elements_chain, person_id) DESC`,
+  };
+}

@@ -1,0 +1,59 @@
+import type { Slice } from '../spec.ts';
+import type { Source } from './events.ts';
+import type { Fragment } from './fragment.ts';
+
+/**
+ * What the plan found out about rows that are in the table more than once (ReplacingMergeTree drops them some
+ * day, and readers must not wait for it). `none`: nothing to do, the normal case, and rows stream untouched.
+ * `some`: only the repeated uuids, a small set, are sorted. `many`: everything is sorted, on disk if need be.
+ */
+export type Duplicates = 'none' | 'some' | 'many';
+
+/** Sorting and grouping spill to disk from here on, bytes; a run's memory stays flat whatever its size. */
+const SPILL_BYTES = 300_000_000;
+
+export const SPILL_SETTINGS = {
+  max_bytes_before_external_sort: SPILL_BYTES,
+  max_bytes_before_external_group_by: SPILL_BYTES,
+} as const;
+
+/** Rows of `source` that fall into `slice`. */
+export function sliceWhere(source: Source, slice: Slice): Fragment {
+  if (slice.of === 1) return source.where;
+  return {
+    sql: `${source.where.sql} AND cityHash64(uuid) % {slices:UInt64} = {slice:UInt64}`,
+    params: { ...source.where.params, slices: slice.of, slice: slice.part },
+  };
+}
+
+/** Uuids that more than one row of the slice has. */
+export function repeatedUuids(source: Source, slice: Slice): Fragment {
+  const where = sliceWhere(source, slice);
+  return {
+    sql: `SELECT uuid FROM ${source.table} WHERE ${where.sql} GROUP BY uuid HAVING count() > 1`,
+    params: where.params,
+  };
+}
+
+/** A query over the slice's rows, each once, with the model's columns undecorated. Order is unspecified. */
+export function distinctRows(source: Source, slice: Slice, duplicates: Duplicates): Fragment {
+  const where = sliceWhere(source, slice);
+  const rows = (condition: string) =>
+    `SELECT ${source.columns} FROM ${source.table} WHERE ${where.sql}${condition}`;
+  const first = (condition: string) =>
+    `SELECT * FROM (${rows(condition)} ORDER BY ${source.identity}, ${source.preference} LIMIT 1 BY ${source.identity})`;
+  if (duplicates === 'none') return { sql: rows(''), params: where.params };
+  if (duplicates === 'many') return { sql: first(''), params: where.params };
+  const repeated = repeatedUuids(source, slice).sql;
+  return {
+    sql: `${rows(` AND uuid GLOBAL NOT IN (${repeated})`)} UNION ALL ${first(` AND uuid GLOBAL IN (${repeated})`)}`,
+    params: where.params,
+  };
+}
+
+/** As `distinctRows`, but only what identifies a row; duplicates are grouped away, which can spill to disk. */
+export function distinctUuids(source: Source, duplicates: Duplicates, slice: Slice): Fragment {
+  const where = sliceWhere(source, slice);
+  const grouped = duplicates === 'none' ? '' : ` GROUP BY ${source.identity}`;
+  return { sql: `SELECT uuid FROM ${source.table} WHERE ${where.sql}${grouped}`, params: where.params };
+}

@@ -1,0 +1,60 @@
+import { countRun, countSlices } from './count.ts';
+import type { Duplicates } from './models/rows.ts';
+import type { LedgerEntry } from './outcome.ts';
+import type { RunContext } from './ports.ts';
+import { bytesPerRow } from './sample.ts';
+import { remaining } from './slices.ts';
+import type { Slice, Tally } from './spec.ts';
+
+/** A slice to export and what is in it at the source. */
+export interface Work {
+  readonly slice: Slice;
+  readonly expected: Tally;
+}
+
+export interface RunPlan {
+  /** Everything the run delivers, counted at the source before anything is written. */
+  readonly source: Tally;
+  readonly duplicates: Duplicates;
+  /** What is left besides the ledger's entries; no slice is empty. */
+  readonly work: readonly Work[];
+}
+
+const MIB = 1024 * 1024;
+/** Slices are sized a little below the limit: hashing spreads them by a few per cent. */
+const FILL = 0.9;
+const MOST_SLICES = 10_000;
+
+/**
+ * Counts the run, and cuts what `done` leaves of it into slices that fit into one file each. `lost` slices stay as
+ * they were cut, because an earlier attempt may have published them under their keys.
+ */
+export async function planRun(
+  context: RunContext,
+  done: readonly LedgerEntry[],
+  lost: readonly Slice[],
+): Promise<RunPlan> {
+  const { tally: source, duplicates } = await countRun(context);
+  if (source.rows === 0) return { source, duplicates, work: [] };
+  const known = [...done.map(({ slice }) => slice), ...lost];
+  const slices = [...lost, ...remaining(known, await slicesFor(context, source.rows))];
+  return { source, duplicates, work: await workOf(context, slices, duplicates) };
+}
+
+/** The slices with what is in each; empty ones are left out, so that no empty file is written. */
+export async function workOf(
+  context: RunContext,
+  slices: readonly Slice[],
+  duplicates: Duplicates,
+): Promise<Work[]> {
+  if (slices.length === 0) return [];
+  const tallies = await countSlices(context, slices, duplicates);
+  return [...tallies].map(([slice, expected]) => ({ slice, expected }));
+}
+
+async function slicesFor(context: RunContext, rows: number): Promise<number> {
+  const { maxFileSizeMb } = context.files;
+  if (maxFileSizeMb === null) return 1;
+  const bytes = rows * (await bytesPerRow(context, rows));
+  return Math.max(1, Math.min(MOST_SLICES, rows, Math.ceil(bytes / (maxFileSizeMb * MIB * FILL))));
+}

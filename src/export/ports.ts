@@ -1,0 +1,34 @@
+import type { Warehouse } from '../warehouse/warehouse.ts';
+import type { Clock } from '../work/clock.ts';
+import type { FileTarget } from './destinations/destination.ts';
+import type { FileNames } from './file-names.ts';
+import type { Format } from './formats/format.ts';
+import type { Source } from './models/events.ts';
+import type { Ledger, RunObserver } from './outcome.ts';
+import type { FileOptions, RunSpec } from './spec.ts';
+import type { Step } from './steps.ts';
+
+/** What one run of the engine works with. */
+export interface ExportPorts {
+  readonly warehouse: Warehouse;
+  readonly target: FileTarget;
+  /** Null = the destination takes no files, which no engine can do yet. */
+  readonly files: FileOptions | null;
+  readonly ledger: Ledger;
+  readonly observer: RunObserver;
+  readonly clock: Clock;
+  /** Aborts with a SluiceError that says why: `run_cancelled`, `run_superseded`, `unavailable`. */
+  readonly signal: AbortSignal;
+  /** The claim's attempt, from 1. */
+  readonly attempt: number;
+}
+
+/** A run in progress: its ports and everything fixed at its start. */
+export interface RunContext extends Omit<ExportPorts, 'files'> {
+  readonly spec: RunSpec;
+  readonly files: FileOptions;
+  readonly names: FileNames;
+  readonly format: Format;
+  readonly source: Source;
+  step(step: Step): void;
+}

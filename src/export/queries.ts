@@ -1,0 +1,44 @@
+import type { Query } from '../warehouse/warehouse.ts';
+import type { Format } from './formats/format.ts';
+import { EVENT_COLUMNS } from './models/events.ts';
+import { type Duplicates, distinctRows, SPILL_SETTINGS } from './models/rows.ts';
+import type { RunContext } from './ports.ts';
+import type { Slice } from './spec.ts';
+
+/** Settings of every query of a run: who asked, in the warehouse's own log, and sorting that cannot fill memory. */
+export function querySettings(context: RunContext): Readonly<Record<string, string | number>> {
+  const { exportId, runId, teamId } = context.spec;
+  const comment = { product: 'batch_export', team_id: teamId, batch_export_id: exportId, run_id: runId };
+  return { ...SPILL_SETTINGS, log_comment: JSON.stringify(comment) };
+}
+
+/** The query whose answer, in the format's ClickHouse name, is the file of `slice`. */
+export function encodeQuery(context: RunContext, slice: Slice, duplicates: Duplicates): Query {
+  const rows = distinctRows(context.source, slice, duplicates);
+  return {
+    sql: `SELECT ${context.format.selectList(EVENT_COLUMNS)} FROM (${rows.sql})`,
+    params: rows.params,
+    settings: { ...querySettings(context), ...context.format.settings },
+    queryId: `${context.spec.runId}-${context.attempt}-${slice.part}-of-${slice.of}`,
+    signal: context.signal,
+  };
+}
+
+/** As `encodeQuery`, but the engine writes the file at `path` itself. */
+export function writeQuery(encode: Query, path: string, format: Format): Query {
+  const place = [path, format.engineFormat, 'auto', format.codec ?? 'none'].map(quote).join(', ');
+  return {
+    ...encode,
+    sql: `INSERT INTO FUNCTION file(${place}) ${encode.sql}`,
+    settings: { ...encode.settings, engine_file_truncate_on_insert: 1 },
+  };
+}
+
+/** ClickHouse takes these in a path for patterns; such files go through Node. */
+export function isPlainPath(path: string): boolean {
+  return !/[*?{}]/.test(path);
+}
+
+export function quote(value: string): string {
+  return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+}

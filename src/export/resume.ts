@@ -1,0 +1,42 @@
+import type { LedgerEntry } from './outcome.ts';
+import type { RunContext } from './ports.ts';
+import { runLog } from './run-log.ts';
+import { keyOf } from './slice.ts';
+import type { Slice } from './spec.ts';
+
+export interface Resumed {
+  /** Finished by earlier attempts and still there. */
+  readonly done: readonly LedgerEntry[];
+  /** Finished once, but the staged file is gone: to be done again under the same key. */
+  readonly lost: readonly Slice[];
+}
+
+/** Looks at what the ledger holds and the target still has, and removes what nobody will finish. */
+export async function resume(context: RunContext): Promise<Resumed> {
+  const { attempt, ledger, observer, spec, target } = context;
+  const entries = await ledger.entries();
+  const done: LedgerEntry[] = [];
+  const lost: Slice[] = [];
+  for (const entry of entries) {
+    if (keyOf(context, entry.slice) === entry.staged.key && (await target.isStaged(entry.staged))) {
+      done.push(entry);
+    } else {
+      await ledger.forget(entry.slice);
+      lost.push(entry.slice);
+    }
+  }
+  if (done.length > 0) {
+    const rows = done.reduce((sum, entry) => sum + entry.rows, 0);
+    observer.log('INFO', runLog.resumed(done.length, rows));
+  }
+  if (attempt > 1) {
+    const keys = [keyOf(context, { part: 0, of: 1 }), ...entries.map(({ staged }) => staged.key)];
+    await target.sweep(
+      spec.runId,
+      attempt,
+      keys,
+      done.map(({ staged }) => staged),
+    );
+  }
+  return { done, lost };
+}

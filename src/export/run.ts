@@ -1,0 +1,168 @@
+import { SluiceError } from '../errors/error.ts';
+import { fileNames } from './file-names.ts';
+import { formatOf } from './formats/index.ts';
+import { MANIFEST_TYPE, manifest, wantsManifest } from './manifest.ts';
+import { eventsSource } from './models/events.ts';
+import type { LedgerEntry, Outcome } from './outcome.ts';
+import { planRun } from './plan.ts';
+import type { ExportPorts, RunContext } from './ports.ts';
+import { resume } from './resume.ts';
+import { runLog } from './run-log.ts';
+import type { RunSpec, Tally } from './spec.ts';
+import { stageAll } from './stage.ts';
+import { type Delivered, verify } from './verify.ts';
+import { withdraw } from './withdraw.ts';
+
+/**
+ * One run of one export, from counting at the source to the removal of leftovers (design.md, "A run, precisely").
+ * May be started again after any crash: what the ledger holds is not done twice.
+ *
+ * When it fails, what it staged stays for the next attempt, unless that must start afresh (verification failed), a
+ * person must act first, or the run was cancelled: then all that it made is removed (`withdraw`). A run that
+ * another worker took over touches nothing. Throws SluiceErrors; an abort throws the signal's reason.
+ */
+export async function runExport(spec: RunSpec, ports: ExportPorts): Promise<Outcome> {
+  const context = begin(spec, ports);
+  try {
+    return await deliver(context);
+  } catch (thrown) {
+    const error = ports.signal.aborted ? ports.signal.reason : thrown;
+    if (error instanceof SluiceError && (error.kind === 'user' || error.code === 'verification_failed')) {
+      await clearAway(context, error);
+    }
+    throw error;
+  }
+}
+
+/** Must not hide why the run failed: what cannot be removed is left to the next attempt or a repeated run. */
+async function clearAway(context: RunContext, why: SluiceError): Promise<void> {
+  const { ledger, observer, spec } = context;
+  try {
+    await withdraw(spec, context);
+    if (why.code === 'run_cancelled') observer.log('WARNING', runLog.cancelled());
+    if (why.code !== 'verification_failed') return;
+    for (const { slice } of await ledger.entries()) await ledger.forget(slice);
+  } catch (error) {
+    observer.log('WARNING', runLog.notCleared(error instanceof Error ? error.message : String(error)));
+  }
+}
+
+/** Everything that is fixed before the first query. Throws what a person must correct. */
+function begin(spec: RunSpec, ports: ExportPorts): RunContext {
+  if (spec.model !== 'events') {
+    const detail = `Exporting ${spec.model} is not available in this version.`;
+    throw new SluiceError('model_not_available', { detail });
+  }
+  if (spec.filters.length > 0) {
+    const detail = 'Property filters are not available in this version; nothing was exported.';
+    throw new SluiceError('model_not_available', { detail });
+  }
+  const { files } = ports;
+  if (!files) throw new SluiceError('destination_not_available');
+  const step: RunContext['step'] = (name) => ports.observer.step(name);
+  return {
+    ...ports,
+    spec,
+    files,
+    step,
+    names: fileNames(spec, files),
+    format: formatOf(files),
+    source: eventsSource(spec),
+  };
+}
+
+async function deliver(context: RunContext): Promise<Outcome> {
+  const { clock, files, ledger, names, observer, signal, spec } = context;
+  const startedAt = clock.now();
+  context.step('claimed');
+  observer.log('INFO', runLog.started(spec, files));
+  if (names.warning) observer.log('WARNING', names.warning);
+
+  const { done, lost } = await resume(context);
+  const plan = await planRun(context, done, lost);
+  observer.planned(plan.source.rows);
+  context.step('planned');
+  const previous = await ledger.previousKeys();
+  if (plan.source.rows === 0) {
+    observer.log('INFO', runLog.nothing(spec));
+    if (done.length > 0) await withdraw(spec, context);
+    return finish(context, { ...NOTHING, proof: emptyProof(plan.source) }, previous, startedAt);
+  }
+  observer.log('INFO', runLog.planned(plan.source.rows, done.length + plan.work.length));
+  if (plan.duplicates !== 'none') observer.log('INFO', runLog.duplicates(plan.duplicates));
+
+  const entries = [...done];
+  const progress = () => observer.progress({ rows: sum(entries, 'rows'), bytes: sum(entries, 'bytes') });
+  if (done.length > 0) progress();
+  await stageAll(context, plan.work, plan.duplicates, (entry) => {
+    entries.push(entry);
+    progress();
+  });
+
+  signal.throwIfAborted();
+  await ledger.assertOwned();
+  const delivered = await publishAll(context, entries);
+  const { proof, cleaned } = await verify(context, plan.source, delivered);
+  context.step('verified');
+  observer.log('INFO', runLog.verified(proof.reread.rows));
+  if (cleaned > 0) observer.log('WARNING', runLog.cleaned(cleaned));
+  const outcome: Outcome = {
+    files: delivered.map(({ entry, published }) => ({
+      key: published.key,
+      bytes: published.bytes,
+      rows: entry.rows,
+    })),
+    rows: sum(entries, 'rows'),
+    bytes: sum(entries, 'bytes'),
+    cleaned,
+    proof,
+  };
+  return finish(context, outcome, previous, startedAt);
+}
+
+/** One after the other in the order of their numbers; a crash in between leaves the rest to the next attempt. */
+async function publishAll(context: RunContext, entries: readonly LedgerEntry[]): Promise<Delivered[]> {
+  context.step('publishing');
+  const delivered: Delivered[] = [];
+  for (const entry of entries.toSorted((a, b) => a.slice.part - b.slice.part)) {
+    delivered.push({ entry, published: await context.target.publish(entry.staged, context.signal) });
+    context.step('published-one');
+  }
+  context.step('published');
+  return delivered;
+}
+
+/** The manifest, then what the run replaces, then what earlier attempts left. */
+async function finish(
+  context: RunContext,
+  outcome: Outcome,
+  previous: readonly string[],
+  startedAt: number,
+): Promise<Outcome> {
+  const { clock, files, ledger, names, observer, spec, target } = context;
+  const keys = outcome.files.map(({ key }) => key);
+  const stale = previous.filter((key) => !keys.includes(key));
+  const listed = keys.length > 0 && wantsManifest(spec, files, keys.length);
+  if (keys.length > 0 || previous.length > 0) await ledger.assertOwned();
+  if (listed) {
+    await target.put(names.manifest, manifest(spec, files, outcome), MANIFEST_TYPE);
+    observer.log('INFO', runLog.manifest(names.manifest));
+    context.step('manifest-written');
+  }
+  for (const key of stale) await target.remove(key);
+  if (previous.length > 0 && !listed) await target.remove(names.manifest);
+  if (stale.length > 0) observer.log('INFO', runLog.removed(stale.length));
+  context.step('replaced-removed');
+  if (keys.length > 0) await target.sweep(spec.runId, Number.POSITIVE_INFINITY, keys, []);
+  context.step('swept');
+  observer.log('INFO', runLog.finished(outcome.rows, outcome.bytes, (clock.now() - startedAt) / 1000));
+  return outcome;
+}
+
+const NOTHING = { files: [], rows: 0, bytes: 0, cleaned: 0 } as const;
+
+const emptyProof = (source: Tally): Outcome['proof'] => ({ source, written: source, reread: source });
+
+function sum(entries: readonly LedgerEntry[], field: 'rows' | 'bytes'): number {
+  return entries.reduce((total, entry) => total + entry[field], 0);
+}
