@@ -1,3 +1,4 @@
+import { SluiceError } from '../errors/error.ts';
 import type { Authenticator } from '../http/authenticator.ts';
 import type { Caller, Project } from '../http/endpoint.ts';
 import { type Activity, activityRecorder, type RecordActivity } from './activity.ts';
@@ -6,11 +7,8 @@ import { hashKey, sameHash } from './keys.ts';
 import type { AccountsParts } from './parts.ts';
 import { createKey, type KeyInfo, keysOf, type NewKey, revokeKey } from './personal-api-keys.ts';
 import { createProjectCache } from './project-cache.ts';
-import { findKey, findProject, findProjectByToken, findUserByEmail, findUsers, touchKey } from './store.ts';
+import { type Db, findKey, findProject, findProjectByToken, findUsers, touchKey } from './store.ts';
 import { toUser, type User } from './user.ts';
-
-/** Levels of membership, as stored. */
-export const LEVELS = { member: 1, admin: 8, owner: 15 } as const;
 
 /** Everything others may ask about organizations, projects, people and keys. */
 export interface Accounts extends Authenticator {
@@ -22,7 +20,8 @@ export interface Accounts extends Authenticator {
   membershipLevel(userId: number, organizationId: string): Promise<number>;
   /** People by id, as `created_by` shows them; unknown ids are absent. */
   users(ids: readonly number[]): Promise<ReadonlyMap<number, User>>;
-  findUserIdByEmail(email: string): Promise<number | null>;
+  /** By e-mail address or number; without a reference the first user. Throws `not_found`. */
+  findUserId(reference?: string): Promise<number>;
   createKey(wanted: NewKey): Promise<{ key: string; info: KeyInfo }>;
   listKeys(userId: number | null): Promise<KeyInfo[]>;
   revokeKey(reference: string): Promise<KeyInfo>;
@@ -63,7 +62,7 @@ export function createAccounts(parts: AccountsParts): Accounts {
       const rows = await findUsers(db, [...new Set(ids)]);
       return new Map(rows.map((row) => [row.id, toUser(row)]));
     },
-    findUserIdByEmail: async (email) => (await findUserByEmail(db, email))?.id ?? null,
+    findUserId: (reference) => findUserId(db, reference),
     bootstrap: (givenKey) => bootstrap(parts, givenKey),
     createKey: (wanted) => createKey(parts, wanted),
     listKeys: (userId) => keysOf(db, userId),
@@ -91,6 +90,24 @@ async function authenticate({ db, clock }: AccountsParts, key: string): Promise<
     scopedOrganizations: row.scoped_organizations,
     keyHash,
   };
+}
+
+async function findUserId(db: Db, reference: string | undefined): Promise<number> {
+  const row = await db
+    .selectFrom('users')
+    .select('id')
+    .$if(reference !== undefined, (query) =>
+      /^\d{1,9}$/.test(reference ?? '')
+        ? query.where('id', '=', Number(reference))
+        : query.where('email', '=', reference ?? ''),
+    )
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
+  if (row) return row.id;
+  throw new SluiceError('not_found', {
+    detail: reference ? `There is no user ${reference}.` : 'There is no user yet.',
+  });
 }
 
 const toProject = (row: {

@@ -3,7 +3,7 @@ import { SluiceError } from '../errors/error.ts';
 import { activityRecorder } from './activity.ts';
 import { hashKey, maskKey, newPersonalApiKey } from './keys.ts';
 import type { AccountsParts } from './parts.ts';
-import { type Db, insertKey, listKeys } from './store.ts';
+import { type Db, findProject, insertKey, listKeys, listOrganizations } from './store.ts';
 
 export interface NewKey {
   readonly userId: number;
@@ -48,7 +48,7 @@ export async function createKey(
     const detail = `A label has 1 to ${LONGEST_LABEL} characters.`;
     throw new SluiceError('invalid_input', { attr: 'label', detail });
   }
-  await refuseForeignProjects(parts.db, wanted);
+  await refuseForeignLimits(parts.db, wanted);
   return parts.db.transaction().execute((trx) => writeKey({ ...parts, db: trx }, wanted));
 }
 
@@ -74,21 +74,24 @@ export async function writeKey(
   return { key, info: toInfo({ ...row, last_used_at: null, revoked_at: null }) };
 }
 
-async function refuseForeignProjects(db: Db, wanted: NewKey): Promise<void> {
-  if (wanted.projects === null || wanted.projects.length === 0) return;
-  const rows = await db
-    .selectFrom('projects')
-    .innerJoin('organization_members as member', 'member.organization_id', 'projects.organization_id')
-    .select('projects.id')
-    .where('member.user_id', '=', wanted.userId)
-    .where('projects.id', 'in', wanted.projects)
-    .execute();
-  const missing = wanted.projects.find((id) => !rows.some((row) => row.id === id));
-  if (missing === undefined) return;
-  throw new SluiceError('does_not_exist', {
-    attr: 'projects',
-    detail: `There is no project ${missing} for this user.`,
-  });
+/** A limit to something the user has no part in is a mistake worth telling. */
+async function refuseForeignLimits(db: Db, wanted: NewKey): Promise<void> {
+  const organizations = await listOrganizations(db, wanted.userId);
+  const strange = wanted.organizations?.find((id) => !organizations.some((own) => own.id === id));
+  if (strange !== undefined) {
+    throw new SluiceError('does_not_exist', {
+      attr: 'scoped_organizations',
+      detail: `There is no organization ${strange} for this user.`,
+    });
+  }
+  for (const id of wanted.projects ?? []) {
+    const found = id > 0 && id < 2 ** 31 ? await findProject(db, id, wanted.userId) : undefined;
+    if (found && found.level !== null) continue;
+    throw new SluiceError('does_not_exist', {
+      attr: 'scoped_teams',
+      detail: `There is no project ${id} for this user.`,
+    });
+  }
 }
 
 /** Keys of one user, or (null) of everybody, oldest first; revoked ones included. */

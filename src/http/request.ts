@@ -67,10 +67,14 @@ function lastOfEach(query: Readonly<Record<string, unknown>>): Record<string, un
   );
 }
 
-/** The `Host` header is the client's to choose; one that makes no URL is not believed. */
+/**
+ * The `Host` header is the client's to choose; one that makes no URL is not believed. Proxies may send the
+ * whole URL as the target, of which only the path counts.
+ */
 function absoluteUrl(request: FastifyRequest): URL {
-  const url = `${request.protocol}://${request.host}${request.url}`;
-  return new URL(URL.canParse(url) ? url : `http://localhost${request.url}`);
+  const target = request.url.replace(/^[a-z]+:\/\/[^/?]*/i, '');
+  const url = `${request.protocol}://${request.host}${target}`;
+  return new URL(request.host && URL.canParse(url) ? url : `http://localhost${target}`);
 }
 
 function untilGone(reply: FastifyReply): AbortSignal {

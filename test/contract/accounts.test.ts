@@ -98,7 +98,18 @@ describe('§1.7 bootstrap endpoints', () => {
     expect(list.body.results.map((organization: { id: string }) => organization.id)).toEqual([
       stranger.organizationId,
     ]);
-    const limited = await api.key(['*'], { organizations: [stranger.organizationId] });
+    const { key: limited, info } = await api.accounts.createKey({
+      userId: api.userId,
+      label: 'limited',
+      scopes: ['*'],
+      projects: null,
+      organizations: [api.organizationId],
+    });
+    await api.database.kysely
+      .updateTable('personal_api_keys')
+      .set({ scoped_organizations: [stranger.organizationId] })
+      .where('id', '=', info.id)
+      .execute();
     expect((await api.call('GET', '/api/organizations/', { key: limited })).body.results).toEqual([]);
     expect(
       (await api.call('GET', `/api/organizations/${api.organizationId}/`, { key: limited })).status,
@@ -129,7 +140,8 @@ describe('personal API keys', () => {
     [{ scopes: ['batch_export'] }, 'scopes'],
     [{ scopes: ['batch_export:delete'] }, 'scopes'],
     [{ label: ' ' }, 'label'],
-    [{ projects: [999_999] }, 'projects'],
+    [{ projects: [999_999] }, 'scoped_teams'],
+    [{ organizations: ['00000000-0000-4000-8000-000000000000'] }, 'scoped_organizations'],
   ])('refuses %j', async (wrong, attr) => {
     const wanted = {
       userId: api.userId,
@@ -166,6 +178,53 @@ describe('personal API keys', () => {
     for (const wrong of ['phc_unknown', '', 'a\0b', 'x'.repeat(1000)]) {
       expect(await api.accounts.findProjectByToken(wrong)).toBeNull();
     }
+  });
+});
+
+describe('keys through the API', () => {
+  it('makes one, shows it once, lists it masked and ends it', async () => {
+    const made = await api.call('POST', '/api/personal_api_keys/', {
+      json: { label: 'ci', scopes: ['batch_export:read'], scoped_teams: [api.projectId] },
+    });
+    expect(made).toMatchObject({ status: 201, body: { label: 'ci', scoped_teams: [api.projectId] } });
+    const key: string = made.body.value;
+    expect(await api.accounts.authenticate(key)).toMatchObject({ scopedProjects: [api.projectId] });
+    const list = await api.call('GET', '/api/personal_api_keys/');
+    expect(list.body.results.map((shown: { id: string }) => shown.id)).toContain(made.body.id);
+    expect(list.text).not.toContain(key);
+    expect((await api.call('DELETE', `/api/personal_api_keys/${made.body.id}/`)).status).toBe(204);
+    expect(await api.accounts.authenticate(key)).toBeNull();
+    expect((await api.call('DELETE', `/api/personal_api_keys/${made.body.id}/`)).status).toBe(404);
+    expect(api.logged()).not.toContain(key);
+  });
+
+  it('are not for narrower keys, which could widen themselves', async () => {
+    const stranger = await addStranger(api);
+    const narrow = [
+      await api.key(['batch_export:write', 'personal_api_key:write']),
+      await api.key(['*'], { projects: [api.projectId] }),
+      await api.key(['*'], { organizations: [api.organizationId] }),
+    ];
+    for (const key of narrow) {
+      const json = { label: 'wide', scopes: ['*'] };
+      expect((await api.call('POST', '/api/personal_api_keys/', { key, json })).status).toBe(403);
+      expect((await api.call('GET', '/api/personal_api_keys/', { key })).status).toBe(403);
+    }
+    const theirs = (await api.call('GET', '/api/personal_api_keys/', { key: stranger.key })).body.results[0];
+    expect((await api.call('DELETE', `/api/personal_api_keys/${theirs.id}/`)).status).toBe(404);
+  });
+
+  it.each([
+    [{ scopes: ['*'] }, 'required', 'label'],
+    [{ label: 'l', scopes: [] }, 'empty', 'scopes'],
+    [{ label: 'l', scopes: ['all'] }, 'invalid_input', 'scopes'],
+    [{ label: 'l', scopes: ['*'], scoped_teams: [999_999] }, 'does_not_exist', 'scoped_teams'],
+    [{ label: 'l', scopes: ['*'], scoped_organizations: ['x'] }, 'invalid_input', 'scoped_organizations__0'],
+  ])('refuses %j', async (json, code, attr) => {
+    expect(await api.call('POST', '/api/personal_api_keys/', { json })).toMatchObject({
+      status: 400,
+      body: { code, attr },
+    });
   });
 });
 

@@ -265,7 +265,17 @@ describe('§1.3 authentication', () => {
     expect((await api.call('GET', `/api/projects/${elsewhere.id}/things`, { key: limited })).status).toBe(
       200,
     );
-    const foreign = await api.key(['*'], { organizations: [crypto.randomUUID()] });
+    const second = crypto.randomUUID();
+    const db = api.database.kysely;
+    await db
+      .insertInto('organizations')
+      .values({ id: second, name: 'Second', created_at: new Date() })
+      .execute();
+    await db
+      .insertInto('organization_members')
+      .values({ organization_id: second, user_id: api.userId, level: 1 })
+      .execute();
+    const foreign = await api.key(['*'], { organizations: [second] });
     expect((await api.call('GET', things, { key: foreign })).status).toBe(403);
     const own = await api.key(['*'], { organizations: [api.organizationId] });
     expect((await api.call('GET', things, { key: own })).status).toBe(200);

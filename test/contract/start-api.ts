@@ -7,6 +7,7 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { type Accounts, createAccounts } from '../../src/accounts/accounts.ts';
 import { accountsEndpoints } from '../../src/accounts/endpoints.ts';
+import { keyEndpoints } from '../../src/accounts/key-endpoints.ts';
 import type { RandomBytes } from '../../src/accounts/keys.ts';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
@@ -62,7 +63,11 @@ export async function startApi(
   const first = await accounts.bootstrap(MASTER_KEY);
   const lines: string[] = [];
   const server = await createServer({
-    endpoints: [...accountsEndpoints(database.kysely), ...features({ database, accounts })],
+    endpoints: [
+      ...accountsEndpoints(database.kysely),
+      ...keyEndpoints(accounts),
+      ...features({ database, accounts }),
+    ],
     authenticator: accounts,
     log: pino({ level: 'debug' }, collect(lines)),
     metrics: new Registry(),

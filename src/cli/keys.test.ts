@@ -1,0 +1,79 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { type Accounts, createAccounts } from '../accounts/accounts.ts';
+import { type Database, openDatabase } from '../database/database.ts';
+import { systemClock } from '../work/clock.ts';
+import { keysCommand } from './keys.ts';
+
+describe('sluice keys', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sluice-keys-'));
+  let database: Database;
+  let accounts: Accounts;
+
+  beforeAll(async () => {
+    database = await openDatabase({ dataDir });
+    let seed = 0;
+    const random = (count: number) => Buffer.alloc(count, ++seed);
+    accounts = createAccounts({ db: database.kysely, clock: systemClock, random });
+    await accounts.bootstrap(undefined);
+  });
+  afterAll(async () => {
+    await database.close();
+    rmSync(dataDir, { recursive: true });
+  });
+
+  async function run(...words: string[]): Promise<string> {
+    const written: string[] = [];
+    const write = vi
+      .spyOn(process.stdout, 'write')
+      .mockImplementation((text) => written.push(String(text)) > 0);
+    try {
+      await keysCommand(async () => ({ accounts, close: async () => {} })).parseAsync(words, {
+        from: 'user',
+      });
+    } finally {
+      write.mockRestore();
+    }
+    return written.join('');
+  }
+
+  it('makes, lists and revokes', async () => {
+    const key = (
+      await run('create', '--label', 'airflow', '--scopes', 'batch_export:write', '--projects', '1')
+    ).trim();
+    expect(await accounts.authenticate(key)).toMatchObject({
+      scopes: ['batch_export:write'],
+      scopedProjects: [1],
+    });
+    const line = (await run('list')).split('\n').find((text) => text.includes('airflow')) ?? '';
+    expect(line).toContain('projects 1');
+    expect(line).not.toContain(key);
+    await run('revoke', line.split('  ')[0] ?? '');
+    expect(await accounts.authenticate(key)).toBeNull();
+    expect(await run('list')).toMatch(/revoked 20/);
+  });
+
+  it.each([
+    [['create', '--projects', 'x'], 'invalid_input'],
+    [['create', '--scopes', 'x'], 'invalid_input'],
+    [['create', '--user', 'nobody@example.test'], 'not_found'],
+    [['revoke', '00000000-0000-4000-8000-000000000000'], 'not_found'],
+    [['revoke', 'x'], 'not_found'],
+  ])('%j is refused: %s', async (words, code) => {
+    await expect(run(...words)).rejects.toMatchObject({ code });
+  });
+
+  it('says what to do while a server holds the database', async () => {
+    const open = async () => {
+      await openDatabase({ dataDir });
+      throw new Error('opened twice');
+    };
+    const attempt = keysCommand(open).parseAsync(['list'], { from: 'user' });
+    await expect(attempt).rejects.toMatchObject({
+      code: 'data_dir_locked',
+      message: expect.stringContaining('/api/personal_api_keys/'),
+    });
+  });
+});
