@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { sep } from 'node:path';
 import { Registry } from 'prom-client';
 import { v7 } from 'uuid';
 import { createAccounts } from './accounts/accounts.ts';
@@ -62,6 +63,8 @@ export interface SluicePorts {
  */
 export async function startSluice(config: Config, ports: SluicePorts): Promise<Sluice> {
   mkdirSync(config.dataDir, { recursive: true });
+  // A root somewhere else is the administrator's to make: it may be a disk that is not mounted yet.
+  if (isInside(config.filesRoot, config.dataDir)) mkdirSync(config.filesRoot, { recursive: true });
   await using stack = new AsyncDisposableStack();
   const { ready, quiesce } = await compose(config, ports, stack);
   const owned = stack.move();
@@ -216,6 +219,8 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     quiesce: (graceMs) => runs.stop(graceMs),
   };
 }
+
+const isInside = (path: string, directory: string): boolean => path.startsWith(`${directory}${sep}`);
 
 function settle({ settleSeconds, clickhouseUrl }: Config): (interval: string) => number {
   if (settleSeconds !== null) return () => settleSeconds * 1000;

@@ -51,7 +51,8 @@ export async function takeTour(options: TourOptions): Promise<TourResult> {
   const runs = await exportDay(api, options, day);
   const finished = options.clock.now();
   const folder = join(options.filesRoot, 'demo');
-  const read = await readBack(`${folder}/**/*.parquet`, 8);
+  const failed = runs.filter((run) => run.status !== 'Completed');
+  const read = failed.length > 0 ? NOTHING : await readBack(`${folder}/**/*.parquet`, 8);
   return {
     sent: options.count,
     captureSeconds: (exporting - capturing) / 1000,
@@ -62,6 +63,8 @@ export async function takeTour(options: TourOptions): Promise<TourResult> {
     problems: problems(options.count, runs, read),
   };
 }
+
+const NOTHING: ReadBack = { rows: 0, distinctUuids: 0, files: 0, sample: [] };
 
 interface Day {
   readonly start: Date;

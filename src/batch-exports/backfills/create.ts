@@ -3,9 +3,11 @@ import { SluiceError } from '../../errors/error.ts';
 import type { ResourcePorts, RunPorts, Trx } from '../ports.ts';
 import { cancelRuns } from '../runs/cancel.ts';
 import { ACTIVE_RUN_STATES } from '../runs/machine.ts';
-import { scheduleState } from '../schedule/machine.ts';
 import { advanceBackfill } from './advance.ts';
 import { ACTIVE_BACKFILL_STATES } from './machine.ts';
+
+/** Arrival stamps are finer than our clock: a row of this very millisecond counts as before. */
+const STAMP_MS = 1;
 
 /** Milliseconds since the epoch; start null = all history. */
 export interface Range {
@@ -34,13 +36,9 @@ export async function startBackfill(
     .where('status', 'in', [...ACTIVE_BACKFILL_STATES])
     .executeTakeFirst();
   if (running) throw new SluiceError('conflict', { detail: 'This range is being backfilled already.' });
-  // What arrives from the cursor on belongs to live runs, if there will be any.
-  const live = scheduleState(batchExport) === 'Active';
-  const cursor = batchExport.next_interval_start.getTime();
-  const row = {
-    ...rangeColumns(range),
-    arrival_before: new Date(live ? Math.min(cursor, now) : now),
-  };
+  // Everything acknowledged before this moment: who captures, then asks for a backfill, finds it there. What
+  // arrives later belongs to live runs; the live run of the interval in progress leaves out what is taken here.
+  const row = { ...rangeColumns(range), arrival_before: new Date(now + STAMP_MS) };
   return start(trx, ports, batchExport, { ...row, workflow_id: workflowId }, now);
 }
 
