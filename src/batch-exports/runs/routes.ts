@@ -1,19 +1,17 @@
 import { Type } from 'typebox';
-import type { RunRow } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
 import { cursorPageSchema } from '../../http/cursor.ts';
 import { type Endpoint, endpoint } from '../../http/endpoint.ts';
 import { pageSchema } from '../../http/pagination.ts';
-import { startRetry } from '../backfills/create.ts';
 import { exportLogPage, logQuery } from '../log-page.ts';
-import type { Actor, Db, ResourcePorts, Trx } from '../ports.ts';
+import type { ResourcePorts } from '../ports.ts';
 import { presentRun } from '../present.ts';
 import { actorOf, READ, TAG, WRITE } from '../routes.ts';
 import { LogEntrySchema, RunSchema } from '../schema.ts';
-import { record } from '../service.ts';
-import { lockedExport, readId } from '../store.ts';
+import { readId } from '../store.ts';
 import { cancelRun } from './cancel.ts';
 import { listRuns, runsQuery } from './list.ts';
+import { findRun, recordOnRun, retryRun } from './retry.ts';
 
 /** contract.md §7.2. */
 export function runEndpoints(ports: ResourcePorts): Endpoint[] {
@@ -73,7 +71,7 @@ export function runEndpoints(ports: ResourcePorts): Endpoint[] {
       handler: async (request) => {
         const run = await findRun(ports.db, request.project.id, request.params);
         const actor = actorOf(request);
-        if (!(await cancelRun(ports, run, (trx) => recordRun(trx, ports, actor, run, 'run_cancelled')))) {
+        if (!(await cancelRun(ports, run, (trx) => recordOnRun(trx, ports, actor, run, 'run_cancelled')))) {
           throw new SluiceError('invalid_input', {
             detail: `A run that is ${run.status} cannot be cancelled.`,
           });
@@ -98,32 +96,3 @@ export function runEndpoints(ports: ResourcePorts): Endpoint[] {
     }),
   ];
 }
-
-type Params = Readonly<Record<string, string>>;
-
-/** No date window on one run, however old (contract.md §15). Throws `not_found`. */
-async function findRun(db: Db | Trx, teamId: number, params: Params): Promise<RunRow> {
-  const row = await db
-    .selectFrom('batch_export_runs')
-    .selectAll()
-    .where('id', '=', readId(params.id))
-    .where('batch_export_id', '=', readId(params.batch_export_id))
-    .where('team_id', '=', teamId)
-    .executeTakeFirst();
-  if (!row) throw new SluiceError('not_found');
-  return row;
-}
-
-async function retryRun(ports: ResourcePorts, actor: Actor, params: Params): Promise<string> {
-  const { backfill, cancelled } = await ports.db.transaction().execute(async (trx) => {
-    const batchExport = await lockedExport(trx, actor.teamId, params.batch_export_id);
-    const run = await findRun(trx, actor.teamId, params);
-    await recordRun(trx, ports, actor, run, 'run_retried');
-    return startRetry(trx, ports, batchExport, run, ports.clock.now());
-  });
-  for (const runId of cancelled) ports.onRunCancelled(runId);
-  return backfill.workflow_id;
-}
-
-const recordRun = (trx: Trx, ports: ResourcePorts, actor: Actor, run: RunRow, activity: string) =>
-  record(trx, ports, actor, { id: run.batch_export_id }, activity, { run_id: run.id });
