@@ -34,6 +34,7 @@ export function sdkEndpoints(): Endpoint[] {
   ];
 }
 
+/** No `surveys`: even when it is `false`, posthog-js loads the script that would show them. */
 const REMOTE_CONFIG = {
   supportedCompression: ['gzip', 'gzip-js'],
   hasFeatureFlags: false,
@@ -45,7 +46,6 @@ const REMOTE_CONFIG = {
   elementsChainAsString: true,
   sessionRecording: false,
   heatmaps: false,
-  surveys: false,
   conversations: false,
   productTours: false,
   defaultIdentifiedOnly: true,

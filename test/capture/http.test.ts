@@ -219,7 +219,7 @@ describe('browsers', () => {
     ['POST', '/flags/?v=2', { flags: {}, errorsWhileComputingFlags: false }],
     ['POST', '/decide/?v=3', { featureFlags: {}, supportedCompression: ['gzip', 'gzip-js'] }],
     ['POST', '/s/', { status: 'Ok' }],
-    ['GET', `/array/${KEY}/config`, { token: KEY, hasFeatureFlags: false, surveys: false }],
+    ['GET', `/array/${KEY}/config`, { token: KEY, hasFeatureFlags: false }],
     ['GET', `/api/surveys/?token=${KEY}`, { surveys: [] }],
   ])('%s %s starts the SDK', async (method, path, expected) => {
     const answer = await fetch(`${capture.url}${path}`, {
