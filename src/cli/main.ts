@@ -1,12 +1,17 @@
+import { randomBytes } from 'node:crypto';
 import { Command, CommanderError } from 'commander';
+import { createAccounts } from '../accounts/accounts.ts';
 import { loadConfig } from '../config.ts';
+import { openDatabase } from '../database/database.ts';
 import { joinWarehouse } from '../engines.ts';
 import { SluiceError } from '../errors/error.ts';
 import { VERSION } from '../version.ts';
 import { systemClock } from '../work/clock.ts';
 import { createLogger } from '../work/log.ts';
 import { demoCommand } from './demo.ts';
+import { exportCommand } from './export.ts';
 import { importCommand } from './import.ts';
+import { keysCommand } from './keys.ts';
 import { serveCommand } from './serve.ts';
 import { warehouseCommand } from './warehouse.ts';
 
@@ -15,6 +20,14 @@ async function openRoom(flags: { readonly dataDir?: string }) {
   const config = loadConfig(flags, process.env, process.cwd());
   const { warehouse, close } = await joinWarehouse(config, createLogger('warn'));
   return { warehouse, close, clock: systemClock, config };
+}
+
+/** For commands on accounts: the database alone. */
+async function openAccounts(flags: { readonly dataDir?: string }) {
+  const config = loadConfig(flags, process.env, process.cwd());
+  const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir });
+  const accounts = createAccounts({ db: database.kysely, clock: systemClock, random: randomBytes });
+  return { accounts, close: () => database.close() };
 }
 
 const program = new Command('sluice')
@@ -26,8 +39,14 @@ const program = new Command('sluice')
 program.addCommand(serveCommand());
 program.addCommand(demoCommand());
 program.addCommand(importCommand(openRoom));
+program.addCommand(exportCommand(openRoom));
+program.addCommand(keysCommand(openAccounts));
 program.addCommand(warehouseCommand());
-for (const command of [program, ...program.commands]) command.exitOverride();
+const throwing = (command: Command): void => {
+  command.exitOverride();
+  command.commands.forEach(throwing);
+};
+throwing(program);
 
 try {
   await program.parseAsync();
