@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors/error.ts';
 import type { Authenticator } from '../http/authenticator.ts';
 import type { Caller, Project } from '../http/endpoint.ts';
-import { type Activity, activityRecorder, type RecordActivity } from './activity.ts';
+import { activityRecorder, type RecordActivity } from './activity.ts';
 import { type Bootstrap, bootstrap } from './bootstrap.ts';
 import { hashKey, sameHash } from './keys.ts';
 import type { AccountsParts } from './parts.ts';
@@ -28,7 +28,7 @@ export interface Accounts extends Authenticator {
   recordActivity: RecordActivity;
 }
 
-export type { AccountsParts, Activity, Bootstrap, KeyInfo, NewKey, RecordActivity, User };
+export type { AccountsParts, Bootstrap, KeyInfo, NewKey, RecordActivity, User };
 
 const MINUTE_MS = 60_000;
 
