@@ -193,6 +193,17 @@ describe('Batcher', () => {
     expect(batcher.queuedBytes).toBe(0);
   });
 
+  it('gives every attempt a deadline of its own', async () => {
+    const { batcher, inserts } = store({ retryDelaysMs: [], insertTimeoutMs: 5 });
+    const answer = batcher.add(rows(1));
+    await turn();
+    const { signal } = inserts[0]?.insert ?? {};
+    if (signal && !signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    expect(signal?.aborted).toBe(true);
+    inserts[0]?.failed(new SluiceError('warehouse_cancelled'));
+    await expect(answer).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
   it('refuses what does not fit its queue, but never the first', async () => {
     const { batcher, inserts } = store({ maxQueueBytes: 100 });
     const first = batcher.add(rows(1, 500));

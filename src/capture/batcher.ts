@@ -23,6 +23,8 @@ export interface BatcherLimits {
   /** Waiting and in flight together; more is refused. */
   readonly maxQueueBytes: number;
   readonly maxInFlight: number;
+  /** An insert that takes longer is stopped and tried again, milliseconds. */
+  readonly insertTimeoutMs: number;
   /** Waits between the attempts of one insert, milliseconds. */
   readonly retryDelaysMs: readonly number[];
 }
@@ -33,6 +35,7 @@ const DEFAULTS: BatcherLimits = {
   maxInsertBytes: 32 * 1024 * 1024,
   maxQueueBytes: 128 * 1024 * 1024,
   maxInFlight: 2,
+  insertTimeoutMs: 60_000,
   retryDelaysMs: [100, 400, 1500],
 };
 
@@ -186,6 +189,7 @@ export class Batcher {
           format: 'RowBinary',
           body,
           settings: SETTINGS,
+          signal: AbortSignal.timeout(this.#limits.insertTimeoutMs),
         });
       } catch (error) {
         onFailure?.(error, attempt);

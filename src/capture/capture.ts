@@ -20,7 +20,8 @@ export interface CapturePorts {
 export interface Sender {
   /** The project key, where the request has it. */
   readonly key: string | null;
-  readonly ip: string;
+  /** null = the sender does not want it kept. */
+  readonly ip: string | null;
 }
 
 /**

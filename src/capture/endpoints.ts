@@ -58,7 +58,7 @@ function shared(path: string, method: 'GET' | 'POST', verb: string) {
 async function store(text: string, path: string, request: EndpointRequest, ports: CapturePorts) {
   const payload = withQuery(readPayload(text), path, request);
   const key = payload.token ?? (queryText(request, 'token') || queryText(request, 'api_key') || null);
-  await capture(payload, { key, ip: request.ip }, ports);
+  await capture(payload, { key, ip: queryText(request, 'ip') === '0' ? null : request.ip }, ports);
   return { status: 200, body: { status: 'Ok' } };
 }
 

@@ -146,6 +146,11 @@ async function envelopeOf(answer: Response) {
   return (await answer.json()) as Readonly<Record<'type' | 'code' | 'detail' | 'attr', string | null>>;
 }
 
+it('keeps no address when the sender asks for none', async () => {
+  await send('/e/?ip=0', JSON.stringify(event('no-ip', { token: KEY })), text);
+  expect(await stored(capture.warehouse, 'no-ip')).toMatchObject([{ properties: '{"a":1}' }]);
+});
+
 describe('what is refused', () => {
   const batch = (events: unknown[], key: string | null = KEY) =>
     JSON.stringify({ api_key: key, batch: events });

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Browser, chromium } from 'playwright-core';
 
@@ -59,14 +60,12 @@ const FILES = ['chromium.br', 'fonts.tar.br', 'swiftshader.tar.br', 'al2023.tar.
  * names that two users or two runs would share; a process of its own has a temporary folder of its own.
  */
 async function unpack(folder: string): Promise<void> {
+  const library = import.meta.resolve('@sparticuz/chromium');
+  const files = FILES.map((file) => fileURLToPath(new URL(`../bin/${file}`, library)));
   const script = `
-    import { inflate } from '@sparticuz/chromium';
-    import { dirname, join } from 'node:path';
-    import { fileURLToPath } from 'node:url';
-    const bin = join(dirname(fileURLToPath(import.meta.resolve('@sparticuz/chromium'))), '..', 'bin');
-    await Promise.all(${JSON.stringify(FILES)}.map((file) => inflate(join(bin, file))));`;
+    import { inflate } from ${JSON.stringify(library)};
+    await Promise.all(${JSON.stringify(files)}.map((file) => inflate(file)));`;
   await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
-    cwd: import.meta.dirname,
     env: { ...process.env, TMPDIR: folder },
   });
 }
