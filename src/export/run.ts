@@ -132,7 +132,10 @@ async function publishAll(context: RunContext, entries: readonly LedgerEntry[]):
   return delivered;
 }
 
-/** The manifest, then what the run replaces, then what earlier attempts left. */
+/**
+ * The manifest, then what the run replaces, then what earlier attempts left. From the manifest on the run is
+ * delivered and goes to its end: stopping between the two removals would help nobody.
+ */
 async function finish(
   context: RunContext,
   outcome: Outcome,
@@ -143,6 +146,7 @@ async function finish(
   const keys = outcome.files.map(({ key }) => key);
   const stale = previous.filter((key) => !keys.includes(key));
   const listed = keys.length > 0 && wantsManifest(spec, files, keys.length);
+  context.signal.throwIfAborted();
   if (keys.length > 0 || previous.length > 0) await ledger.assertOwned();
   if (listed) {
     await target.put(names.manifest, manifest(spec, files, outcome), MANIFEST_TYPE);

@@ -21,18 +21,28 @@ export async function withdraw(
 ): Promise<void> {
   const kept = new Set(await ledger.previousKeys());
   const entries = await ledger.entries();
+  const names = fileNames(spec, files);
   // A slice that was not recorded yet lies beside the others.
-  const keys = [fileNames(spec, files).key(null), ...entries.map(({ staged }) => staged.key)];
-  const results = await Promise.allSettled([
-    ...entries.map(({ staged }) => retract(target, staged, !kept.has(staged.key))),
+  const keys = [names.key(null), ...entries.map(({ staged }) => staged.key)];
+  const retracted = await Promise.allSettled(
+    entries.map(({ staged }) => retract(target, staged, !kept.has(staged.key))),
+  );
+  const published = retracted.some((result) => result.status === 'fulfilled' && result.value);
+  const rest = await Promise.allSettled([
+    ...(published && kept.size === 0 ? [target.remove(names.manifest)] : []),
     target.sweep(spec.runId, Number.POSITIVE_INFINITY, keys, []),
   ]);
-  const failure = results.find((result) => result.status === 'rejected');
+  const failure = [...retracted, ...rest].find((result) => result.status === 'rejected');
   if (failure) throw failure.reason;
 }
 
-/** A key holds this run's file only if publishing had begun; what else lies there is not ours to remove. */
-async function retract(target: FileTarget, staged: Staged, removable: boolean): Promise<void> {
+/**
+ * A key holds this run's file only if publishing had begun; what else lies there is not ours to remove.
+ * Resolves with whether it was removed.
+ */
+async function retract(target: FileTarget, staged: Staged, removable: boolean): Promise<boolean> {
   await target.discard(staged);
-  if (removable && (await target.isStaged(staged))) await target.remove(staged.key);
+  if (!removable || !(await target.isStaged(staged))) return false;
+  await target.remove(staged.key);
+  return true;
 }

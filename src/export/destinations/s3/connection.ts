@@ -1,0 +1,42 @@
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import type { Limits } from './limits.ts';
+
+/** Where a bucket is and how to get in: what both S3 types boil down to. */
+export interface Connection {
+  readonly bucket: string;
+  readonly region: string;
+  /** Null = Amazon's own for the region. */
+  readonly endpoint: string | null;
+  readonly virtualStyle: boolean;
+  readonly credentials: NonNullable<S3ClientConfig['credentials']>;
+  readonly encryption: { readonly algorithm: 'AES256' | 'aws:kms'; readonly keyId: string | null } | null;
+  /**
+   * How parts prove their integrity. Amazon keeps a CRC32 with the object; other stores know Content-MD5
+   * for certain, and answer the MD5 as the part's ETag.
+   */
+  readonly integrity: 'crc32' | 'md5';
+}
+
+/** One client per run and destination; repeating is ours (`calls.ts`), so the SDK's own is off. */
+export function clientOf(connection: Connection, limits: Limits): S3Client {
+  return new S3Client({
+    region: connection.region,
+    credentials: connection.credentials,
+    ...(connection.endpoint === null
+      ? {}
+      : { endpoint: connection.endpoint, forcePathStyle: !connection.virtualStyle }),
+    maxAttempts: 1,
+    // Checksums are chosen per part; stores other than Amazon's refuse the ones the SDK adds on its own.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // Many stores never answer 100-continue, and each part would wait for it.
+    expectContinueHeader: false,
+    requestHandler: { connectionTimeout: limits.connectMs, socketTimeout: limits.idleMs },
+  });
+}
+
+/** For messages: which bucket, where. Holds no secret. */
+export function nameOf(connection: Connection): string {
+  const host = connection.endpoint === null ? connection.region : new URL(connection.endpoint).host;
+  return `bucket ${connection.bucket} (${host})`;
+}

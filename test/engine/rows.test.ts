@@ -1,0 +1,162 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Region } from '../../src/database/tables.ts';
+import type { RunSpec } from '../../src/export/spec.ts';
+import { readEvents } from '../kit/duckdb.ts';
+import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
+import {
+  type EventRow,
+  eventRow,
+  exportWith,
+  HOUR,
+  insertEvents,
+  liveSpec,
+  openPlace,
+  PLAIN_FILES,
+  recorder,
+  START,
+} from './fixture.ts';
+
+let embedded: TestWarehouse;
+let team = 0;
+beforeAll(async () => {
+  embedded = await startTestWarehouse();
+});
+afterAll(() => embedded.close());
+
+/** The rows that a run over these events exports, as DuckDB reads them; the proof has been checked. */
+async function exported(rows: readonly EventRow[], change: Partial<RunSpec> = {}, insert = true) {
+  const place = await openPlace();
+  try {
+    if (insert) await insertEvents(embedded.warehouse, ++team, rows);
+    const observer = recorder();
+    const outcome = await exportWith(embedded.warehouse, place, liveSpec(team, change), PLAIN_FILES, {
+      observer,
+    });
+    const found = outcome.rows === 0 ? [] : await readEvents(place.root);
+    expect(found).toHaveLength(outcome.rows);
+    expect(observer.totals).toEqual([outcome.rows]);
+    expect(outcome.proof.source.rows).toBe(outcome.rows);
+    return found;
+  } finally {
+    place.remove();
+  }
+}
+
+const uuids = (rows: readonly { readonly uuid: string }[]) => rows.map(({ uuid }) => uuid).toSorted();
+
+describe('which rows a run exports', () => {
+  it('takes arrival half open, to the microsecond', async () => {
+    const at = (n: number, micros: number) => eventRow(n, { inserted_at: START * 1000 + micros });
+    const rows = [at(0, -1), at(1, 0), at(2, 1), at(3, HOUR * 1000 - 1), at(4, HOUR * 1000)];
+    expect(uuids(await exported(rows))).toEqual(uuids(rows.slice(1, 4)));
+  });
+
+  it('takes event time half open, to the microsecond, and only what arrived before the bound', async () => {
+    const region: Region = { arrivalFrom: null, arrivalTo: START, eventFrom: START - HOUR, eventTo: START };
+    const at = (n: number, event: number, arrival = -1) =>
+      eventRow(n, { timestamp: START * 1000 + event, inserted_at: START * 1000 + arrival });
+    const hour = HOUR * 1000;
+    const rows = [at(0, -hour - 1), at(1, -hour), at(2, -1), at(3, 0), at(4, -5, 0), at(5, -5, -1)];
+    expect(uuids(await exported(rows, { region }))).toEqual(uuids([1, 2, 5].map((n) => rows[n] as EventRow)));
+  });
+
+  it('falls back to the older arrival stamp where the newer one is missing', async () => {
+    const rows = [
+      eventRow(0, { inserted_at: null, _timestamp: START * 1000 }),
+      eventRow(1, { inserted_at: null, _timestamp: (START - 1000) * 1000 }),
+    ];
+    expect(uuids(await exported(rows))).toEqual(uuids(rows.slice(0, 1)));
+  });
+
+  it('exports events that come months late', async () => {
+    const rows = [eventRow(0, { timestamp: (START - 300 * 24 * HOUR) * 1000 })];
+    expect(uuids(await exported(rows))).toEqual(uuids(rows));
+  });
+
+  it('keeps to the project', async () => {
+    const rows = [eventRow(0)];
+    await exported(rows);
+    expect(await exported([], { teamId: team + 1_000_000 }, false)).toEqual([]);
+  });
+
+  it('includes and excludes events by name, both at once', async () => {
+    const names = ['a', "b'; --", 'c\\', 'ü'];
+    const rows = names.map((event, n) => eventRow(n, { event }));
+    const of = async (change: Partial<RunSpec>) =>
+      (await exported(rows, change)).map(({ event }) => event).toSorted();
+    expect(await of({ includeEvents: ["b'; --", 'ü'] })).toEqual(["b'; --", 'ü']);
+    expect(await of({ excludeEvents: ['c\\'] })).toEqual(['a', "b'; --", 'ü']);
+    expect(await of({ includeEvents: ['a', 'ü'], excludeEvents: ['a'] })).toEqual(['ü']);
+  });
+
+  it('is the region minus the excludes, for any rectangles', async () => {
+    const instant = fc.integer({ min: 0, max: 8 });
+    const bound = fc.option(instant.map((hour) => START + hour * HOUR));
+    const region: fc.Arbitrary<Region> = fc.record({
+      arrivalFrom: bound,
+      arrivalTo: bound,
+      eventFrom: bound,
+      eventTo: bound,
+    });
+    // On the bounds, a microsecond before and after, on both axes.
+    const offsets = [-1, 0, 1].flatMap((a) => [-1, 0, 1].map((e) => [a, e] as const));
+    const rows = Array.from({ length: 81 }, (_, cell) =>
+      offsets.map(([a, e], k) =>
+        eventRow(cell * 9 + k, {
+          inserted_at: (START + Math.floor(cell / 9) * HOUR) * 1000 + a,
+          timestamp: (START + (cell % 9) * HOUR) * 1000 + e,
+        }),
+      ),
+    ).flat();
+    await insertEvents(embedded.warehouse, ++team, rows);
+    await fc.assert(
+      fc.asyncProperty(region, fc.array(region, { maxLength: 4 }), async (wanted, excludes) => {
+        const inside = (row: EventRow, { arrivalFrom, arrivalTo, eventFrom, eventTo }: Region) =>
+          within(row.inserted_at as number, arrivalFrom, arrivalTo) &&
+          within(row.timestamp, eventFrom, eventTo);
+        const expected = rows.filter(
+          (row) => inside(row, wanted) && !excludes.some((hole) => inside(row, hole)),
+        );
+        expect(uuids(await exported([], { region: wanted, excludes }, false))).toEqual(uuids(expected));
+      }),
+      { numRuns: 40, seed: 1 },
+    );
+  });
+});
+
+describe('duplicates', () => {
+  it('exports a row that is stored twice once, the newest version, whichever came first', async () => {
+    const older = eventRow(1, { properties: '{"v":1}' });
+    const newer = eventRow(1, { properties: '{"v":2}', _timestamp: older._timestamp + 5e6 });
+    const others = [eventRow(2), eventRow(3)];
+    for (const rows of [
+      [older, newer, ...others],
+      [newer, ...others, older],
+    ]) {
+      const found = await exported(rows);
+      expect(uuids(found)).toEqual(uuids([older, ...others]));
+      expect(found.find(({ uuid }) => uuid === older.uuid)?.properties).toBe('{"v":2}');
+    }
+  });
+
+  it('keeps rows that share a uuid but not the event or the user', async () => {
+    const row = eventRow(1, { event: 'a', distinct_id: 'x' });
+    const rows = [row, { ...row, event: 'b' }, { ...row, distinct_id: 'y' }, row];
+    const found = await exported(rows);
+    expect(found.map(({ event, distinct_id }) => `${event} ${distinct_id}`).toSorted()).toEqual([
+      'a x',
+      'a y',
+      'b x',
+    ]);
+  });
+
+  it('counts a duplicate only where both copies belong to the run', async () => {
+    const row = eventRow(1);
+    const late = { ...row, inserted_at: (START + HOUR) * 1000, timestamp: row.timestamp - 86_400e6 };
+    expect(await exported([row, late])).toHaveLength(1);
+  });
+});
+
+const within = (micros: number, from: number | null, to: number | null): boolean =>
+  (from === null || micros >= from * 1000) && (to === null || micros < to * 1000);

@@ -1,0 +1,302 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { bulkEvents } from '../../src/demo/bulk.ts';
+import { SluiceError } from '../../src/errors/error.ts';
+import type { FileTarget } from '../../src/export/destinations/destination.ts';
+import { STEPS } from '../../src/export/steps.ts';
+import type { Warehouse } from '../../src/warehouse/warehouse.ts';
+import { readEvents } from '../kit/duckdb.ts';
+import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
+import {
+  exportWith,
+  HOUR,
+  liveSpec,
+  memoryLedger,
+  openPlace,
+  PLAIN_FILES,
+  type Place,
+  recorder,
+  START,
+} from './fixture.ts';
+
+const ROWS = 30_000;
+const TEAM = 7;
+const PARQUET = { ...PLAIN_FILES, format: 'Parquet', compression: 'zstd' } as const;
+/** Several files of about a MiB. */
+const SPLIT = { ...PARQUET, maxFileSizeMb: 1 } as const;
+const NAME = '2026-03-01T00:00:00+00:00-2026-03-01T01:00:00+00:00';
+
+let embedded: TestWarehouse;
+let place: Place;
+let uuids: string[];
+beforeAll(async () => {
+  embedded = await startTestWarehouse();
+  const hour = { from: new Date(START), to: new Date(START + HOUR) };
+  await embedded.warehouse.command(
+    bulkEvents({ rows: ROWS, seed: 1, teamId: TEAM, timestamps: hour, arrivals: hour }),
+  );
+  const rows = await embedded.warehouse.rows<{ uuid: string }>({
+    sql: 'SELECT uuid FROM events ORDER BY toString(uuid)',
+  });
+  uuids = rows.map(({ uuid }) => uuid);
+});
+afterAll(() => embedded.close());
+beforeEach(async () => {
+  place = await openPlace();
+});
+afterEach(() => place.remove());
+
+const filesIn = (directory: string) =>
+  readdirSync(directory, { recursive: true, encoding: 'utf8' }).toSorted();
+const readUuids = async () => (await readEvents(place.root)).map(({ uuid }) => uuid);
+
+describe('a run', () => {
+  it('takes its steps in order and tells them', async () => {
+    const observer = recorder();
+    await exportWith(embedded.warehouse, place, liveSpec(TEAM), PARQUET, { observer });
+    expect(observer.steps).toEqual([...STEPS]);
+    expect(observer.logs.map(({ level }) => level)).toEqual(observer.logs.map(() => 'INFO'));
+  });
+
+  it('writes a manifest that lists the files and holds the proof', async () => {
+    const outcome = await exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT);
+    const manifest = JSON.parse(readFileSync(join(place.root, `${NAME}_manifest.json`), 'utf8')) as Record<
+      string,
+      unknown
+    >;
+    expect(outcome.files.length).toBeGreaterThan(2);
+    expect(manifest).toMatchObject({
+      files: outcome.files.map(({ key }) => key),
+      rows: ROWS,
+      bytes: outcome.bytes,
+      model: 'events',
+      format: 'Parquet',
+      compression: 'zstd',
+      proof: { source: outcome.proof.source, reread: outcome.proof.reread },
+    });
+    expect(filesIn(place.root)).toEqual(
+      [...(manifest.files as string[]), `${NAME}_manifest.json`].toSorted(),
+    );
+  });
+
+  it('splits files at the size limit and none is empty', async () => {
+    const outcome = await exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT);
+    for (const file of outcome.files) {
+      expect(file.bytes).toBeLessThanOrEqual(1024 * 1024);
+      expect(file.rows).toBeGreaterThan(0);
+      expect(file.key).toMatch(new RegExp(`^${NAME.replaceAll('+', '\\+')}-\\d+\\.parquet$`));
+    }
+    expect(await readUuids()).toEqual(uuids);
+  });
+
+  it('contacts nothing and removes what it replaces when there is nothing to export', async () => {
+    const empty = liveSpec(TEAM, {
+      region: { arrivalFrom: 0, arrivalTo: 1, eventFrom: null, eventTo: null },
+    });
+    const untouchable = new Proxy({} as FileTarget, {
+      get: (_, name) => {
+        throw new Error(`The target was asked for ${String(name)}.`);
+      },
+    });
+    const outcome = await exportWith(embedded.warehouse, { ...place, target: untouchable }, empty, PARQUET);
+    expect(outcome).toMatchObject({
+      rows: 0,
+      files: [],
+      proof: { source: { rows: 0 }, reread: { rows: 0 } },
+    });
+    expect(readdirSync(place.root)).toEqual([]);
+
+    const first = await exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT);
+    const ledger = memoryLedger(first.files.map(({ key }) => key));
+    await exportWith(embedded.warehouse, place, empty, SPLIT, { ledger });
+    expect(filesIn(place.root)).toEqual([]);
+  });
+
+  it('replaces the files of the run it repeats, whatever their number', async () => {
+    const first = await exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT);
+    const ledger = memoryLedger(first.files.map(({ key }) => key));
+    const again = await exportWith(
+      embedded.warehouse,
+      place,
+      liveSpec(TEAM),
+      { ...SPLIT, maxFileSizeMb: 3 },
+      { ledger },
+    );
+    expect(again.files.length).toBeLessThan(first.files.length);
+    expect(filesIn(place.root)).toEqual(
+      [...again.files.map(({ key }) => key), `${NAME}_manifest.json`].toSorted(),
+    );
+    expect(await readUuids()).toEqual(uuids);
+  });
+
+  it('halves slices that do not fit into the memory of the warehouse', async () => {
+    const tight: Warehouse = limited(embedded.warehouse, 60_000_000);
+    const observer = recorder();
+    const outcome = await exportWith(tight, place, liveSpec(TEAM), PLAIN_FILES, { observer });
+    expect(observer.logs.some(({ level }) => level === 'WARNING')).toBe(true);
+    expect(outcome.files.length).toBeGreaterThan(1);
+    expect(await readUuids()).toEqual(uuids);
+  });
+
+  it('refuses what it cannot do rather than export something else', async () => {
+    const filtered = liveSpec(TEAM, { filters: [{ key: 'a', type: 'event' }] });
+    await expect(exportWith(embedded.warehouse, place, filtered, PARQUET)).rejects.toMatchObject({
+      code: 'model_not_available',
+    });
+    const persons = liveSpec(TEAM, { model: 'persons' });
+    await expect(exportWith(embedded.warehouse, place, persons, PARQUET)).rejects.toMatchObject({
+      code: 'model_not_available',
+    });
+  });
+});
+
+describe('an attempt that ended early', () => {
+  it.each(STEPS)('at %s is finished by the next, with the same files and nothing left over', async (step) => {
+    const ledger = memoryLedger();
+    const crash = recorder((name) => {
+      if (name === step) throw new Error('crash');
+    });
+    const first = exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT, { ledger, observer: crash });
+    await expect(first).rejects.toThrow('crash');
+    const kept = ledger.kept.size;
+    const observer = recorder();
+    const outcome = await exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT, {
+      ledger,
+      observer,
+      attempt: 2,
+    });
+    const staged = observer.steps.filter((name) => name === 'slice-staged').length;
+    expect(staged).toBe(outcome.files.length - kept);
+    expect(await readUuids()).toEqual(uuids);
+    expect(filesIn(place.root)).toEqual(
+      [...outcome.files.map(({ key }) => key), `${NAME}_manifest.json`].toSorted(),
+    );
+  });
+
+  it('is finished even when the size limit changed in between', async () => {
+    const ledger = memoryLedger();
+    let recorded = 0;
+    const crash = recorder((name) => {
+      if (name === 'slice-recorded' && ++recorded === 3) throw new Error('crash');
+    });
+    const first = exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT, { ledger, observer: crash });
+    await expect(first).rejects.toThrow('crash');
+    await exportWith(
+      embedded.warehouse,
+      place,
+      liveSpec(TEAM),
+      { ...SPLIT, maxFileSizeMb: 50 },
+      { ledger, attempt: 2 },
+    );
+    expect(await readUuids()).toEqual(uuids);
+  });
+
+  it('does not count on staged files that are gone', async () => {
+    const ledger = memoryLedger();
+    const crash = recorder((name) => {
+      if (name === 'publishing') throw new Error('crash');
+    });
+    const first = exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT, { ledger, observer: crash });
+    await expect(first).rejects.toThrow('crash');
+    const [lost] = ledger.kept.values();
+    await place.target.discard((lost as NonNullable<typeof lost>).staged);
+    await exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT, { ledger, attempt: 2 });
+    expect(await readUuids()).toEqual(uuids);
+  });
+});
+
+describe('a cancelled run', () => {
+  it.each(['planned', 'slice-started', 'slice-recorded', 'publishing', 'published-one', 'verified'] as const)(
+    'at %s leaves nothing behind',
+    async (step) => {
+      const cancel = new AbortController();
+      const observer = recorder((name) => {
+        if (name === step) cancel.abort(new SluiceError('run_cancelled'));
+      });
+      const run = exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT, {
+        observer,
+        signal: cancel.signal,
+      });
+      await expect(run).rejects.toMatchObject({ code: 'run_cancelled' });
+      expect(filesIn(place.root)).toEqual([]);
+      expect(await running()).toEqual([]);
+    },
+  );
+
+  it('keeps what an earlier run of the interval had delivered', async () => {
+    const before = await exportWith(embedded.warehouse, place, liveSpec(TEAM), PARQUET);
+    const cancel = new AbortController();
+    const observer = recorder((name) => {
+      if (name === 'published') cancel.abort(new SluiceError('run_cancelled'));
+    });
+    const ledger = memoryLedger(before.files.map(({ key }) => key));
+    const again = exportWith(embedded.warehouse, place, liveSpec(TEAM), PARQUET, {
+      observer,
+      ledger,
+      signal: cancel.signal,
+    });
+    await expect(again).rejects.toMatchObject({ code: 'run_cancelled' });
+    expect(await readUuids()).toEqual(uuids);
+  });
+
+  it('touches nothing when another worker has taken over', async () => {
+    const lost = new AbortController();
+    const ledger = memoryLedger();
+    const observer = recorder((name) => {
+      if (name === 'publishing') lost.abort(new SluiceError('run_superseded'));
+    });
+    const run = exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT, {
+      observer,
+      ledger,
+      signal: lost.signal,
+    });
+    await expect(run).rejects.toMatchObject({ code: 'run_superseded' });
+    for (const { staged } of ledger.kept.values()) expect(await place.target.isStaged(staged)).toBe(true);
+  });
+});
+
+describe('a destination that lies', () => {
+  it('is found out, and the next attempt starts afresh', async () => {
+    const ledger = memoryLedger();
+    const liar: FileTarget = {
+      ...place.target,
+      open: async (published) => {
+        const file = await place.target.open(published);
+        const half = Math.floor(file.bytes / 2);
+        return {
+          ...file,
+          path: null,
+          read: (start, end) => file.read(Math.min(start, half), Math.min(end, half)),
+        };
+      },
+    };
+    const run = exportWith(embedded.warehouse, { ...place, target: liar }, liveSpec(TEAM), PARQUET, {
+      ledger,
+    });
+    await expect(run).rejects.toMatchObject({ code: 'verification_failed' });
+    expect(ledger.kept.size).toBe(0);
+    expect(existsSync(join(place.root, `${NAME}_manifest.json`))).toBe(false);
+    expect(filesIn(place.root)).toEqual([]);
+    await exportWith(embedded.warehouse, place, liveSpec(TEAM), PARQUET, { ledger, attempt: 2 });
+    expect(await readUuids()).toEqual(uuids);
+  });
+});
+
+/** Queries of runs that the engine still works on. */
+async function running(): Promise<unknown[]> {
+  return embedded.warehouse.rows({
+    sql: `SELECT query FROM system.processes WHERE position(query, 'LIMIT 1 BY') = 0 AND position(query, 'file(') > 0
+          AND position(query, 'system.processes') = 0`,
+  });
+}
+
+/** A warehouse that allows the encoding of a slice so many bytes. */
+function limited(warehouse: Warehouse, bytes: number): Warehouse {
+  return Object.assign(Object.create(warehouse) as Warehouse, {
+    localFiles: true,
+    command: (query: Parameters<Warehouse['command']>[0]) =>
+      warehouse.command({ ...query, settings: { ...query.settings, max_memory_usage: bytes } }),
+    rows: <Row>(query: Parameters<Warehouse['rows']>[0]) => warehouse.rows<Row>(query),
+  });
+}
