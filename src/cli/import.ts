@@ -86,20 +86,27 @@ async function importFiles(
 }
 
 function describe(label: string, result: ImportResult, flags: Flags): string[] {
-  const number = (value: number) => value.toLocaleString('en');
-  const bad = result.bad > 0 ? `, ${number(result.bad)} bad rows` : '';
+  const bad = result.bad > 0 ? `, ${counted(result.bad, 'bad row')}` : '';
   const examples = result.examples.map(({ line, reason }) => `  line ${line}: ${reason}`);
   if (result.bad > examples.length) examples.push(`  and ${number(result.bad - examples.length)} more`);
-  return [`${label}: ${outcome(result, flags, number)}${bad}`, ...examples];
+  return [`${label}: ${outcome(result, flags)}${bad}`, ...examples];
 }
 
-function outcome(result: ImportResult, flags: Flags, number: (value: number) => string): string {
+function outcome(result: ImportResult, flags: Flags): string {
   if (result.bad > 0 && !flags.skipBad) {
     return flags.dryRun
-      ? `${number(result.good)} events could be stored`
+      ? `${counted(result.good, 'event')} could be stored`
       : 'nothing stored (--skip-bad stores the good rows)';
   }
-  if (flags.dryRun) return `${number(result.good)} events could be stored`;
+  if (flags.dryRun) return `${counted(result.good, 'event')} could be stored`;
   const known = result.good - result.stored;
-  return `${number(result.stored)} events stored${known > 0 ? `, ${number(known)} were there already` : ''}`;
+  return `${counted(result.stored, 'event')} stored${known > 0 ? `, ${number(known)} already there` : ''}`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${number(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en');
 }
