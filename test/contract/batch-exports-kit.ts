@@ -7,7 +7,7 @@ import { Registry } from 'prom-client';
 import { expect } from 'vitest';
 import { createAccounts } from '../../src/accounts/accounts.ts';
 import { type BatchExports, batchExports } from '../../src/batch-exports/batch-exports.ts';
-import type { Db, ResourcePorts } from '../../src/batch-exports/ports.ts';
+import type { Db, Gates, ResourcePorts } from '../../src/batch-exports/ports.ts';
 import { openDatabase } from '../../src/database/database.ts';
 import { destinations } from '../../src/export/destinations/index.ts';
 import { createServer } from '../../src/http/server.ts';
@@ -47,6 +47,8 @@ export interface Bench {
   readonly jobs: Job[];
   /** Runs that `onRunCancelled` was told of. */
   readonly cancelled: string[];
+  /** Runs the test with these gates closed. */
+  closing(gates: readonly (keyof Gates)[], test: () => Promise<void>): Promise<void>;
   readonly teamId: number;
   readonly organizationId: string;
   readonly key: string;
@@ -65,6 +67,7 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
   const sealer = createSealer(['a secret of at least thirty-two bytes'], randomBytes);
   const jobs: Job[] = [];
   const cancelled: string[] = [];
+  const gates = { highFrequency: true, hogql: true, earliestBackfill: true };
   let ids = 0;
   const ports: ResourcePorts = {
     db,
@@ -82,7 +85,7 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,
     maxBackfills: 2,
-    gates: { highFrequency: true, hogql: true, earliestBackfill: true },
+    gates,
     ...overrides,
   };
   return {
@@ -92,6 +95,14 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     feature: batchExports(ports),
     jobs,
     cancelled,
+    closing: async (closed, test) => {
+      Object.assign(gates, Object.fromEntries(closed.map((gate) => [gate, false])));
+      try {
+        await test();
+      } finally {
+        Object.assign(gates, Object.fromEntries(closed.map((gate) => [gate, true])));
+      }
+    },
     teamId: first.projectId,
     organizationId: first.organizationId,
     key: first.personalApiKey ?? '',

@@ -184,22 +184,16 @@ describe('§4.3 what a body may say', () => {
     expect(await bench.create(parts)).toMatchObject(shown);
   });
 
-  it('closed gates answer 403', async () => {
-    const closed = await serveBench({
-      gates: { highFrequency: false, hogql: false, earliestBackfill: true },
-    });
-    try {
+  it('closed gates answer 403', () =>
+    bench.closing(['highFrequency', 'hogql'], async () => {
       for (const parts of [
         { interval: 'every 5 minutes' },
         { model: 'hogql', hogql_query: 'select 1 as a' },
       ]) {
-        const { status, body } = await closed.call('POST', 'batch_exports', inLake(parts));
+        const { status, body } = await bench.call('POST', 'batch_exports', inLake(parts));
         expect([status, body.code]).toEqual([403, 'permission_denied']);
       }
-    } finally {
-      await closed.close();
-    }
-  });
+    }));
 });
 
 describe('§5 destination configs', () => {
@@ -461,21 +455,17 @@ describe('§4.3 updates', () => {
 
 describe('§4.2 addresses', () => {
   it('lists newest first, in pages, without deleted ones and Workflows', async () => {
-    const own = await serveBench();
-    try {
-      const ids = [];
-      for (let i = 0; i < 5; i++) ids.push((await own.create({ name: `n${i}` })).id);
-      await own.create({ destination: { type: 'Workflows', config: { hog_function_id: 'x' } } });
-      await own.call('DELETE', `batch_exports/${ids[1]}`);
-      const { body: page } = await own.call('GET', 'batch_exports/?limit=2&offset=1');
-      expect(page.count).toBe(4);
-      expect(page.results.map((row: Json) => row.id)).toEqual([ids[3], ids[2]]);
-      expect(page.next).toMatch(/^http:.*limit=2&offset=3$/);
-      const { body: last } = await own.call('GET', page.next);
-      expect([last.results.map((row: Json) => row.id), last.next]).toEqual([[ids[0]], null]);
-    } finally {
-      await own.close();
-    }
+    await bench.db.updateTable('batch_exports').set({ deleted_at: new Date(), next_due_at: null }).execute();
+    const ids: string[] = [];
+    for (let i = 0; i < 5; i++) ids.push((await bench.create({ name: `n${i}` })).id);
+    await bench.create({ destination: { type: 'Workflows', config: { hog_function_id: 'x' } } });
+    await bench.call('DELETE', `batch_exports/${ids[1]}`);
+    const { body: page } = await bench.call('GET', 'batch_exports/?limit=2&offset=1');
+    expect(page.count).toBe(4);
+    expect(page.results.map((row: Json) => row.id)).toEqual([ids[3], ids[2]]);
+    expect(page.next).toMatch(/^http:.*limit=2&offset=3$/);
+    const { body: last } = await bench.call('GET', page.next);
+    expect([last.results.map((row: Json) => row.id), last.next]).toEqual([[ids[0]], null]);
   });
 
   it.each([

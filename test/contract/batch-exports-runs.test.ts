@@ -1,0 +1,383 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { finishRun } from '../../src/batch-exports/runs/finish.ts';
+import { openLedger } from '../../src/batch-exports/runs/ledger.ts';
+import { planRun } from '../../src/batch-exports/runs/plan.ts';
+import {
+  assertClaim,
+  claimRun,
+  lostClaims,
+  postponeRun,
+  setPlanned,
+  setProgress,
+  setRetrying,
+} from '../../src/batch-exports/runs/store.ts';
+import { type Json, type ServedBench, serveBench, toFiles } from './batch-exports-kit.ts';
+
+/** contract.md §7 over HTTP, the store below the worker, and the automatic pause. */
+const HOUR = 3_600_000;
+let bench: ServedBench;
+beforeAll(async () => {
+  bench = await serveBench();
+});
+afterAll(() => bench.close());
+beforeEach(() => bench.clock.set('2026-03-10T10:20:00Z'));
+
+/** An export with `hours` runs, all Starting. */
+async function withRuns(hours: number): Promise<{ id: string; runs: Json[] }> {
+  const { id } = await bench.create();
+  bench.clock.advance(hours * HOUR);
+  await bench.feature.tick(100);
+  return { id, runs: await runsOf(id) };
+}
+
+async function runsOf(id: string, query = 'ordering=created_at'): Promise<Json[]> {
+  const { status, body } = await bench.call('GET', `batch_exports/${id}/runs/?${query}`);
+  expect(status, JSON.stringify(body)).toBe(200);
+  return body.results;
+}
+
+const claim = async (runId: string) => {
+  const claimed = await claimRun(bench.db, { runId, worker: 'w', now: bench.clock.now() });
+  if (!claimed) throw new Error('nothing to claim');
+  return claimed;
+};
+
+const completed = (rows = 3) => ({
+  status: 'Completed' as const,
+  outcome: {
+    files: [{ key: 'events/a.parquet', bytes: 10, rows }],
+    rows,
+    bytes: 10,
+    cleaned: 0,
+    proof: {
+      source: { rows, fingerprint: null },
+      written: { rows, fingerprint: null },
+      reread: { rows, fingerprint: null },
+    },
+  },
+});
+const failed = { status: 'Failed' as const, error: 'The bucket is gone.' };
+
+describe('§7.1 the object', () => {
+  it('of a run that has not begun', async () => {
+    const { id, runs } = await withRuns(1);
+    expect(runs).toEqual([
+      {
+        id: expect.any(String),
+        batch_export: id,
+        batch_export_on_demand: null,
+        backfill: null,
+        status: 'Starting',
+        records_completed: null,
+        records_failed: null,
+        records_total_count: null,
+        bytes_exported: null,
+        latest_error: null,
+        data_interval_start: '2026-03-10T10:00:00Z',
+        data_interval_end: '2026-03-10T11:00:00Z',
+        cursor: null,
+        created_at: '2026-03-10T11:20:00Z',
+        finished_at: null,
+        last_updated_at: '2026-03-10T11:20:00Z',
+        attempt: 0,
+        next_attempt_at: null,
+        proof: null,
+      },
+    ]);
+  });
+
+  it('shows plan, progress, retry and end as they come', async () => {
+    const { id, runs } = await withRuns(1);
+    const path = `batch_exports/${id}/runs/${runs[0].id}/`;
+    const shown = async () => (await bench.call('GET', path)).body;
+    const held = await claim(runs[0].id);
+    await planRun(bench.db, held, bench.clock.now());
+    await setPlanned(bench.db, held, 9, bench.clock.now());
+    await setProgress(bench.db, held, { rows: 4, bytes: 40 }, bench.clock.now());
+    expect(await shown()).toMatchObject({
+      status: 'Running',
+      attempt: 1,
+      records_total_count: 9,
+      records_completed: 4,
+      bytes_exported: 40,
+    });
+    const at = bench.clock.now() + 5000;
+    await setRetrying(bench.db, bench.ports.enqueue, held, { at, error: 'busy\0', now: bench.clock.now() });
+    expect(await shown()).toMatchObject({
+      status: 'Running',
+      latest_error: 'busy',
+      next_attempt_at: new Date(at).toISOString().replace('.000', ''),
+    });
+    expect(bench.jobs.at(-1)).toEqual({ runId: runs[0].id, startAfter: at });
+    await finishRun(bench.ports, await claim(runs[0].id), completed(9));
+    expect(await shown()).toMatchObject({
+      status: 'Completed',
+      attempt: 2,
+      latest_error: null,
+      next_attempt_at: null,
+      records_completed: 9,
+      records_total_count: 9,
+      finished_at: '2026-03-10T11:20:00Z',
+      proof: { source: { rows: 9 }, written: { rows: 9 }, reread: { rows: 9 }, cleaned: 0 },
+    });
+    const { body: parent } = await bench.call('GET', `batch_exports/${id}`);
+    expect(parent.latest_runs).toEqual([await shown()]);
+    const { body: logs } = await bench.call('GET', `${path}logs/`);
+    expect(logs.results).toMatchObject([{ instance_id: runs[0].id, level: 'INFO' }]);
+  });
+});
+
+describe('§7.2 the list', () => {
+  it('pages through ties, each run once, in both directions', async () => {
+    const { id } = await withRuns(230);
+    const walk = async (path: string | null, towards: 'next' | 'previous'): Promise<Json[][]> => {
+      const pages: Json[][] = [];
+      for (let at = path; at !== null; ) {
+        const { body }: { body: Json } = await bench.call('GET', at);
+        expect(Object.keys(body)).toEqual(['next', 'previous', 'results']);
+        pages.push(body.results);
+        at = body[towards];
+      }
+      return pages;
+    };
+    // All were created by one tick: created_at says nothing about their order.
+    const pages = await walk(`batch_exports/${id}/runs/?limit=3`, 'next');
+    expect(pages.map((page) => page.length)).toEqual([100, 100, 30]);
+    const ids = pages.flat().map((run) => run.id);
+    expect(ids).toEqual(ids.toSorted().toReversed());
+    expect(new Set(ids).size).toBe(230);
+    const { body: second } = await bench.call(
+      'GET',
+      (await bench.call('GET', `batch_exports/${id}/runs`)).body.next,
+    );
+    const back = await walk(second.previous, 'previous');
+    expect(back.flat().map((run) => run.id)).toEqual(ids.slice(0, 100));
+  });
+
+  it('orders by interval within its own window', async () => {
+    const { id } = await withRuns(5);
+    const starts = async (query: string) =>
+      (await runsOf(id, query)).map((run) => run.data_interval_start.slice(11, 13));
+    expect(await starts('ordering=data_interval_start')).toEqual(['10', '11', '12', '13', '14']);
+    expect(await starts('ordering=-data_interval_start&start=-3h')).toEqual(['14', '13']);
+    expect(
+      await starts('ordering=data_interval_start&end=2026-03-10T12:00:00Z&after=now&before=-7d'),
+    ).toEqual(['10', '11']);
+    expect(await starts('ordering=nonsense&start=now')).toHaveLength(5);
+    expect(await starts('after=-1h&before=')).toHaveLength(5);
+    expect(await starts('before=-1h')).toEqual([]);
+  });
+
+  it('shows the last seven days unless asked, and a run itself however old', async () => {
+    const { id, runs } = await withRuns(1);
+    bench.clock.advance(8 * 24 * HOUR);
+    expect(await runsOf(id, '')).toEqual([]);
+    expect(await runsOf(id, 'after=-9d')).toHaveLength(1);
+    expect((await bench.call('GET', `batch_exports/${id}/runs/${runs[0].id}`)).status).toBe(200);
+  });
+
+  it('filters by status, given several times', async () => {
+    const { id, runs } = await withRuns(3);
+    await bench.call('POST', `batch_exports/${id}/runs/${runs[0].id}/cancel`);
+    await finishRun(bench.ports, await claim(runs[1].id), failed);
+    const statuses = async (query: string) =>
+      (await runsOf(id, `ordering=data_interval_start&${query}`)).map((run) => run.status);
+    expect(await statuses('status=Failed&status=Cancelled')).toEqual(['Cancelled', 'Failed']);
+    expect(await statuses('status=Starting')).toEqual(['Starting']);
+    expect(await statuses('status=TimedOut')).toEqual([]);
+    const { status, body } = await bench.call('GET', `batch_exports/${id}/runs?status=Done`);
+    expect([status, body]).toMatchObject([400, { code: 'invalid_choice', attr: 'status__0' }]);
+  });
+
+  it('of an unknown export is empty; a malformed id, cursor or run is not found', async () => {
+    const unknown = '019a5b2e-6f7c-0000-8a41-6d1f9a2b7c10';
+    const { id } = await withRuns(1);
+    expect(await runsOf(unknown)).toEqual([]);
+    for (const path of [
+      'batch_exports/x/runs',
+      `batch_exports/${id}/runs?cursor=x`,
+      `batch_exports/${id}/runs/${unknown}`,
+    ]) {
+      const { status, body } = await bench.call('GET', path);
+      expect([status, body.code]).toEqual([404, 'not_found']);
+    }
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+      expect((await bench.call(method, `batch_exports/${id}/runs`, {})).status).toBe(405);
+      expect((await bench.call(method, `batch_exports/${id}/runs/${unknown}`, {})).status).toBe(405);
+    }
+  });
+});
+
+describe('§7.2 cancel', () => {
+  it('cancels what is active, once, and fences the worker', async () => {
+    const { id, runs } = await withRuns(1);
+    const held = await claim(runs[0].id);
+    const path = `batch_exports/${id}/runs/${runs[0].id}`;
+    expect(await bench.call('POST', `${path}/cancel/`, runs[0])).toEqual({
+      status: 200,
+      body: { cancelled: true },
+    });
+    expect(bench.cancelled).toContain(runs[0].id);
+    const { body } = await bench.call('GET', path);
+    expect(body).toMatchObject({ status: 'Cancelled', finished_at: '2026-03-10T11:20:00Z' });
+    await expect(assertClaim(bench.db, held)).rejects.toMatchObject({ code: 'run_cancelled' });
+    await expect(finishRun(bench.ports, held, completed())).rejects.toMatchObject({ code: 'run_cancelled' });
+    expect(await lostClaims(bench.db, [held])).toMatchObject([
+      { id: held.id, why: { code: 'run_cancelled' } },
+    ]);
+    const again = await bench.call('POST', `${path}/cancel`);
+    expect([again.status, again.body]).toMatchObject([400, { code: 'invalid_input', attr: null }]);
+    expect((await bench.call('GET', path)).body).toEqual(body);
+  });
+});
+
+describe('§7.2 retry', () => {
+  it('repeats the interval in a backfill of its own, and replaces the files', async () => {
+    const { id, runs } = await withRuns(1);
+    const first = await claim(runs[0].id);
+    const plan = await planRun(bench.db, first, bench.clock.now());
+    await finishRun(bench.ports, first, completed());
+    const { status, body } = await bench.call(
+      'POST',
+      `batch_exports/${id}/runs/${runs[0].id}/retry/`,
+      runs[0],
+    );
+    expect([status, body]).toEqual([
+      201,
+      { backfill_id: `${id}-Backfill-2026-03-10T10:00:00+00:00-2026-03-10T11:00:00+00:00` },
+    ]);
+    const [again] = (await runsOf(id)).filter((run) => run.backfill !== null);
+    expect(again).toMatchObject({ status: 'Starting', data_interval_start: runs[0].data_interval_start });
+    expect(bench.jobs.at(-1)?.runId).toBe(again.id);
+    const conflict = await bench.call('POST', `batch_exports/${id}/runs/${runs[0].id}/retry`);
+    expect([conflict.status, conflict.body.code]).toEqual([409, 'conflict']);
+    const second = await claim(again.id);
+    expect(await planRun(bench.db, second, bench.clock.now())).toEqual(plan);
+    expect(await openLedger(bench.db, bench.clock, second).previousKeys()).toEqual(['events/a.parquet']);
+    await finishRun(bench.ports, second, completed());
+    const { body: backfill } = await bench.call('GET', `batch_exports/${id}/backfills/${again.backfill}`);
+    expect(backfill).toMatchObject({ status: 'Completed', total_records_count: 3 });
+  });
+
+  it('cancels the run first when it is still active', async () => {
+    const { id, runs } = await withRuns(1);
+    const held = await claim(runs[0].id);
+    await bench.call('POST', `batch_exports/${id}/runs/${runs[0].id}/retry`);
+    await expect(setPlanned(bench.db, held, 1, 0)).rejects.toMatchObject({ code: 'run_cancelled' });
+    const statuses = (await runsOf(id)).map((run) => run.status);
+    expect(statuses).toEqual(['Cancelled', 'Starting']);
+  });
+});
+
+describe('claims', () => {
+  it('the newer one fences the older one off, whatever it tries', async () => {
+    const { runs } = await withRuns(1);
+    const old = await claim(runs[0].id);
+    const entry = {
+      slice: { part: 0, of: 2 },
+      rows: 5,
+      bytes: 50,
+      staged: { key: 'k', bytes: 50, token: { a: 1 } },
+    };
+    await openLedger(bench.db, bench.clock, old).record(entry);
+    const held = await claim(runs[0].id);
+    expect(held.attempt).toBe(old.attempt + 1);
+    const ledger = openLedger(bench.db, bench.clock, held);
+    expect(await ledger.entries()).toEqual([entry]);
+    const { enqueue } = bench.ports;
+    const superseded = { code: 'run_superseded' };
+    const stale = openLedger(bench.db, bench.clock, old);
+    await expect(stale.record({ ...entry, rows: 6 })).rejects.toMatchObject(superseded);
+    await expect(stale.forget(entry.slice)).rejects.toMatchObject(superseded);
+    await expect(stale.assertOwned()).rejects.toMatchObject(superseded);
+    await expect(postponeRun(bench.db, enqueue, old, { at: 1, now: 0 })).rejects.toMatchObject(superseded);
+    await expect(setRetrying(bench.db, enqueue, old, { at: 1, error: '', now: 0 })).rejects.toMatchObject(
+      superseded,
+    );
+    await expect(finishRun(bench.ports, old, completed())).rejects.toMatchObject(superseded);
+    expect(await lostClaims(bench.db, [old, held])).toMatchObject([{ id: old.id, why: superseded }]);
+    expect(await ledger.entries()).toEqual([entry]);
+    await ledger.record({ ...entry, rows: 7 });
+    expect(await ledger.entries()).toEqual([{ ...entry, rows: 7 }]);
+    await ledger.forget(entry.slice);
+    await ledger.forget(entry.slice);
+    expect(await ledger.entries()).toEqual([]);
+  });
+
+  it('of runs that ended or never were give nothing', async () => {
+    const { id, runs } = await withRuns(1);
+    await bench.call('POST', `batch_exports/${id}/runs/${runs[0].id}/cancel`);
+    const nothing = { worker: 'w', now: 0 };
+    expect(await claimRun(bench.db, { runId: runs[0].id, ...nothing })).toBeNull();
+    expect(await claimRun(bench.db, { runId: crypto.randomUUID(), ...nothing })).toBeNull();
+  });
+
+  it('tell what a run needs', async () => {
+    const { id, runs } = await withRuns(1);
+    expect(await claim(runs[0].id)).toEqual({
+      id: runs[0].id,
+      attempt: 1,
+      teamId: bench.teamId,
+      exportId: id,
+      backfillId: null,
+      interval: { start: Date.parse('2026-03-10T10:00:00Z'), end: Date.parse('2026-03-10T11:00:00Z') },
+      readableFrom: Date.parse('2026-03-10T11:00:00Z'),
+      snapshot: {
+        model: 'events',
+        interval: 'hour',
+        timezone: 'UTC',
+        destination: { type: 'Filesystem', config: toFiles().destination.config, integrationId: null },
+        filters: null,
+        hogqlQuery: null,
+        hogqlModifiers: null,
+        primaryKey: null,
+        versionKey: null,
+        incrementalMode: 'APPEND',
+      },
+      plan: null,
+      createdAt: Date.parse('2026-03-10T11:20:00Z'),
+    });
+  });
+});
+
+describe('three failures in a row', () => {
+  it('pause the export, tell why, and cancel its backfills', async () => {
+    const { id, runs } = await withRuns(4);
+    const start_at = '2026-03-01T00:00:00Z';
+    await bench.call('POST', `batch_exports/${id}/backfills`, { start_at, end_at: '2026-03-01T05:00:00Z' });
+    for (const run of runs.slice(0, 2)) await finishRun(bench.ports, await claim(run.id), failed);
+    expect((await bench.call('GET', `batch_exports/${id}`)).body.paused).toBe(false);
+    await finishRun(bench.ports, await claim(runs[2].id), failed);
+    expect((await bench.call('GET', `batch_exports/${id}`)).body).toMatchObject({
+      paused: true,
+      last_paused_at: '2026-03-10T14:20:00Z',
+    });
+    const { body: backfills } = await bench.call('GET', `batch_exports/${id}/backfills`);
+    expect(backfills.results).toMatchObject([{ status: 'Cancelled' }]);
+    const { body: logs } = await bench.call('GET', `batch_exports/${id}/logs?level=WARNING`);
+    expect(logs.results.some((line: Json) => line.message.startsWith('Paused:'))).toBe(true);
+    expect((await runsOf(id)).filter((run) => run.status === 'Starting')).toMatchObject([{ id: runs[3].id }]);
+  });
+
+  it('count anew after a success, an edit or an unpause', async () => {
+    const { id, runs } = await withRuns(8);
+    const paused = async () => (await bench.call('GET', `batch_exports/${id}`)).body.paused;
+    const end = async (n: number, ending: typeof failed | ReturnType<typeof completed>) => {
+      bench.clock.advance(1000);
+      await finishRun(bench.ports, await claim(runs[n].id), ending);
+    };
+    await end(0, failed);
+    await end(1, failed);
+    await end(2, completed());
+    await end(3, failed);
+    await end(4, failed);
+    expect(await paused()).toBe(false);
+    bench.clock.advance(1000);
+    await bench.call('PATCH', `batch_exports/${id}`, { name: 'mended' });
+    await end(5, failed);
+    await end(6, failed);
+    expect(await paused()).toBe(false);
+    await end(7, failed);
+    expect(await paused()).toBe(true);
+  });
+});

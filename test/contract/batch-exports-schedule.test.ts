@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { tick } from '../../src/batch-exports/schedule/tick.ts';
+import { createExport } from '../../src/batch-exports/service.ts';
+import { type ServedBench, serveBench, toFiles } from './batch-exports-kit.ts';
+
+/** docs/state-machines.md, "Schedule", on the real tables. */
+const HOUR = 3_600_000;
+let bench: ServedBench;
+beforeAll(async () => {
+  bench = await serveBench();
+});
+afterAll(() => bench.close());
+beforeEach(async () => {
+  await bench.db.updateTable('batch_exports').set({ deleted_at: new Date(), next_due_at: null }).execute();
+  bench.clock.set('2026-03-10T10:20:00Z');
+});
+
+const rowOf = (id: string) =>
+  bench.db.selectFrom('batch_exports').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+
+async function intervalsOf(id: string): Promise<string[]> {
+  const rows = await bench.db
+    .selectFrom('batch_export_runs')
+    .select(['data_interval_start', 'data_interval_end'])
+    .where('batch_export_id', '=', id)
+    .where('backfill_id', 'is', null)
+    .orderBy('data_interval_end')
+    .execute();
+  const short = (date: Date | null) => date?.toISOString().slice(5, 16);
+  return rows.map((row) => `${short(row.data_interval_start)} ${short(row.data_interval_end)}`);
+}
+
+it('S2: the first run comes at the end of the interval in progress, with its job', async () => {
+  const { id } = await bench.create();
+  const due = Date.parse('2026-03-10T11:00:00Z');
+  bench.clock.set('2026-03-10T10:59:59.999Z');
+  expect(await bench.feature.tick(10)).toEqual({ created: [], nextDueAt: due });
+  bench.clock.set('2026-03-10T11:00:00Z');
+  const { created, nextDueAt } = await bench.feature.tick(10);
+  expect(nextDueAt).toBe(due + HOUR);
+  expect(bench.jobs.at(-1)).toEqual({ runId: created[0], startAfter: undefined });
+  expect(await intervalsOf(id)).toEqual(['03-10T10:00 03-10T11:00']);
+});
+
+it('S2: every missed interval has one run, for any number of processes', async () => {
+  const { id } = await bench.create({ interval: 'every 5 minutes' });
+  bench.clock.advance(5 * 24 * HOUR);
+  const before = bench.jobs.length;
+  const ticked = await Promise.all(Array.from({ length: 4 }, () => tick(bench.ports, 10)));
+  expect(ticked.flatMap((one) => one.created)).toHaveLength(5 * 288);
+  const intervals = await intervalsOf(id);
+  expect(new Set(intervals).size).toBe(5 * 288);
+  expect(new Set(bench.jobs.slice(before).map((job) => job.runId)).size).toBe(5 * 288);
+  const [first, last] = [intervals[0], intervals.at(-1)];
+  expect([first, last]).toEqual(['03-10T10:20 03-10T10:25', '03-15T10:15 03-15T10:20']);
+});
+
+it('S2: a job exists exactly when its run does', async () => {
+  const failing = await bench.create();
+  bench.clock.advance(HOUR);
+  const ports = { ...bench.ports, enqueue: () => Promise.reject(new Error('the queue is gone')) };
+  await expect(tick(ports, 10)).rejects.toThrow('the queue is gone');
+  expect(await intervalsOf(failing.id)).toEqual([]);
+  await bench.feature.tick(10);
+  expect(await intervalsOf(failing.id)).toHaveLength(1);
+});
+
+it('S3: a clock that goes back creates nothing and moves nothing', async () => {
+  const { id } = await bench.create();
+  bench.clock.advance(3 * HOUR);
+  await bench.feature.tick(10);
+  const before = await rowOf(id);
+  bench.clock.advance(-48 * HOUR);
+  expect((await bench.feature.tick(10)).created).toEqual([]);
+  expect(await rowOf(id)).toEqual(before);
+});
+
+it('S4: none while paused; unpausing resumes at the interval in progress', async () => {
+  const { id } = await bench.create();
+  bench.clock.set('2026-03-10T12:05:00Z');
+  await bench.call('POST', `batch_exports/${id}/pause`);
+  expect(await intervalsOf(id)).toEqual(['03-10T10:00 03-10T11:00', '03-10T11:00 03-10T12:00']);
+  bench.clock.set('2026-03-10T17:40:00Z');
+  expect(await bench.feature.tick(10)).toEqual({ created: [], nextDueAt: null });
+  await bench.call('POST', `batch_exports/${id}/unpause`);
+  bench.clock.set('2026-03-10T18:00:00Z');
+  await bench.feature.tick(10);
+  expect((await intervalsOf(id)).slice(2)).toEqual(['03-10T17:00 03-10T18:00']);
+});
+
+it('bounds: nothing before start_at, nothing after end_at, and an edit goes on', async () => {
+  const { id } = await bench.create({ start_at: '2026-03-10T13:30:00Z', end_at: '2026-03-10T15:00:00Z' });
+  bench.clock.set('2026-03-10T20:10:00Z');
+  expect((await bench.feature.tick(10)).nextDueAt).toBeNull();
+  const bounded = ['03-10T13:00 03-10T14:00', '03-10T14:00 03-10T15:00'];
+  expect(await intervalsOf(id)).toEqual(bounded);
+  await bench.call('PATCH', `batch_exports/${id}`, { end_at: null });
+  bench.clock.set('2026-03-10T21:00:00Z');
+  await bench.feature.tick(10);
+  expect(await intervalsOf(id)).toEqual([...bounded, '03-10T20:00 03-10T21:00']);
+});
+
+it('a start_at that moves from the future to the past begins now', async () => {
+  const { id } = await bench.create({ start_at: '2027-01-01T00:00:00Z' });
+  await bench.call('PATCH', `batch_exports/${id}`, { start_at: '2026-01-01T00:00:00Z' });
+  expect((await rowOf(id)).next_due_at).toEqual(new Date('2026-03-10T11:00:00Z'));
+});
+
+it.each([
+  [
+    'hour to day takes the whole day',
+    { interval: 'hour' },
+    { interval: 'day' },
+    ['03-10T10:00 03-10T11:00', '03-10T00:00 03-11T00:00'],
+  ],
+  [
+    'day to hour leaves no hour out',
+    { interval: 'day' },
+    { interval: 'hour' },
+    ['03-10T00:00 03-10T01:00', '03-10T22:00 03-10T23:00', '03-10T23:00 03-11T00:00'],
+  ],
+  ['day to another zone', { interval: 'day' }, { timezone: 'Asia/Tokyo' }, ['03-09T15:00 03-10T15:00']],
+])('edit: %s', async (_, before, change, expected) => {
+  const { id } = await bench.create(before);
+  bench.clock.set('2026-03-10T11:20:00Z');
+  await bench.call('PATCH', `batch_exports/${id}`, change);
+  bench.clock.set('2026-03-11T00:00:00Z');
+  await bench.feature.tick(10);
+  expect(await intervalsOf(id)).toEqual(expect.arrayContaining(expected));
+});
+
+it('S5: jitter delays the run and keeps its interval', async () => {
+  const ports = { ...bench.ports, jitterScale: 1 };
+  const actor = { userId: 1, teamId: bench.teamId, organizationId: bench.organizationId };
+  const { id, next_due_at: due } = await createExport(ports, actor, toFiles() as never);
+  const end = Date.parse('2026-03-10T11:00:00Z');
+  const wait = (due?.getTime() ?? 0) - end;
+  expect(wait).toBeGreaterThan(0);
+  expect(wait).toBeLessThan(15 * 60_000);
+  bench.clock.advance(end - bench.clock.now() + wait - 1);
+  expect((await tick(ports, 10)).created).toEqual([]);
+  bench.clock.advance(1);
+  expect((await tick(ports, 10)).created).toHaveLength(1);
+  expect(await intervalsOf(id)).toEqual(['03-10T10:00 03-10T11:00']);
+});
