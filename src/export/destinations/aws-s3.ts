@@ -1,7 +1,12 @@
 import { Type } from 'typebox';
+import type { DestinationSetup } from '../spec.ts';
 import type { Destination } from './destination.ts';
 import { cloudFileOptionsOf } from './file-options.ts';
 import { checkEncryption, checkS3, s3Keys, s3SecretKeys } from './s3/config.ts';
+import type { Connection } from './s3/connection.ts';
+import { accessKeyOf, regionOf, requiredOf, textOf } from './s3/credentials.ts';
+import { assumedRole } from './s3/role.ts';
+import { openBucket } from './s3/target.ts';
 
 /** Objects in Amazon S3; contract.md §5. */
 export const awsS3: Destination = {
@@ -20,5 +25,32 @@ export const awsS3: Destination = {
   integration: { kind: 'aws-s3' },
   check: (config) => checkS3(config) ?? checkEncryption(config),
   files: cloudFileOptionsOf,
-  open: null,
+  open: async (setup, ports) => await openBucket(awsConnection(setup), ports),
 };
+
+/** Keys, or a role that is assumed with the server's own AWS identity. Throws `destination_config`. */
+export function awsConnection(setup: DestinationSetup): Connection {
+  const bucket = requiredOf(setup, 'bucket_name');
+  const region = regionOf(setup);
+  const encryption = encryptionOf(setup);
+  const roleArn = textOf(setup, 'aws_role_arn');
+  const externalId = textOf(setup, 'external_id');
+  const encrypted = encryption?.algorithm === 'aws:kms';
+  return {
+    bucket,
+    region,
+    endpoint: null,
+    virtualStyle: true,
+    credentials: roleArn
+      ? assumedRole({ roleArn, externalId, region, bucket, encrypted })
+      : accessKeyOf(setup),
+    encryption,
+    integrity: 'crc32',
+  };
+}
+
+function encryptionOf(setup: DestinationSetup): Connection['encryption'] {
+  const algorithm = setup.config.encryption;
+  if (algorithm === 'AES256') return { algorithm, keyId: null };
+  return algorithm === 'aws:kms' ? { algorithm, keyId: textOf(setup, 'kms_key_id') } : null;
+}

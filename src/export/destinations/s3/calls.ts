@@ -42,6 +42,11 @@ export class WrongAnswer extends Error {
   override readonly name = 'WrongAnswer';
 }
 
+/** Slower than the limits allow. */
+class Stalled extends Error {
+  override readonly name = 'RequestStalled';
+}
+
 /** Opens the client. Nothing is sent yet. */
 export function callsTo(connection: Connection, ports: DestinationPorts, limits: Limits): Calls {
   const client = clientOf(connection, limits);
@@ -55,7 +60,7 @@ export function callsTo(connection: Connection, ports: DestinationPorts, limits:
         return await once(order, request);
       } catch (error) {
         order.signal?.throwIfAborted();
-        if (error instanceof SluiceError) throw error;
+        if (error instanceof SluiceError || isOurs(error)) throw error;
         const failure = failureOf(error);
         if (order.answers?.includes(failure.code)) throw new AnsweredWith(failure.code);
         const verdict = verdictOf(failure);
@@ -82,6 +87,9 @@ export function callsTo(connection: Connection, ports: DestinationPorts, limits:
     const timer = setTimeout(() => late.abort(), deadlineMs(limits, order.bytes ?? 0));
     try {
       return await request(order.signal ? AbortSignal.any([order.signal, late.signal]) : late.signal);
+    } catch (error) {
+      if (late.signal.aborted) throw new Stalled();
+      throw error;
     } finally {
       clearTimeout(timer);
     }
@@ -102,6 +110,13 @@ export function callsTo(connection: Connection, ports: DestinationPorts, limits:
       cause,
     });
   }
+}
+
+/** A mistake in our code must not look like a store that is away. */
+function isOurs(error: unknown): boolean {
+  const kinds = [TypeError, RangeError, ReferenceError];
+  if (!kinds.some((kind) => error instanceof kind)) return false;
+  return !['$response', '$metadata', 'code'].some((name) => name in (error as Error));
 }
 
 function reasonOf(failure: Failure, error: unknown): string {

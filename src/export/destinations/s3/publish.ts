@@ -1,0 +1,84 @@
+import { CompleteMultipartUploadCommand, HeadObjectCommand, ListPartsCommand } from '@aws-sdk/client-s3';
+import { SluiceError } from '../../../errors/error.ts';
+import type { Published, Staged } from '../destination.ts';
+import { AnsweredWith, type Calls } from './calls.ts';
+import { bare, MARK, receiptOf } from './receipt.ts';
+
+/**
+ * Completes a staged upload: the object appears under its key, whole. When the answer was lost, or a
+ * crash came before the ledger knew, the upload is gone and the object carries its mark: that is success.
+ */
+export async function publish(calls: Calls, staged: Staged, signal: AbortSignal): Promise<Published> {
+  const { uploadId, parts } = receiptOf(staged);
+  const command = new CompleteMultipartUploadCommand({
+    Bucket: calls.connection.bucket,
+    Key: staged.key,
+    UploadId: uploadId,
+    MultipartUpload: {
+      Parts: parts.map(([PartNumber, ETag, crc32]) => ({
+        PartNumber,
+        ETag: `"${ETag}"`,
+        ...(crc32 === null ? {} : { ChecksumCRC32: crc32 }),
+      })),
+    },
+  });
+  const order = { what: `Publishing ${staged.key}`, signal, answers: ['NoSuchUpload', 'InvalidPart'] };
+  try {
+    const answer = await calls.run(order, (abortSignal) => calls.client.send(command, { abortSignal }));
+    return { key: staged.key, bytes: staged.bytes, tag: bare(answer.ETag) || null };
+  } catch (error) {
+    if (!(error instanceof AnsweredWith)) throw error;
+  }
+  const there = await publishedFrom(calls, staged, signal);
+  if (there) return there;
+  throw new SluiceError('destination_unavailable', {
+    detail: `The staged upload of ${staged.key} was removed from the bucket before it was published; it will be written again.`,
+  });
+}
+
+/** Whether all parts of the receipt are still at the store, or were published already. */
+export async function isStaged(calls: Calls, staged: Staged): Promise<boolean> {
+  try {
+    return await hasParts(calls, staged);
+  } catch (error) {
+    if (!(error instanceof AnsweredWith)) throw error;
+    return (await publishedFrom(calls, staged)) !== null;
+  }
+}
+
+async function hasParts(calls: Calls, staged: Staged): Promise<boolean> {
+  const { uploadId, parts } = receiptOf(staged);
+  const found = new Map<number, string>();
+  let bytes = 0;
+  let marker: string | undefined;
+  const order = { what: `Looking at the upload of ${staged.key}`, answers: ['NoSuchUpload'] };
+  do {
+    const command = new ListPartsCommand({
+      Bucket: calls.connection.bucket,
+      Key: staged.key,
+      UploadId: uploadId,
+      ...(marker === undefined ? {} : { PartNumberMarker: marker }),
+    });
+    const page = await calls.run(order, (abortSignal) => calls.client.send(command, { abortSignal }));
+    for (const part of page.Parts ?? []) {
+      found.set(part.PartNumber ?? 0, bare(part.ETag));
+      bytes += part.Size ?? 0;
+    }
+    marker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
+  } while (marker !== undefined);
+  return bytes === staged.bytes && parts.every(([number, etag]) => found.get(number) === etag);
+}
+
+/** The object under the key, when it came from this very upload. */
+async function publishedFrom(calls: Calls, staged: Staged, signal?: AbortSignal): Promise<Published | null> {
+  const command = new HeadObjectCommand({ Bucket: calls.connection.bucket, Key: staged.key });
+  const order = { what: `Looking at ${staged.key}`, signal, answers: ['NotFound', 'NoSuchKey'] };
+  try {
+    const head = await calls.run(order, (abortSignal) => calls.client.send(command, { abortSignal }));
+    const same = head.ContentLength === staged.bytes && head.Metadata?.[MARK] === receiptOf(staged).mark;
+    return same ? { key: staged.key, bytes: staged.bytes, tag: bare(head.ETag) || null } : null;
+  } catch (error) {
+    if (error instanceof AnsweredWith) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import type { AssumeRoleCommandOutput, STSClient } from '@aws-sdk/client-sts';
+import { SluiceError } from '../../../errors/error.ts';
+import { failureOf } from './verdict.ts';
+
+/** What a role is assumed for; the session may do no more than this. */
+export interface RoleOrder {
+  readonly roleArn: string;
+  readonly externalId: string | null;
+  readonly region: string;
+  readonly bucket: string;
+  readonly encrypted: boolean;
+}
+
+/** Temporary keys, as the S3 client takes them; it asks again before `expiration`. */
+export interface TemporaryCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+  readonly expiration: Date;
+}
+
+/**
+ * Credentials by assuming the user's role with the server's own AWS identity (the SDK's default chain:
+ * environment, profile, instance), in two hops. With an external id, the role must refuse a wrong one:
+ * else anybody who knows its name could write through this server (engine.md §2.1).
+ *
+ * Not tested against Amazon: there is nothing here to test it with.
+ */
+export function assumedRole(order: RoleOrder): () => Promise<TemporaryCredentials> {
+  let proven = order.externalId === null;
+  return async () => {
+    const { STSClient } = await import('@aws-sdk/client-sts');
+    const client = new STSClient({ region: order.region });
+    try {
+      if (!proven) await expectRefusal(client, order);
+      proven = true;
+      return credentialsOf(await assume(client, order, order.externalId));
+    } catch (error) {
+      throw error instanceof SluiceError ? error : denied(order, error);
+    } finally {
+      client.destroy();
+    }
+  };
+}
+
+async function expectRefusal(client: STSClient, order: RoleOrder): Promise<void> {
+  try {
+    await assume(client, order, randomUUID());
+  } catch (error) {
+    if (failureOf(error).status === 403) return;
+    throw error;
+  }
+  throw new SluiceError('destination_config', {
+    detail: `The role ${order.roleArn} can be assumed with any external id; require the right one in its trust policy.`,
+  });
+}
+
+async function assume(
+  client: STSClient,
+  order: RoleOrder,
+  externalId: string | null,
+): Promise<AssumeRoleCommandOutput> {
+  const { AssumeRoleCommand } = await import('@aws-sdk/client-sts');
+  return await client.send(
+    new AssumeRoleCommand({
+      RoleArn: order.roleArn,
+      RoleSessionName: 'sluice',
+      DurationSeconds: 3600,
+      Policy: JSON.stringify(sessionPolicy(order)),
+      ...(externalId === null ? {} : { ExternalId: externalId }),
+    }),
+  );
+}
+
+/** Writing, finding our own uploads, and reading back for the proof. */
+export function sessionPolicy(order: Pick<RoleOrder, 'bucket' | 'encrypted'>): object {
+  const bucket = `arn:aws:s3:::${order.bucket}`;
+  const objects = [
+    's3:PutObject',
+    's3:GetObject',
+    's3:DeleteObject',
+    's3:AbortMultipartUpload',
+    's3:ListMultipartUploadParts',
+  ];
+  const statements = [
+    { Effect: 'Allow', Action: objects, Resource: `${bucket}/*` },
+    { Effect: 'Allow', Action: ['s3:ListBucketMultipartUploads'], Resource: bucket },
+  ];
+  const keys = { Effect: 'Allow', Action: ['kms:GenerateDataKey', 'kms:Decrypt'], Resource: '*' };
+  return { Version: '2012-10-17', Statement: order.encrypted ? [...statements, keys] : statements };
+}
+
+function credentialsOf(answer: AssumeRoleCommandOutput): TemporaryCredentials {
+  const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = answer.Credentials ?? {};
+  if (!AccessKeyId || !SecretAccessKey || !SessionToken || !Expiration) {
+    throw new SluiceError('destination_unavailable', { detail: 'AWS STS answered without credentials.' });
+  }
+  return {
+    accessKeyId: AccessKeyId,
+    secretAccessKey: SecretAccessKey,
+    sessionToken: SessionToken,
+    expiration: Expiration,
+  };
+}
+
+function denied(order: RoleOrder, error: unknown): SluiceError {
+  const { code, status } = failureOf(error);
+  const temporary = status !== null && (status >= 500 || status === 429);
+  return new SluiceError(temporary ? 'destination_unavailable' : 'destination_denied', {
+    detail: `The role ${order.roleArn} could not be assumed (${code}); check its trust policy and the server's own AWS credentials.`,
+  });
+}

@@ -1,0 +1,64 @@
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import type { DestinationPorts, FileTarget } from '../destination.ts';
+import { type Calls, callsTo } from './calls.ts';
+import type { Connection } from './connection.ts';
+import { defaultLimits, type Limits } from './limits.ts';
+import { integrityOf } from './parts.ts';
+import { isStaged, publish } from './publish.ts';
+import { reread } from './read.ts';
+import { receiptOf } from './receipt.ts';
+import { abortUpload, encryptionOf, stage } from './stage.ts';
+import { sweep } from './sweep.ts';
+
+/**
+ * Files as objects of a bucket. Staged = a multipart upload with all its parts and not completed. Nothing
+ * is sent before the first call. Throws `destination_config` for an endpoint that may not be reached.
+ */
+export async function openBucket(
+  connection: Connection,
+  ports: DestinationPorts,
+  limits: Limits = defaultLimits,
+): Promise<FileTarget> {
+  await checkEndpoint(connection, ports);
+  const calls = callsTo(connection, ports, limits);
+  return {
+    stagingPath: async () => null,
+    stage: (slot, source, signal) => stage(calls, slot, source, signal),
+    isStaged: (staged) => isStaged(calls, staged),
+    publish: (staged, signal) => publish(calls, staged, signal),
+    open: (published) => reread(calls, published),
+    put: (key, body, contentType) => put(calls, key, body, contentType),
+    remove: (key) => remove(calls, key),
+    discard: (staged) => abortUpload(calls, staged.key, receiptOf(staged).uploadId),
+    sweep: (_runId, _attempt, keys, keep) => sweep(calls, keys, keep),
+    close: async () => calls.client.destroy(),
+  };
+}
+
+/** With virtual-style addressing the bucket is part of the host that is really called. */
+async function checkEndpoint(connection: Connection, ports: DestinationPorts): Promise<void> {
+  if (connection.endpoint === null) return;
+  const { hostname } = new URL(connection.endpoint);
+  await ports.checkHost(hostname);
+  if (connection.virtualStyle) await ports.checkHost(`${connection.bucket}.${hostname}`);
+}
+
+async function put(calls: Calls, key: string, body: Buffer, contentType: string): Promise<void> {
+  const { kind, value } = integrityOf(body, calls.connection.integrity);
+  const command = new PutObjectCommand({
+    Bucket: calls.connection.bucket,
+    Key: key,
+    Body: body,
+    ContentType: contentType,
+    ...encryptionOf(calls),
+    ...(kind === 'crc32' ? { ChecksumCRC32: value } : { ContentMD5: value }),
+  });
+  await calls.run({ what: `Writing ${key}`, bytes: body.length }, (abortSignal) =>
+    calls.client.send(command, { abortSignal }),
+  );
+}
+
+async function remove(calls: Calls, key: string): Promise<void> {
+  const command = new DeleteObjectCommand({ Bucket: calls.connection.bucket, Key: key });
+  await calls.run({ what: `Removing ${key}` }, (abortSignal) => calls.client.send(command, { abortSignal }));
+}
