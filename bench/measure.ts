@@ -1,0 +1,44 @@
+/** Seconds of one turn. */
+export type Contestant = () => Promise<void>;
+
+export interface Pair {
+  /** Seconds, one per turn. */
+  readonly ours: readonly number[];
+  readonly theirs: readonly number[];
+}
+
+/** Times both in turn, `turns` times after a warm-up of each; who goes first alternates. */
+export async function inTurn(turns: number, ours: Contestant, theirs: Contestant): Promise<Pair> {
+  await ours();
+  await theirs();
+  const pair = { ours: [] as number[], theirs: [] as number[] };
+  for (let turn = 0; turn < turns; turn++) {
+    const order = turn % 2 === 0 ? (['ours', 'theirs'] as const) : (['theirs', 'ours'] as const);
+    for (const who of order) pair[who].push(await seconds(who === 'ours' ? ours : theirs));
+  }
+  return pair;
+}
+
+export async function seconds(work: Contestant): Promise<number> {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1000;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
+}
+
+/** `median (min–max)`, with the given digits. */
+export function spread(values: readonly number[], digits = 2): string {
+  const fixed = (value: number) => value.toFixed(digits);
+  return `${fixed(median(values))} (${fixed(Math.min(...values))}–${fixed(Math.max(...values))})`;
+}
+
+/** How often the other takes longer: the median of the turns' ratios, so that a drifting machine cancels out. */
+export function ratio({ ours, theirs }: Pair): number {
+  return median(ours.map((own, i) => (theirs[i] ?? Number.NaN) / own));
+}
