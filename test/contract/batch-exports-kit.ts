@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { Registry } from 'prom-client';
-import { expect } from 'vitest';
 import { createAccounts } from '../../src/accounts/accounts.ts';
 import { type BatchExports, batchExports } from '../../src/batch-exports/batch-exports.ts';
 import type { Db, Gates, ResourcePorts } from '../../src/batch-exports/ports.ts';
@@ -200,6 +199,3 @@ export const toFiles = (config: Record<string, unknown> = {}) => ({
   interval: 'hour',
   destination: { type: 'Filesystem', config: { prefix: 'events', file_format: 'Parquet', ...config } },
 });
-
-export const envelope = (type: string, code: string, attr: string | null) =>
-  expect.objectContaining({ type, code, attr });

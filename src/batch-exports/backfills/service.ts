@@ -46,7 +46,7 @@ function checkEarliest(ports: ResourcePorts, batchExport: BatchExportRow, body: 
 
 /** Check 3, over all exports of the project. The lock makes two who ask at once wait for each other (B5). */
 async function checkLimit(trx: Trx, ports: ResourcePorts, teamId: number): Promise<void> {
-  await trx.selectFrom('projects').select('id').where('id', '=', teamId).forUpdate().execute();
+  await trx.selectFrom('projects').select('id').where('id', '=', teamId).forNoKeyUpdate().execute();
   const { count } = await trx
     .selectFrom('batch_export_backfills')
     .select((eb) => eb.fn.countAll<number>().as('count'))

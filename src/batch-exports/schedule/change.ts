@@ -2,7 +2,7 @@ import type { BatchExportRow } from '../../database/tables.ts';
 import type { RunPorts, Trx } from '../ports.ts';
 import { runEndedIntervals } from './advance.ts';
 import { scheduleState } from './machine.ts';
-import { dueAt, firstCursor, movedCursor, scheduleOf } from './schedule.ts';
+import { dueAt, firstCursor, scheduleOf } from './schedule.ts';
 
 export type ScheduleColumns = Pick<
   BatchExportRow,
@@ -40,7 +40,7 @@ export async function changeSchedule(
   const resumes = scheduleState(before) === 'Ended' || (before.paused && !after.paused);
   // A cursor in the future waited for a start_at that may have moved.
   const from = resumes ? now : Math.min(cursor, now);
-  return cursorColumns(columns, movedCursor(schedule, from), ports.jitterScale);
+  return cursorColumns(columns, firstCursor(schedule, from), ports.jitterScale);
 }
 
 function cursorColumns(

@@ -50,13 +50,13 @@ export function jitter(schedule: Schedule, interval: DataInterval, scale: number
   return Math.floor((digest.readUInt32BE(0) / 2 ** 32) * longest * scale);
 }
 
-/** The cursor of a schedule that begins now: the first run comes at the end of the interval in progress. */
-export function firstCursor(schedule: Schedule, now: number): number {
-  return notBeforeStart(schedule, intervalContaining(schedule, now).start);
+/**
+ * The cursor of a schedule that begins at `from`: its first run comes at the end of the interval in progress then. After an
+ * edit, `from` is the old cursor, and the new schedule begins with its interval that holds it.
+ */
+export function firstCursor(schedule: Schedule, from: number): number {
+  return notBeforeStart(schedule, intervalContaining(schedule, from).start);
 }
-
-/** The cursor after an edit: the start of the new schedule's interval that holds the old cursor. */
-export const movedCursor = firstCursor;
 
 function notBeforeStart(schedule: Schedule, cursor: number): number {
   if (schedule.startAt === null) return cursor;
