@@ -27,16 +27,20 @@ export async function publish(calls: Calls, staged: Staged, signal: AbortSignal)
     const answer = await calls.run(order, (abortSignal) => calls.client.send(command, { abortSignal }));
     return { key: staged.key, bytes: staged.bytes, tag: bare(answer.ETag) || null };
   } catch (error) {
+    signal.throwIfAborted();
+    const there = await publishedFrom(calls, staged, signal).catch(() => null);
+    if (there) return there;
     if (!(error instanceof AnsweredWith)) throw error;
   }
-  const there = await publishedFrom(calls, staged, signal);
-  if (there) return there;
   throw new SluiceError('destination_unavailable', {
     detail: `The staged upload of ${staged.key} was removed from the bucket before it was published; it will be written again.`,
   });
 }
 
-/** Whether all parts of the receipt are still at the store, or were published already. */
+/**
+ * Whether all parts of the receipt are still at the store, or were published already. A store that cannot
+ * say so is taken to have lost them.
+ */
 export async function isStaged(calls: Calls, staged: Staged): Promise<boolean> {
   try {
     return await hasParts(calls, staged);
@@ -46,12 +50,14 @@ export async function isStaged(calls: Calls, staged: Staged): Promise<boolean> {
   }
 }
 
+const LOST = ['NoSuchUpload', 'NotImplemented', 'MethodNotAllowed'];
+
 async function hasParts(calls: Calls, staged: Staged): Promise<boolean> {
   const { uploadId, parts } = receiptOf(staged);
   const found = new Map<number, string>();
   let bytes = 0;
   let marker: string | undefined;
-  const order = { what: `Looking at the upload of ${staged.key}`, answers: ['NoSuchUpload'] };
+  const order = { what: `Looking at the upload of ${staged.key}`, answers: LOST };
   do {
     const command = new ListPartsCommand({
       Bucket: calls.connection.bucket,
