@@ -1,5 +1,7 @@
-import { Session } from 'chdb';
-import { EngineError, toEngineError, unknownSetting } from './engine-error.ts';
+import { toEngineError, unknownSetting } from './engine-error.ts';
+import { type PooledSession, Sessions } from './sessions.ts';
+import { bindParameters, quote, quoteName } from './sql-text.ts';
+import { tokens } from './statement.ts';
 
 /** What a request asks for besides its text. */
 export interface Context {
@@ -24,43 +26,33 @@ export interface EngineOptions {
   readonly memory: number;
 }
 
-/** Unlike a server, chDB by default reads `1 + 2` as a query. */
-const LIKE_A_SERVER = ['--implicit_select=0'];
-/** Halves the longest wait for a kill to be noticed, up to this. */
+/** The longest wait between two attempts to stop a query. */
 const LONGEST_KILL_PAUSE_MS = 200;
+/** ABORTED: the engine has shut itself down. */
+const ABORTED = 236;
 
-/**
- * chDB on one folder. A session runs one query at a time and keeps its settings, so every query gets
- * its own: opening, running `SELECT 1` and closing takes 0.8 ms, and nothing leaks from one to the next
- * (memory is flat over 4,000 sessions). The first session stays open and keeps the engine alive.
- */
+/** chDB on one folder. */
 export class Engine {
-  readonly #path: string;
-  readonly #keeper: Session;
+  readonly #sessions: Sessions;
   readonly #onFatal: () => void;
 
   /** `onFatal` is told when the engine has shut itself down; only a new process can help then. */
   constructor(options: EngineOptions, onFatal: () => void) {
-    this.#path = options.path;
     this.#onFatal = onFatal;
-    this.#keeper = new Session(options.path, {
-      connectionArgs: [
-        ...LIKE_A_SERVER,
-        `--max_server_memory_usage=${options.memory}`,
-        `--mark_cache_size=${Math.floor(options.memory / 16)}`,
-        '--async_load_databases=0',
-      ],
-    });
+    this.#sessions = new Sessions(options.path, [
+      `--max_server_memory_usage=${options.memory}`,
+      `--mark_cache_size=${Math.floor(options.memory / 16)}`,
+      '--async_load_databases=0',
+    ]);
   }
 
-  /** Runs one statement to its end. Throws EngineError. */
+  /** Runs one statement to its end, as if on a fresh session. Throws EngineError. */
   async run(sql: string, format: string, context: Context): Promise<Result> {
-    const session = new Session(this.#path, { connectionArgs: LIKE_A_SERVER });
+    const pooled = this.#sessions.take();
+    const bound = bindParameters(sql, context.params);
     try {
-      if (context.database !== 'default') await session.queryAsync(`USE ${quoteName(context.database)}`);
-      const assignments = assign(context);
-      if (assignments) await session.queryAsync(`SET ${assignments}`);
-      const result = await session.queryAsync(`${mark(context.queryId)}${sql}`, { format });
+      await prepare(pooled, context, bound.values);
+      const result = await pooled.session.queryAsync(`${mark(context.queryId)}${bound.sql}`, { format });
       return {
         body: Buffer.from(result.bytes()),
         rowsRead: result.rowsRead,
@@ -69,42 +61,92 @@ export class Engine {
       };
     } catch (error) {
       const failure = toEngineError(error);
+      await letGo(pooled);
       if (failure.code === ABORTED) this.#onFatal();
       throw failure;
     } finally {
-      session.close();
+      if (!pooled.usable || leavesTraces(sql)) this.#sessions.discard(pooled);
+      else this.#sessions.giveBack(pooled);
     }
   }
 
-  /** Stops a query, also one that has not quite started; returns when `settled` does. */
+  /** Stops a query, also one that has not quite started; resolves when `settled` has. */
   async stop(queryId: string, settled: Promise<unknown>): Promise<void> {
     let running = true;
-    const over = settled.then(
-      () => {
+    const over = settled
+      .catch(() => {})
+      .then(() => {
         running = false;
-      },
-      () => {
-        running = false;
-      },
-    );
-    const session = new Session(this.#path);
-    try {
-      for (let pause = 5; running; pause = Math.min(pause * 2, LONGEST_KILL_PAUSE_MS)) {
-        const where = `startsWith(query, ${quote(mark(queryId))})`;
-        await session.queryAsync(`KILL QUERY WHERE ${where} ASYNC`).catch(() => {});
-        await Promise.race([over, new Promise((resolve) => setTimeout(resolve, pause))]);
-      }
-    } finally {
-      session.close();
+      });
+    const kill = `KILL QUERY WHERE startsWith(query, ${quote(mark(queryId))}) ASYNC`;
+    for (let pause = 5; running; pause = Math.min(pause * 2, LONGEST_KILL_PAUSE_MS)) {
+      await this.run(kill, 'Null', { ...NOTHING_SPECIAL, queryId: `kill ${queryId}` }).catch(() => {});
+      await Promise.race([over, new Promise((resolve) => setTimeout(resolve, pause))]);
     }
   }
 
   close(): void {
-    this.#keeper.close();
+    this.#sessions.close();
   }
 }
 
-const ABORTED = 236;
+const NOTHING_SPECIAL = { database: 'default', settings: new Map(), params: new Map(), readonly: false };
+
+/** Brings a session to the state the query asks for, whatever the one before left in it. */
+async function prepare(pooled: PooledSession, context: Context, values: readonly string[]): Promise<void> {
+  const wanted = new Map(context.settings);
+  if (context.readonly) wanted.set('readonly', '2');
+  for (const name of wanted.keys()) if (!/^\w+$/.test(name)) throw unknownSetting(name);
+  await restore(
+    pooled,
+    [...pooled.changed].filter((name) => !wanted.has(name)),
+  );
+  if (pooled.database !== context.database) {
+    await pooled.session.queryAsync(`USE ${quoteName(context.database)}`);
+    pooled.database = context.database;
+  }
+  const assignments = [...[...wanted].map(([name, value]) => `${name} = ${quote(value)}`), ...values];
+  if (assignments.length === 0) return;
+  for (const name of wanted.keys()) pooled.changed.add(name);
+  try {
+    await pooled.session.queryAsync(`SET ${assignments.join(', ')}`);
+  } catch (error) {
+    pooled.usable = false; // some of them may have taken effect
+    throw error;
+  }
+}
+
+async function restore(pooled: PooledSession, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return;
+  pooled.usable = false;
+  await pooled.session.queryAsync(`SET ${names.map((name) => `${name} = DEFAULT`).join(', ')}`);
+  pooled.usable = true;
+  for (const name of names) pooled.changed.delete(name);
+}
+
+/**
+ * A query that was stopped stays in `system.processes`, and a `KILL … SYNC` waits for it, until its
+ * session runs another.
+ */
+async function letGo(pooled: PooledSession): Promise<void> {
+  await pooled.session.queryAsync('SELECT 1', { format: 'Null' }).catch(() => {
+    pooled.usable = false;
+  });
+}
+
+/** Statements that change the session itself, which no later query may see. */
+function leavesTraces(sql: string): boolean {
+  const [first, second] = [...take(tokens(sql), 2)];
+  return first?.text === 'SET' || first?.text === 'USE' || second?.text === 'TEMPORARY';
+}
+
+function* take<Item>(items: Iterable<Item>, count: number): Generator<Item> {
+  let taken = 0;
+  for (const item of items) {
+    yield item;
+    if (++taken === count) return;
+  }
+}
 
 /**
  * chDB invents query ids of its own, so the caller's travels in a comment in front of the query, which
@@ -116,25 +158,3 @@ const mark = (queryId: string): string => `/*query_id:${Buffer.from(queryId).toS
 export const QUERY_ID_SQL = "unhex(extract(query, '^/\\\\*query_id:([0-9a-f]*)\\\\*/'))";
 /** SQL for the text as the caller sent it. */
 export const QUERY_SQL = "replaceRegexpOne(query, '^/\\\\*query_id:[0-9a-f]*\\\\*/ ', '')";
-
-function assign(context: Context): string {
-  const list = [...context.settings].map(([name, value]) => {
-    if (!/^\w+$/.test(name)) throw unknownSetting(name);
-    return `${name} = ${quote(value)}`;
-  });
-  for (const [name, value] of context.params) {
-    if (!/^\w+$/.test(name))
-      throw new EngineError(36, 'BAD_ARGUMENTS', 'A parameter has an impossible name.');
-    list.push(`param_${name} = ${quote(value)}`);
-  }
-  if (context.readonly) list.push('readonly = 2');
-  return list.join(', ');
-}
-
-export function quote(text: string): string {
-  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
-}
-
-function quoteName(name: string): string {
-  return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
-}

@@ -3,12 +3,13 @@ import { rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { receive, type Submission } from './body.ts';
-import { type Engine, quote } from './engine.ts';
+import type { Engine } from './engine.ts';
 import { EngineError, toEngineError } from './engine-error.ts';
 import { killingOwnIds, readingOwnIds } from './own-ids.ts';
 import type { Pipe } from './pipes.ts';
 import { NO_ANSWER, relay, sendError, sendResult } from './reply.ts';
 import { authenticate, decompressed, readRequest, type WarehouseRequest } from './request.ts';
+import { quote } from './sql-text.ts';
 import { MultipleStatements } from './statement.ts';
 
 export interface FacadeOptions {

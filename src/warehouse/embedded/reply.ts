@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Result } from './engine.ts';
@@ -118,12 +117,16 @@ export async function relay(response: ServerResponse, head: AnswerHead, relayed:
   else sendResult(response, head, Buffer.concat(held), result);
 }
 
-async function writable(response: ServerResponse): Promise<void> {
-  const left = new AbortController();
-  await Promise.race([
-    once(response, 'drain', { signal: left.signal }),
-    once(response, 'close', { signal: left.signal }),
-  ]).finally(() => left.abort());
+/** Resolves when the response takes more, or will never take anything again. */
+function writable(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+    if (response.destroyed) done();
+  });
 }
 
 function exceptionBlock(error: EngineError, tag: string): string {
