@@ -6,6 +6,7 @@ import { Registry } from 'prom-client';
 import { v7 } from 'uuid';
 import { createAccounts } from './accounts/accounts.ts';
 import { accountsEndpoints } from './accounts/endpoints.ts';
+import { keyEndpoints } from './accounts/key-endpoints.ts';
 import { UserSchema } from './accounts/user.ts';
 import { batchExports } from './batch-exports/batch-exports.ts';
 import { wholeConfig } from './batch-exports/destination.ts';
@@ -189,6 +190,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
         keepIp: true,
       }),
       ...accountsEndpoints(db),
+      ...keyEndpoints(accounts),
       ...integrationsEndpoints(integrations, { schema: UserSchema, users: accounts.users }),
       ...feature.endpoints,
     ],

@@ -1,4 +1,4 @@
-import type { ColumnType, Generated, Insertable, Selectable } from 'kysely';
+import type { ColumnType, Generated, Selectable } from 'kysely';
 
 /** Row types of `migrations/*.sql`, for Kysely. bigint arrives as number (counts stay far below 2^53). */
 type Json<T> = ColumnType<T, string, string>;
@@ -208,4 +208,3 @@ export interface Tables {
 export type BatchExportRow = Selectable<BatchExportsTable>;
 export type BackfillRow = Selectable<BackfillsTable>;
 export type RunRow = Selectable<RunsTable>;
-export type NewRun = Insertable<RunsTable>;

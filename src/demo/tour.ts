@@ -1,13 +1,18 @@
 import { join } from 'node:path';
 import { PostHog } from 'posthog-node';
-import type { Ready } from '../main.ts';
 import type { Clock } from '../work/clock.ts';
 import { type ApiClient, apiClient } from './client.ts';
 import { demoEvents } from './events.ts';
 import { type ReadBack, readBack } from './reader.ts';
 
 export interface TourOptions {
-  readonly ready: Ready & { readonly personal_api_key: string };
+  /** The server, as `--ready-json` describes it. */
+  readonly ready: {
+    readonly url: string;
+    readonly project_id: number;
+    readonly project_api_key: string;
+    readonly personal_api_key: string;
+  };
   readonly filesRoot: string;
   readonly count: number;
   readonly seed: number;

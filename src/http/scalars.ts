@@ -1,6 +1,6 @@
 import { SluiceError } from '../errors/error.ts';
 import { parseDateTime } from './dates.ts';
-import type { Schema } from './validation.ts';
+import type { Schema } from './schema-node.ts';
 
 const TRUE = new Set<unknown>([true, 1, 't', 'y', 'yes', 'true', 'on', '1']);
 const FALSE = new Set<unknown>([false, 0, 'f', 'n', 'no', 'false', 'off', '0']);

@@ -5,16 +5,7 @@ import { createBrotliDecompress, createGunzip, createZstdDecompress } from 'node
 import { SluiceError } from '../../errors/error.ts';
 import { jsonRow, lines } from './json-lines.ts';
 import { parquetRows } from './parquet.ts';
-import { BadRow, type SourceRow } from './row.ts';
-
-/** One row of a file: its values, or why it has none. */
-export interface FileRow {
-  /** Line (JSON Lines) or row (Parquet), from 1. */
-  readonly number: number;
-  readonly row: SourceRow | BadRow;
-  /** Bytes of the file read so far. */
-  readonly bytesRead: number;
-}
+import { BadRow, type FileRow, type SourceRow } from './row.ts';
 
 /** The size in bytes. Throws `not_found` when there is no such file. */
 export async function fileSize(path: string): Promise<number> {

@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import type { FileRow } from './file.ts';
-import type { SourceRow } from './row.ts';
+import type { FileRow, SourceRow } from './row.ts';
 
 /**
  * The rows of a Parquet file, whatever its compression, in its order. DuckDB decodes it in slices of

@@ -11,6 +11,15 @@ export class BadRow extends Error {
   override readonly name = 'BadRow';
 }
 
+/** One row of a file: its values, or why it has none. */
+export interface FileRow {
+  /** Line (JSON Lines) or row (Parquet), from 1. */
+  readonly number: number;
+  readonly row: SourceRow | BadRow;
+  /** Bytes of the file read so far. */
+  readonly bytesRead: number;
+}
+
 /** Ids of rows that come without one; a namespace of our own, chosen once at random. */
 const NAMESPACE = Buffer.from('a7b04a6c36f84a539f0e6a0b6a4f4c35', 'hex');
 /** What ClickHouse's DateTime64(6) holds: 1900 to 2299; ours ends where doubles stop being exact. */
