@@ -34,7 +34,11 @@ describe('the secret key', () => {
     expect(readdirSync(dataDir)).toEqual([]);
   });
 
-  it.each(['', 'short', `${'a'.repeat(32)},short`])('refuses %j without repeating it', (configured) => {
+  it('takes a comma inside one secret for what it is', () => {
+    expect(load(`${'a'.repeat(32)},short`)).toEqual([`${'a'.repeat(32)},short`]);
+  });
+
+  it.each(['', 'short', 'short,short'])('refuses %j without repeating it', (configured) => {
     expect(() => load(configured)).toThrow(expect.objectContaining({ code: 'bad_configuration' }));
     expect(() => load('short')).not.toThrow(/"short"/);
   });

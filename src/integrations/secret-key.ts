@@ -2,7 +2,8 @@ import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path';
 import { SluiceError } from '../errors/error.ts';
 
-const SHORTEST = 32;
+const SHORTEST = 16;
+const MADE_BYTES = 32;
 
 interface Source {
   /** `SLUICE_SECRET_KEY`: one secret, or several separated by commas, the newest first. */
@@ -28,7 +29,7 @@ export function loadSecretKeys(source: Source): readonly [string, ...string[]] {
 function create(file: string, random: Source['random']): void {
   const draft = `${file}.${process.pid}-${random(4).toString('hex')}`;
   try {
-    writeFileSync(draft, `${random(SHORTEST).toString('base64')}\n`, { mode: 0o600, flag: 'wx' });
+    writeFileSync(draft, `${random(MADE_BYTES).toString('base64')}\n`, { mode: 0o600, flag: 'wx' });
     linkSync(draft, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -38,12 +39,13 @@ function create(file: string, random: Source['random']): void {
 }
 
 function parse(text: string, where: string): readonly [string, ...string[]] {
-  const [first, ...older] = text
-    .split(',')
-    .map((secret) => secret.trim())
-    .filter((secret) => secret !== '');
-  if (first !== undefined && [first, ...older].every((secret) => Buffer.byteLength(secret) >= SHORTEST)) {
-    return [first, ...older];
-  }
+  const whole = text.trim();
+  const list = whole.split(',').map((secret) => secret.trim());
+  // A comma inside one secret is no list: then a part is too short to be a secret of its own.
+  const secrets = list.every(isLongEnough) ? list : [whole];
+  const [first, ...older] = secrets.filter(isLongEnough);
+  if (first !== undefined) return [first, ...older];
   throw new SluiceError('bad_configuration', { detail: `${where} must have at least ${SHORTEST} bytes.` });
 }
+
+const isLongEnough = (secret: string): boolean => Buffer.byteLength(secret) >= SHORTEST;
