@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readUuids } from '../kit/duckdb-files.ts';
 import { type RunningSluice, startSluice } from '../kit/sluice.ts';
-import { backfill, capture, createExport, type Run, yesterday } from './main-job.ts';
+import { backfill, capture, createExport, type Run, uuids, yesterday } from './main-job.ts';
 
 const EVENTS = 3_000;
 const { start, end } = yesterday();
@@ -40,7 +39,7 @@ describe('the main job on the embedded engines', () => {
       latest_error: null,
     } satisfies Partial<Run>);
     const folder = join(sluice.dataDir, 'exports', prefix);
-    expect(await readUuids(folder, format)).toEqual(sent.toSorted());
+    expect(await uuids(folder)).toEqual(sent.toSorted());
     const manifest = join(folder, `${day}T00:00:00+00:00-${nextDay}T00:00:00+00:00_manifest.json`);
     expect(JSON.parse(readFileSync(manifest, 'utf8')).files).toHaveLength(1);
   });
@@ -61,6 +60,6 @@ describe('the main job on the embedded engines', () => {
     sluice = await startSluice({ dataDir });
     const [run] = await backfill(sluice, id, day, nextDay);
     expect(run?.records_completed).toBe(EVENTS);
-    expect(await readUuids(join(dataDir, 'exports', 'after-kill'), 'Parquet')).toEqual(sent.toSorted());
+    expect(await uuids(join(dataDir, 'exports', 'after-kill'))).toEqual(sent.toSorted());
   });
 });

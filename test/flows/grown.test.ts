@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { readUuids } from '../kit/duckdb-files.ts';
 import { type Postgres, startPostgres } from '../kit/postgres.ts';
 import { type RunningSluice, startSluice } from '../kit/sluice.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
-import { backfill, capture, createExport, type Run, yesterday } from './main-job.ts';
+import { backfill, capture, createExport, type Run, uuids, yesterday } from './main-job.ts';
 
 const EVENTS = 2_000;
 const { start, end } = yesterday();
@@ -50,7 +49,7 @@ describe('the main job on servers', () => {
     const runs = await backfill(second, id, start.toISOString(), end.toISOString());
     expect(runs).toHaveLength(24);
     expect(new Set(runs.map((run) => run.status))).toEqual(new Set(['Completed']));
-    expect(await readUuids(join(warehouse.dataDir, 'shared'), 'Parquet')).toEqual(sent.toSorted());
+    expect(await uuids(join(warehouse.dataDir, 'shared'))).toEqual(sent.toSorted());
   });
 
   it('runs of a process that was killed move to the living one within 20 seconds', async () => {
@@ -74,6 +73,6 @@ describe('the main job on servers', () => {
       { timeout: 40_000, interval: 200 },
     );
     expect(Date.now() - killedAt).toBeLessThan(30_000);
-    expect(await readUuids(join(warehouse.dataDir, 'moved'), 'JSONLines')).toEqual(sent.toSorted());
+    expect(await uuids(join(warehouse.dataDir, 'moved'))).toEqual(sent.toSorted());
   });
 });

@@ -1,5 +1,6 @@
 import { PostHog } from 'posthog-node';
 import { expect, vi } from 'vitest';
+import { readEvents } from '../kit/duckdb.ts';
 import type { RunningSluice } from '../kit/sluice.ts';
 
 /** Yesterday, whole, UTC: the range that the flows backfill. */
@@ -36,6 +37,11 @@ export async function capture(
   await client.shutdown(60_000);
   expect(failures).toEqual([]);
   return uuids;
+}
+
+/** The uuids that an independent reader finds in the files of a folder and below, sorted. */
+export async function uuids(folder: string): Promise<string[]> {
+  return (await readEvents(folder)).map((event) => event.uuid);
 }
 
 interface RunList {
