@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Region } from '../../src/database/tables.ts';
+import { bulkEvents } from '../../src/demo/bulk.ts';
+import { eventsSource } from '../../src/export/models/events.ts';
+import { distinctRows } from '../../src/export/models/rows.ts';
+import { WHOLE } from '../../src/export/slices.ts';
 import type { RunSpec } from '../../src/export/spec.ts';
 import { readEvents } from '../kit/duckdb.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
@@ -123,6 +127,34 @@ describe('which rows a run exports', () => {
       { numRuns: 40, seed: 1 },
     );
   });
+});
+
+it('reads only the part of the table that arrived in the interval', async () => {
+  const day = { from: new Date(START - 24 * HOUR), to: new Date(START + 24 * HOUR) };
+  // Parts arrive one after the other, each within its hour, as in life.
+  for (let hour = -24; hour < 24; hour += 6) {
+    const arrivals = { from: new Date(START + hour * HOUR), to: new Date(START + (hour + 6) * HOUR) };
+    await embedded.warehouse.command(
+      bulkEvents({
+        rows: 10_000,
+        offset: hour * 10_000 + 240_000,
+        seed: 1,
+        teamId: 999,
+        timestamps: day,
+        arrivals,
+      }),
+    );
+  }
+  const rows = distinctRows(eventsSource(liveSpec(999)), WHOLE, 'none');
+  const plan = await embedded.warehouse.rows<{ explain: string }>({
+    sql: `EXPLAIN indexes = 1 ${rows.sql}`,
+    params: rows.params,
+    settings: { use_skip_indexes_on_data_read: 0 },
+  });
+  const text = plan.map(({ explain }) => explain).join(' ');
+  const [, left, all] = /Name: inserted .*?Granules: (\d+)\/(\d+)/.exec(text) ?? [];
+  expect(Number(all)).toBeGreaterThan(0);
+  expect(Number(left)).toBeLessThan(Number(all) / 2);
 });
 
 describe('duplicates', () => {

@@ -1,8 +1,9 @@
+import type { Region } from '../../database/tables.ts';
 import type { RunSpec } from '../spec.ts';
 import { and, type Fragment } from './fragment.ts';
 import { inRegions } from './regions.ts';
 
-/** Arrival time, spelled as in the table's minmax index so that the index is used (engine.md §1.1). */
+/** Arrival time, spelled as in PostHog's minmax index (engine.md §1.1). */
 const ARRIVAL = 'COALESCE(inserted_at, _timestamp)';
 
 export type ColumnKind = 'uuid' | 'time' | 'text' | 'json';
@@ -45,7 +46,7 @@ export interface Source {
 /**
  * The events of a run: the project's, inside the run's region and outside its excludes, of the wanted names.
  * Live runs go by arrival alone. Upstream also bounds event time to a week before the interval (engine.md §1.3
- * rule 6) and so loses events that come later; the index on arrival makes that unnecessary.
+ * rule 6) and so loses events that come later.
  */
 export function eventsSource(spec: RunSpec): Source {
   const named: Fragment[] = [];
@@ -68,10 +69,29 @@ export function eventsSource(spec: RunSpec): Source {
     where: and([
       { sql: 'team_id = {team_id:Int64}', params: { team_id: spec.teamId } },
       inRegions({ arrival: ARRIVAL, event: 'timestamp' }, spec.region, spec.excludes),
+      ...insertedBetween(spec.region),
       ...named,
     ]),
     identity: 'event, cityHash64(distinct_id), uuid',
     preference: `_timestamp DESC, ${ARRIVAL} DESC, _offset DESC, timestamp DESC, created_at DESC,
       cityHash64(properties, person_properties, elements_chain, person_id) DESC`,
   };
+}
+
+/**
+ * What the arrival bounds imply for `inserted_at`, said in a way that its own minmax index understands. ClickHouse
+ * 26.7 never uses an index on `COALESCE(…)`: an hour of 16 M rows was found by reading all 16 M; with these
+ * conditions and our index it reads 0.1 M. They decide no row by themselves.
+ */
+function insertedBetween({ arrivalFrom, arrivalTo }: Region): Fragment[] {
+  const bound = (operator: string, ms: number | null, name: string): Fragment[] =>
+    ms === null
+      ? []
+      : [
+          {
+            sql: `inserted_at ${operator} fromUnixTimestamp64Milli({${name}:Int64}, 'UTC') OR inserted_at IS NULL`,
+            params: { [name]: ms },
+          },
+        ];
+  return [...bound('>=', arrivalFrom, 'inserted_from'), ...bound('<', arrivalTo, 'inserted_to')];
 }

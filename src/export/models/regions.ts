@@ -9,8 +9,7 @@ export interface Axes {
 
 /**
  * Rows inside `region` and inside none of `excludes`: half open on both axes to the microsecond, unbounded
- * sides left out. `team_id`, partition and skip indexes can use every comparison, because each is a bare column
- * expression against a constant.
+ * sides left out. Every comparison is one of an axis with a constant, which partitions and indexes understand.
  */
 export function inRegions(axes: Axes, region: Region, excludes: readonly Region[]): Fragment {
   const parts = [inside(axes, region, 'r')];

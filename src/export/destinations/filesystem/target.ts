@@ -60,19 +60,34 @@ async function stage(
   source: Readable | { readonly path: string },
   signal: AbortSignal,
 ): Promise<Staged> {
-  const { directory, name } = await makePlace(ports, slot.key);
-  const staging = stagingName(name, slot.runId, slot.attempt);
-  const path = join(directory, staging);
-  let identity: Identity;
-  if (isFile(source)) {
-    if (source.path !== path) throw new Error('A file is staged where stagingPath says, nowhere else.');
-    identity = await syncFile(path, slot.key);
-  } else {
-    await onDisk(slot.key, () => rm(path, { force: true }));
-    identity = await writeStream(path, slot.key, source, signal);
+  // The source may fail while nobody reads it yet, and an 'error' without a listener ends the process;
+  // reading it reports the error all the same.
+  if (!isFile(source)) source.on('error', () => {});
+  try {
+    const { directory, name } = await makePlace(ports, slot.key);
+    const staging = stagingName(name, slot.runId, slot.attempt);
+    const path = join(directory, staging);
+    const identity = await fill(path, slot.key, source, signal);
+    const token: Token = { name: staging, mtime: identity.mtime };
+    return { key: slot.key, bytes: identity.bytes, token: { ...token } };
+  } catch (error) {
+    if (!isFile(source)) source.destroy();
+    throw error;
   }
-  const token: Token = { name: staging, mtime: identity.mtime };
-  return { key: slot.key, bytes: identity.bytes, token: { ...token } };
+}
+
+async function fill(
+  path: string,
+  key: string,
+  source: Readable | { readonly path: string },
+  signal: AbortSignal,
+): Promise<Identity> {
+  if (!isFile(source)) {
+    await onDisk(key, () => rm(path, { force: true }));
+    return await writeStream(path, key, source, signal);
+  }
+  if (source.path !== path) throw new Error('A file is staged where stagingPath says, nowhere else.');
+  return await syncFile(path, key);
 }
 
 /**

@@ -20,7 +20,7 @@ export async function writeStream(
   source: Readable,
   signal: AbortSignal,
 ): Promise<Identity> {
-  const stop = () => source.destroy(asError(signal.reason));
+  const stop = () => source.destroy();
   signal.addEventListener('abort', stop, { once: true });
   try {
     signal.throwIfAborted();
@@ -105,8 +105,4 @@ async function writeAll(handle: FileHandle, body: Uint8Array): Promise<void> {
 async function identityOf(handle: FileHandle): Promise<Identity> {
   const info = await handle.stat({ bigint: true });
   return { bytes: Number(info.size), mtime: info.mtimeNs.toString() };
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

@@ -27,8 +27,11 @@ export async function stage(
   const either = AbortSignal.any([signal, stop.signal]);
   const fail = (error: unknown) => {
     stop.abort(error);
-    source.destroy(error instanceof Error ? error : new Error(String(error)));
+    source.destroy();
   };
+  // The source may fail while nobody reads it yet, and an 'error' without a listener ends the process;
+  // reading it reports the error all the same.
+  source.on('error', () => {});
   const cancel = () => fail(signal.reason);
   signal.addEventListener('abort', cancel, { once: true });
   const mark = `${slot.runId}.${slot.attempt}.${Math.floor(calls.ports.random() * 2 ** 48).toString(16)}`;
