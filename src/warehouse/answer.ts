@@ -16,8 +16,12 @@ export interface AnswerOptions {
  */
 export function guardAnswer(source: Readable, options: AnswerOptions): Readable {
   let tail: Buffer = Buffer.alloc(0);
-  let complete = false;
-  const fail = (error: SluiceError) => answer.destroy(findException(tail, options.exceptionTag) ?? error);
+  /** Nothing more will come, so nothing is left to stop. */
+  let over = false;
+  const fail = (error: SluiceError) => {
+    over = true;
+    answer.destroy(findException(tail, options.exceptionTag) ?? error);
+  };
   const onAbort = () =>
     answer.destroy(new SluiceError('warehouse_cancelled', { cause: options.signal?.reason }));
 
@@ -26,28 +30,32 @@ export function guardAnswer(source: Readable, options: AnswerOptions): Readable 
     read: () => source.resume(),
     destroy: (error, done) => {
       options.signal?.removeEventListener('abort', onAbort);
-      if (!complete) {
+      if (!over) {
         source.on('error', () => {}); // breaking it off makes it complain
         source.destroy();
-        if (!error || (error as SluiceError).code === 'warehouse_cancelled') options.onAbandoned();
+        options.onAbandoned();
       }
       done(error);
     },
   });
 
+  // It may break before its reader listens; reading it then fails all the same.
+  answer.on('error', () => {});
   source.on('data', (chunk: Buffer) => {
     tail = lastBytes(tail, chunk);
     if (!answer.push(chunk)) source.pause();
   });
   source.on('end', () => {
-    complete = true;
+    over = true;
     const exception = findException(tail, options.exceptionTag);
     if (exception) answer.destroy(exception);
     else answer.push(null);
   });
-  source.on('error', (error) => fail(connectionError('the answer broke off', error)));
+  source.on('error', (error) => {
+    if (!over) fail(connectionError('the answer broke off', error));
+  });
   source.on('close', () => {
-    if (!complete && !answer.destroyed) fail(connectionError('the answer broke off', undefined));
+    if (!over && !answer.destroyed) fail(connectionError('the answer broke off', undefined));
   });
   source.pause();
   if (options.signal?.aborted) onAbort();

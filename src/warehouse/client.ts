@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { type ClickHouseClient, ClickHouseError, createClient, type ExecParams } from '@clickhouse/client';
+import {
+  type ClickHouseClient,
+  ClickHouseError,
+  ClickHouseLogLevel,
+  createClient,
+  type ExecParams,
+} from '@clickhouse/client';
 import { SluiceError } from '../errors/error.ts';
 import { guardAnswer } from './answer.ts';
 import { connectionError, exceptionError } from './exception.ts';
@@ -41,7 +47,8 @@ export function connectWarehouse(connection: WarehouseConnection): Warehouse {
     request_timeout: SILENCE_MS,
     max_open_connections: 64,
     keep_alive: { enabled: true },
-    log: { level: 127 }, // OFF: every failure is thrown, and the library's log would hold SQL text
+    // Every failure is thrown; the library's log would hold SQL text.
+    log: { level: ClickHouseLogLevel.OFF },
   });
   return new HttpWarehouse(client, connection.localFiles, connection.log);
 }

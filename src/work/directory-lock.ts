@@ -82,15 +82,23 @@ function isAlive(holder: Holder): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
-  const started = startTime(holder.pid);
-  return started === null || holder.started === '' || started === holder.started;
+  const stat = statOf(holder.pid);
+  // Dead, and not yet reaped: in a container whose first process reaps nobody, for ever.
+  if (stat?.[0] === 'Z') return false;
+  const started = stat?.[19];
+  return started === undefined || holder.started === '' || started === holder.started;
 }
 
-/** Clock ticks since boot at which the process started (field 22 of /proc/pid/stat); null elsewhere. */
+/** Clock ticks since boot at which the process started; null where there is no /proc. */
 function startTime(pid: number): string | null {
+  return statOf(pid)?.[19] ?? null;
+}
+
+/** Fields 3 (state) to 52 of /proc/pid/stat; 22, the start time, is at index 19. */
+function statOf(pid: number): string[] | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   } catch {
     return null;
   }

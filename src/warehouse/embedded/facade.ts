@@ -12,6 +12,9 @@ import { authenticate, decompressed, readRequest, type WarehouseRequest } from '
 import { quote } from './sql-text.ts';
 import { MultipleStatements } from './statement.ts';
 
+/** ClickHouse's own limit (`http_max_uri_size`): parameters such as long lists of event names come in the URL. */
+const URL_BYTES = 1024 * 1024;
+
 export interface FacadeOptions {
   readonly engine: Engine;
   /** One per query that may run at the same time. */
@@ -33,7 +36,8 @@ const DEFAULT_FORMAT = 'TabSeparated';
 /** An HTTP server that speaks ClickHouse's protocol for chDB. */
 export function createFacade(options: FacadeOptions): Facade {
   const facade = new RunningFacade(options);
-  const server = createServer({ keepAliveTimeout: 30_000, requestTimeout: 0 }, (message, response) => {
+  const limits = { keepAliveTimeout: 30_000, requestTimeout: 0, maxHeaderSize: URL_BYTES };
+  const server = createServer(limits, (message, response) => {
     void facade.answer(message, response);
   });
   return { server, drain: () => facade.drain() };

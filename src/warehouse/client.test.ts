@@ -1,0 +1,113 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { connectWarehouse } from './client.ts';
+import type { Warehouse } from './warehouse.ts';
+
+/** Servers that misbehave as ClickHouse, a proxy or a network may; the well-behaved one is in test/warehouse. */
+const open: { server: Server; warehouse: Warehouse }[] = [];
+
+async function against(listener: RequestListener): Promise<Warehouse> {
+  const server = createServer((request, response) => {
+    if (request.url?.includes('query_id=kill')) return void response.end();
+    request.resume();
+    request.on('end', () => listener(request, response));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://user:secret-password@127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const warehouse = connectWarehouse({ url, localFiles: false });
+  open.push({ server, warehouse });
+  return warehouse;
+}
+
+afterEach(async () => {
+  for (const { server, warehouse } of open.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+    await warehouse.close();
+  }
+});
+
+const query = { sql: 'SELECT 1', format: 'LineAsString' };
+
+async function read(warehouse: Warehouse): Promise<string> {
+  let text = '';
+  for await (const chunk of await warehouse.bytes(query)) text += String(chunk);
+  return text;
+}
+
+test('a complete answer is complete', async () => {
+  const warehouse = await against((_, response) => response.end('{"a":1}\n'));
+  expect(await read(warehouse)).toBe('{"a":1}\n');
+});
+
+test('a chunked answer without its last chunk fails', async () => {
+  const warehouse = await against((_, response) => response.write('{"a":1}\n', () => response.destroy()));
+  await expect(read(warehouse)).rejects.toMatchObject({ code: 'warehouse_unavailable' });
+});
+
+test('an answer shorter than its Content-Length fails', async () => {
+  const warehouse = await against((_, response) => {
+    response.writeHead(200, { 'Content-Length': 100 });
+    response.write('{"a":1}\n', () => response.destroy());
+  });
+  await expect(read(warehouse)).rejects.toMatchObject({ code: 'warehouse_unavailable' });
+});
+
+test('an exception at the end of a well-formed answer fails with its class', async () => {
+  const warehouse = await against((_, response) =>
+    response.end(
+      '{"a":1}\nCode: 241. DB::Exception: Memory limit. (MEMORY_LIMIT_EXCEEDED) (version 24.3.1.1 (official build))\n',
+    ),
+  );
+  await expect(read(warehouse)).rejects.toMatchObject({ code: 'warehouse_memory' });
+});
+
+test('an exception between marks decides the class of a broken answer', async () => {
+  const tag = 'abcdefabcdefabcd';
+  const warehouse = await against((_, response) => {
+    response.writeHead(200, { 'X-ClickHouse-Exception-Tag': tag });
+    const text = 'Code: 394. DB::Exception: Stopped. (QUERY_WAS_CANCELLED)\n';
+    const block = `\r\n__exception__\r\n${tag}\r\n${text}${text.length} ${tag}\r\n__exception__\r\n`;
+    response.write(`{"a":1}\n${block}`, () => response.destroy());
+  });
+  await expect(read(warehouse)).rejects.toMatchObject({ code: 'warehouse_cancelled' });
+});
+
+test('a command whose answer breaks off has not succeeded', async () => {
+  const warehouse = await against((_, response) => {
+    response.writeHead(200);
+    response.write('x', () => response.destroy());
+  });
+  await expect(warehouse.command({ sql: 'OPTIMIZE TABLE t' })).rejects.toMatchObject({
+    code: 'warehouse_unavailable',
+  });
+});
+
+test('a proxy without a ClickHouse behind it is an unreachable warehouse', async () => {
+  const warehouse = await against((_, response) => response.writeHead(502).end('<html>Bad Gateway</html>'));
+  await expect(warehouse.rows({ sql: 'SELECT 1' })).rejects.toMatchObject({ code: 'warehouse_unavailable' });
+});
+
+test('an answer that was not compressed as asked is refused', async () => {
+  const warehouse = await against((_, response) => response.end('{"a":1}\n'));
+  await expect(warehouse.bytes({ ...query, compression: 'zstd' })).rejects.toMatchObject({
+    code: 'warehouse_query',
+  });
+});
+
+test('nobody there: retry, and no password in the words', async () => {
+  const warehouse = connectWarehouse({ url: 'http://user:secret-password@127.0.0.1:1', localFiles: false });
+  const error = await warehouse.rows({ sql: 'SELECT 1' }).catch((reason: Error) => reason);
+  expect(error).toMatchObject({ code: 'warehouse_unavailable', kind: 'retry' });
+  expect(String((error as Error).stack)).not.toContain('secret-password');
+  await warehouse.close();
+});
+
+test('a malformed URL is a bad setting, and is not repeated', () => {
+  expect(() => connectWarehouse({ url: 'not a url with secret-password', localFiles: false })).toThrow(
+    expect.objectContaining({ code: 'bad_configuration', message: 'CLICKHOUSE_URL is not a URL.' }),
+  );
+});
