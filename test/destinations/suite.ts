@@ -249,6 +249,15 @@ export function destinationSuite(
       expect(await leftoversOf(slot)).toEqual([]);
     });
 
+    it.skipIf(!canUndo)('reports a source that had failed before it was read', async () => {
+      const slot = slotOf();
+      const broken = new Error('the warehouse refused');
+      const source = streamOf(19, 1000);
+      source.destroy(broken);
+      await expect(target.stage(slot, source, live())).rejects.toBe(broken);
+      expect(await leftoversOf(slot)).toEqual([]);
+    });
+
     it('writes a small object at once, replaces and removes it', async () => {
       const { key } = slotOf();
       await target.put(key, Buffer.from('{"files":[]}'), 'application/json');

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { awsConnection } from '../aws-s3.ts';
+import { compatibleConnection } from '../s3-compatible.ts';
+import { clientOf, nameOf } from './connection.ts';
+import { defaultLimits } from './limits.ts';
+import { sessionPolicy } from './role.ts';
+
+const keys = { aws_access_key_id: 'AKIA', aws_secret_access_key: 'very-secret' };
+const config = { bucket_name: ' lake ', region: 'eu-central-1', prefix: 'p/' };
+
+describe('Amazon', () => {
+  const setup = (change: object, integration: object = keys) => ({
+    type: 'AwsS3',
+    config: { ...config, ...change },
+    integration: { ...integration },
+  });
+
+  it('reads bucket, region, keys and encryption', () => {
+    expect(awsConnection(setup({ encryption: 'aws:kms', kms_key_id: 'k' }))).toMatchObject({
+      bucket: 'lake',
+      region: 'eu-central-1',
+      endpoint: null,
+      credentials: { accessKeyId: 'AKIA', secretAccessKey: 'very-secret' },
+      encryption: { algorithm: 'aws:kms', keyId: 'k' },
+    });
+    expect(awsConnection(setup({ encryption: 'AES256', kms_key_id: 'k' })).encryption?.keyId).toBeNull();
+    expect(awsConnection(setup({})).encryption).toBeNull();
+  });
+
+  it.each(['x.evil.example/', 'a b', '', '169.254.169.254#'])(
+    'takes no region %j into a host name',
+    (region) => {
+      expect(() => awsConnection(setup({ region }))).toThrow(
+        expect.objectContaining({ code: 'destination_config' }),
+      );
+    },
+  );
+
+  it('wants keys or a role', () => {
+    expect(() => awsConnection(setup({}, {}))).toThrow(
+      expect.objectContaining({ code: 'destination_config' }),
+    );
+    const role = awsConnection(setup({}, { aws_role_arn: 'arn:aws:iam::123456789012:role/x' }));
+    expect(typeof role.credentials).toBe('function');
+  });
+
+  it('lets a role do what an export needs, in its bucket', () => {
+    const policy = JSON.stringify(sessionPolicy({ bucket: 'lake', encrypted: false }));
+    expect(policy).toContain('arn:aws:s3:::lake/*');
+    expect(policy).not.toContain('kms:');
+    expect(JSON.stringify(sessionPolicy({ bucket: 'lake', encrypted: true }))).toContain(
+      'kms:GenerateDataKey',
+    );
+  });
+});
+
+describe('a compatible store', () => {
+  const setup = (change: object, integration: object = {}) => ({
+    type: 'S3Compatible',
+    config: { ...config, ...change },
+    integration: { ...keys, endpoint_url: 'https://s3.example:9000', ...integration },
+  });
+
+  it.each([
+    [false, 's3.example', '/lake/k'],
+    [true, 'lake.s3.example', '/k'],
+  ])('is addressed with the bucket in the host: %s', async (virtual, hostname, path) => {
+    const connection = compatibleConnection(setup({ use_virtual_style_addressing: virtual }));
+    const client = clientOf(connection, defaultLimits);
+    let sent: unknown;
+    client.middlewareStack.add(
+      () => async (args) => {
+        sent = args.request;
+        throw new Error('not sent');
+      },
+      { step: 'finalizeRequest', priority: 'low' },
+    );
+    const { DeleteObjectCommand } = await import('@aws-sdk/client-s3');
+    const command = new DeleteObjectCommand({ Bucket: connection.bucket, Key: 'k' });
+    await expect(client.send(command)).rejects.toThrow('not sent');
+    expect(sent).toMatchObject({ hostname, path });
+    client.destroy();
+  });
+
+  it('wants an endpoint, and names the place without a secret', () => {
+    for (const endpoint_url of [undefined, 'nowhere']) {
+      expect(() => compatibleConnection(setup({}, { endpoint_url }))).toThrow(
+        expect.objectContaining({ code: 'destination_config' }),
+      );
+    }
+    expect(nameOf(compatibleConnection(setup({})))).toBe('bucket lake (s3.example:9000)');
+  });
+});

@@ -1,0 +1,270 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { FileTarget, Slot } from '../../src/export/destinations/destination.ts';
+import type { Connection } from '../../src/export/destinations/s3/connection.ts';
+import { defaultLimits } from '../../src/export/destinations/s3/limits.ts';
+import { openBucket } from '../../src/export/destinations/s3/target.ts';
+import type { Operation } from '../kit/s3/call.ts';
+import type { FaultAction } from '../kit/s3/faults.ts';
+import { type S3Server, startS3 } from '../kit/s3/server.ts';
+import { bytesOf, streamOf } from './bytes.ts';
+import { type TestPorts, testPorts } from './ports.ts';
+
+const MIB = 1 << 20;
+/** Two parts: one of 16 MiB and the rest. */
+const LENGTH = 17 * MIB;
+/** Gives up what hangs after a second, which a busy machine may well need for a part: retries may be more. */
+const impatient = { ...defaultLimits, idleMs: 1000, graceMs: 1000, minRate: 64 * MIB };
+
+let server: S3Server;
+let target: FileTarget;
+let ports: TestPorts;
+let number = 0;
+const targets: FileTarget[] = [];
+
+async function open(change: Partial<Connection> = {}, limits = defaultLimits): Promise<FileTarget> {
+  const connection: Connection = {
+    bucket: 'exports',
+    region: server.region,
+    endpoint: server.url,
+    virtualStyle: false,
+    credentials: server.credentials,
+    encryption: null,
+    integrity: 'md5',
+    ...change,
+  };
+  const opened = await openBucket(connection, ports, limits);
+  targets.push(opened);
+  return opened;
+}
+
+beforeAll(async () => {
+  server = await startS3({ buckets: ['exports'] });
+});
+beforeEach(async () => {
+  ports = testPorts('');
+  target = await open();
+  number += 1;
+});
+afterEach(async () => {
+  server.faults.clear();
+  for (const opened of targets.splice(0)) await opened.close();
+});
+afterAll(() => server.stop());
+
+const slot = (): Slot => ({
+  runId: `run-${number}`,
+  attempt: 1,
+  key: `f/${number}.parquet`,
+  contentType: 'x/y',
+});
+const live = () => new AbortController().signal;
+
+/** The whole way of one file; its bytes must come back whatever happened between. */
+async function deliver(): Promise<void> {
+  const staged = await target.stage(slot(), streamOf(1, LENGTH), live());
+  const published = await target.publish(staged, live());
+  const file = await target.open(published);
+  const body = Buffer.concat(await (await file.stream()).toArray());
+  expect(body.equals(bytesOf(1, LENGTH))).toBe(true);
+}
+
+const passing: [string, FaultAction][] = [
+  ['503 SlowDown', { status: 503, code: 'SlowDown' }],
+  ['500 InternalError', { status: 500, code: 'InternalError' }],
+  ['429 TooManyRequests', { status: 429, code: 'TooManyRequests' }],
+  ['400 RequestTimeout', { status: 400, code: 'RequestTimeout' }],
+  ['a reset', { reset: true }],
+  ['a lost answer', { dropReplyAfterCommit: true }],
+];
+const operations: Operation[] = [
+  'CreateMultipartUpload',
+  'UploadPart',
+  'CompleteMultipartUpload',
+  'HeadObject',
+  'GetObject',
+];
+
+describe('one failure is repeated and costs nothing', () => {
+  for (const operation of operations) {
+    // An answer to HEAD has no body, so a 400 there says nothing and is final.
+    const possible = passing.filter(([name]) => operation !== 'HeadObject' || !name.startsWith('400'));
+    it.each(possible)(`${operation}: %s`, async (_name, action) => {
+      const fault = server.faults.add({ match: { operation }, action });
+      await deliver();
+      expect(fault.struck).toBe(1);
+      expect(ports.retries).toHaveLength(1);
+    });
+  }
+
+  it.each(operations)('%s: a hanging request', async (operation) => {
+    target = await open({}, impatient);
+    const fault = server.faults.add({ match: { operation }, action: { hang: true } });
+    await deliver();
+    expect(fault.struck).toBe(1);
+    expect(ports.retries.length).toBeGreaterThanOrEqual(1);
+  });
+
+  it('UploadPart: a connection that breaks within a part', async () => {
+    server.faults.add({
+      match: { operation: 'UploadPart', part: 1 },
+      action: { reset: true, afterBytes: 3 * MIB },
+    });
+    await deliver();
+    expect(ports.retries).toHaveLength(1);
+  });
+
+  it('UploadPart: a part that moves too slowly', async () => {
+    target = await open({}, impatient);
+    server.faults.add({ match: { operation: 'UploadPart', part: 1 }, action: { slow: 2 * MIB } });
+    await deliver();
+    const slow = expect.stringMatching(/part 1 .*RequestStalled/);
+    expect(ports.retries.map(({ what }) => what)).toContainEqual(slow);
+  });
+
+  it('UploadPart: an ETag that is not the MD5 of what was sent', async () => {
+    server.faults.add({ match: { operation: 'UploadPart', part: 1 }, action: { wrongETag: true } });
+    await deliver();
+    expect(ports.retries).toHaveLength(1);
+  });
+
+  it('GetObject: an answer that stops half-way', async () => {
+    server.faults.add({ match: { operation: 'GetObject', nth: 2 }, action: { truncate: true } });
+    await deliver();
+    expect(ports.retries).toHaveLength(1);
+  });
+
+  it('a clock that is an hour off is corrected once', async () => {
+    server.faults.add({ match: { times: Number.POSITIVE_INFINITY }, action: { skewMs: 3_600_000 } });
+    await deliver();
+    expect(ports.retries.map(({ what }) => what)).toEqual([expect.stringContaining('RequestTimeTooSkewed')]);
+  });
+
+  it('leaves no upload behind, but the one whose beginning was never told', async () => {
+    server.faults.add({
+      match: { operation: 'CreateMultipartUpload' },
+      action: { dropReplyAfterCommit: true },
+    });
+    await deliver();
+    const { runId, key } = slot();
+    expect(server.uploads('exports').filter((upload) => upload.key === key)).toHaveLength(1);
+    await target.sweep(runId, Number.POSITIVE_INFINITY, [key], []);
+    expect(server.uploads('exports').filter((upload) => upload.key === key)).toEqual([]);
+  });
+});
+
+describe('what no repetition mends', () => {
+  const cases: [code: string, status: number, meaning: string][] = [
+    ['AccessDenied', 403, 'destination_denied'],
+    ['InvalidAccessKeyId', 403, 'destination_denied'],
+    ['SignatureDoesNotMatch', 403, 'destination_denied'],
+    ['ExpiredToken', 400, 'destination_denied'],
+    ['SomethingNewAndForbidden', 403, 'destination_denied'],
+    ['NoSuchBucket', 404, 'destination_missing'],
+    ['PermanentRedirect', 301, 'destination_config'],
+    ['AuthorizationHeaderMalformed', 400, 'destination_config'],
+    ['InvalidBucketName', 400, 'destination_config'],
+    ['NotImplemented', 501, 'destination_config'],
+    ['SomethingNewAndWrong', 400, 'destination_config'],
+    ['QuotaExceeded', 403, 'destination_full'],
+    ['XMinioStorageFull', 507, 'destination_full'],
+  ];
+
+  it.each(cases)('%s (%i) is %s at once', async (code, status, meaning) => {
+    for (const operation of ['CreateMultipartUpload', 'UploadPart'] as const) {
+      server.faults.add({ match: { operation, key: slot().key }, action: { status, code } });
+      const failure = target.stage(slot(), streamOf(1, LENGTH), live());
+      await expect(failure).rejects.toMatchObject({
+        name: 'SluiceError',
+        code: meaning,
+        message: expect.stringMatching(new RegExp(`${slot().key}.*bucket exports.*${code}`)),
+      });
+    }
+    expect(ports.retries).toEqual([]);
+    expect(server.uploads('exports').filter(({ key }) => key === slot().key)).toEqual([]);
+  });
+
+  it('a real refusal says what a person needs, and no secret', async () => {
+    const secretAccessKey = 'not-the-real-secret';
+    const denied = await open({ credentials: { ...server.credentials, secretAccessKey } });
+    const failure = await denied.put('x', Buffer.from('x'), 'x/y').catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'destination_denied', kind: 'user' });
+    const shown =
+      JSON.stringify(failure, Object.getOwnPropertyNames(failure)) + String((failure as Error).cause);
+    expect(shown).toContain('SignatureDoesNotMatch');
+    expect(shown).not.toContain(secretAccessKey);
+    expect(shown).not.toContain(server.credentials.accessKeyId);
+  });
+
+  it('a missing bucket and a wrong region', async () => {
+    const put = (to: FileTarget) => to.put('x', Buffer.from('x'), 'x/y');
+    await expect(put(await open({ bucket: 'nowhere' }))).rejects.toMatchObject({
+      code: 'destination_missing',
+    });
+    await expect(put(await open({ region: 'eu-west-9' }))).rejects.toMatchObject({
+      code: 'destination_config',
+    });
+  });
+
+  it('a store that stays away is given up after six tries, with waits that grow', async () => {
+    server.faults.add({
+      match: { operation: 'PutObject', times: Number.POSITIVE_INFINITY },
+      action: { status: 503, code: 'SlowDown' },
+    });
+    ports = testPorts('', { random: () => 0.999_999 });
+    await expect((await open()).put('x', Buffer.from('x'), 'x/y')).rejects.toMatchObject({
+      code: 'destination_unavailable',
+      kind: 'retry',
+      message: expect.stringContaining('failed 6 times, last with SlowDown (HTTP 503)'),
+    });
+    expect(ports.retries.map(({ waitMs }) => waitMs)).toEqual([400, 800, 1600, 3200, 6400]);
+  });
+
+  it('a server that is not there', async () => {
+    const gone = await open({ endpoint: 'http://127.0.0.1:9' });
+    await expect(gone.put('x', Buffer.from('x'), 'x/y')).rejects.toMatchObject({
+      code: 'destination_unavailable',
+      message: expect.stringContaining('ECONNREFUSED'),
+    });
+  });
+
+  it('parts that went missing before publishing are reported as such', async () => {
+    const staged = await target.stage(slot(), streamOf(1, 10), live());
+    const wrong = { ...staged, token: { ...staged.token, parts: [[1, 'f'.repeat(32), null]] } };
+    expect(await target.isStaged(wrong)).toBe(false);
+    await expect(target.publish(wrong, live())).rejects.toMatchObject({ code: 'destination_unavailable' });
+    await target.discard(staged);
+  });
+
+  it('an object that is replaced while it is read', async () => {
+    const { key } = slot();
+    const published = await target.publish(await target.stage(slot(), streamOf(1, 1000), live()), live());
+    const file = await target.open(published);
+    await target.put(key, Buffer.alloc(1000), 'x/y');
+    await expect(file.read(0, 10)).rejects.toMatchObject({ code: 'verification_failed' });
+  });
+});
+
+describe('stopping', () => {
+  it('ends a wait between tries', async () => {
+    const stop = new AbortController();
+    const reason = new Error('cancelled');
+    server.faults.add({ match: { operation: 'UploadPart' }, action: { status: 503, code: 'SlowDown' } });
+    ports = testPorts('', { onRetry: () => stop.abort(reason) });
+    await expect((await open()).stage(slot(), streamOf(1, 10), stop.signal)).rejects.toBe(reason);
+    expect(server.uploads('exports').filter(({ key }) => key === slot().key)).toEqual([]);
+  });
+
+  it('does not begin when it was stopped before', async () => {
+    const before = server.journal.length;
+    const reason = new Error('cancelled');
+    await expect(target.stage(slot(), streamOf(1, 10), AbortSignal.abort(reason))).rejects.toBe(reason);
+    expect(server.journal.length).toBe(before);
+  });
+});
+
+it('asks whether the endpoint, and with virtual-style the bucket below it, may be reached', async () => {
+  const asked: string[] = [];
+  ports = testPorts('', { checkHost: async (host) => void asked.push(host) });
+  await open({ endpoint: 'https://s3.example:9000', virtualStyle: true });
+  expect(asked).toEqual(['s3.example', 'exports.s3.example']);
+});
