@@ -54,8 +54,8 @@ export interface SluicePorts {
   readonly clock?: Clock;
   /** 0 ≤ x < 1. */
   readonly random?: () => number;
-  /** Told of every named step of every run, for tests that stop the process there. */
-  readonly onStep?: (step: string, runId: string) => void;
+  /** Told of every named step of every run and insert, for tests that stop the process there. */
+  readonly onStep?: (step: string) => void;
 }
 
 /**
@@ -117,6 +117,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     clock,
     stamps: createStamps(clock, await newestStamp(warehouse, clock)),
     onFailure: (error, attempt) => log.warn({ err: error, attempt }, 'storing events failed'),
+    ...(ports.onStep && { onStep: ports.onStep }),
   });
   stack.defer(() => batcher.close());
 

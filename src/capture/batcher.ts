@@ -3,6 +3,7 @@ import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { Clock } from '../work/clock.ts';
 import { type EncodedRows, EVENT_COLUMNS, stampRows } from './rows.ts';
 import type { Stamps } from './stamps.ts';
+import type { InsertStep } from './steps.ts';
 
 export interface BatcherPorts {
   readonly warehouse: Pick<Warehouse, 'insert'>;
@@ -10,6 +11,8 @@ export interface BatcherPorts {
   readonly stamps: Stamps;
   /** Told of every failed attempt; the error holds no event. */
   readonly onFailure?: (error: unknown, attempt: number) => void;
+  /** Told of the named moments of every insert, for tests that stop the process there. */
+  readonly onStep?: (step: InsertStep) => void;
   readonly limits?: Partial<BatcherLimits>;
 }
 
@@ -180,10 +183,11 @@ export class Batcher {
 
   /** Every attempt sends the same bytes: the same ids and the same stamp, so a repetition merges away. */
   async #insert(body: Buffer): Promise<void> {
-    const { warehouse, clock, onFailure } = this.#ports;
+    const { warehouse, clock, onFailure, onStep } = this.#ports;
+    onStep?.('insert-started');
     for (let attempt = 1; ; attempt++) {
       try {
-        return await warehouse.insert({
+        await warehouse.insert({
           table: 'events',
           columns: EVENT_COLUMNS,
           format: 'RowBinary',
@@ -191,6 +195,8 @@ export class Batcher {
           settings: SETTINGS,
           signal: AbortSignal.timeout(this.#limits.insertTimeoutMs),
         });
+        onStep?.('insert-stored');
+        return;
       } catch (error) {
         onFailure?.(error, attempt);
         const delay = this.#limits.retryDelaysMs[attempt - 1];

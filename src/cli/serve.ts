@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { loadConfig, type ServeOptions } from '../config.ts';
 import { startSluice } from '../main.ts';
 import { createLogger } from '../work/log.ts';
+import { crashAt } from './crash-at.ts';
 import { untilStopped } from './stop-signal.ts';
 
 /** Finishing slices after SIGTERM may take this long; what is not done then resumes from the ledger. */
@@ -35,7 +36,8 @@ Examples:
     .action(async (options: ServeOptions) => {
       const config = loadConfig(options, process.env, process.cwd());
       const log = createLogger(config.logLevel);
-      const sluice = await startSluice(config, { log });
+      const onStep = crashAt(process.env, () => process.kill(process.pid, 'SIGKILL'));
+      const sluice = await startSluice(config, { log, ...(onStep && { onStep }) });
       if (config.readyJson) process.stdout.write(`${JSON.stringify(sluice.ready)}\n`);
       else process.stdout.write(welcome(sluice.ready));
       const signal = await untilStopped();

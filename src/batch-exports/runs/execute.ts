@@ -10,6 +10,7 @@ import { finishRun } from './finish.ts';
 import { openLedger } from './ledger.ts';
 import { keySuffix } from './output-name.ts';
 import { planRun } from './plan.ts';
+import type { RunStep } from './steps.ts';
 import { type ClaimedRun, setPlanned, setProgress } from './store.ts';
 
 export interface ExecutePorts extends RunPorts {
@@ -20,13 +21,16 @@ export interface ExecutePorts extends RunPorts {
   /** Config and credentials of the run's destination as they are now; secrets are never in the snapshot. */
   readonly setup: (run: ClaimedRun) => Promise<DestinationSetup>;
   /** Told of every named step of every run, for tests that stop the process there. */
-  readonly onStep: (step: string, runId: string) => void;
+  readonly onStep: (step: string) => void;
 }
 
 /** Exports a claimed run and stores its outcome. Throws what the worker's verdict needs to know. */
 export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: AbortSignal): Promise<void> {
+  const step = (name: RunStep) => ports.onStep(name);
+  step('run-claimed');
   const destination = availableDestination(ports.destinations, run);
   const plan = run.plan ?? (await planRun(ports.db, run, ports.clock.now()));
+  step('run-planned');
   const setup = await ports.setup(run);
   const log = (level: LogLevel, message: string) =>
     ports.logs.write({ teamId: run.teamId, exportId: run.exportId, runId: run.id, level, message });
@@ -48,7 +52,9 @@ export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: A
       signal,
       attempt: run.attempt,
     });
+    step('run-finishing');
     await finishRun(ports, run, { status: 'Completed', outcome });
+    step('run-finished');
   } finally {
     await target.close();
   }
@@ -114,7 +120,7 @@ function observe(
       shownAt = now;
       show(setProgress(ports.db, run, done, now));
     },
-    step: (name) => ports.onStep(name, run.id),
+    step: (name) => ports.onStep(name),
   };
 }
 
