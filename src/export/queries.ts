@@ -5,11 +5,14 @@ import { type Duplicates, distinctRows, SPILL_SETTINGS } from './models/rows.ts'
 import type { RunContext } from './ports.ts';
 import type { Slice } from './spec.ts';
 
+/** A thousand excluded rectangles are 300 kB of SQL; the default limit is 256 kB. */
+const QUERY_BYTES = 4 * 1024 * 1024;
+
 /** Settings of every query of a run: who asked, in the warehouse's own log, and sorting that cannot fill memory. */
 export function querySettings(context: RunContext): Readonly<Record<string, string | number>> {
   const { exportId, runId, teamId } = context.spec;
   const comment = { product: 'batch_export', team_id: teamId, batch_export_id: exportId, run_id: runId };
-  return { ...SPILL_SETTINGS, log_comment: JSON.stringify(comment) };
+  return { ...SPILL_SETTINGS, max_query_size: QUERY_BYTES, log_comment: JSON.stringify(comment) };
 }
 
 /** The query whose answer, in the format's ClickHouse name, is the file of `slice`. */

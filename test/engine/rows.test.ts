@@ -94,6 +94,17 @@ describe('which rows a run exports', () => {
     expect(await of({ includeEvents: ['a', 'ü'], excludeEvents: ['a'] })).toEqual(['ü']);
   });
 
+  it('takes hundreds of names and holes', async () => {
+    const excludes = Array.from({ length: 500 }, (_, n) => ({
+      arrivalFrom: START + n,
+      arrivalTo: START + n + 1,
+      eventFrom: 0,
+      eventTo: 1,
+    }));
+    const excludeEvents = Array.from({ length: 1000 }, (_, n) => `the event with the number ${n}`);
+    expect(await exported([eventRow(0), eventRow(1)], { excludes, excludeEvents })).toHaveLength(2);
+  });
+
   it('is the region minus the excludes, for any rectangles', async () => {
     const instant = fc.integer({ min: 0, max: 8 });
     const bound = fc.option(instant.map((hour) => START + hour * HOUR));

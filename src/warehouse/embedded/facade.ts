@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { receive, type Submission } from './body.ts';
 import type { Engine } from './engine.ts';
 import { EngineError, toEngineError } from './engine-error.ts';
-import { killingOwnIds, readingOwnIds } from './own-ids.ts';
+import { killingOwnIds, type OwnKill, readingOwnIds } from './own-ids.ts';
 import type { Pipe } from './pipes.ts';
 import { NO_ANSWER, relay, sendError, sendResult } from './reply.ts';
 import { authenticate, decompressed, readRequest, type WarehouseRequest } from './request.ts';
@@ -145,9 +145,7 @@ class RunningFacade {
       return sendResult(response, head, Buffer.alloc(0), result);
     }
     if (statement.kind !== 'answer') {
-      const kill = killingOwnIds(sql);
-      if (kill) await this.#letGo(kill.victims, request);
-      const result = await engine.run(kill?.kill ?? sql, defaultFormat, context);
+      const result = await engine.run(statement.sql, defaultFormat, context);
       const format = result.body.length > 0 ? defaultFormat : NO_ANSWER;
       return sendResult(response, { ...head, format }, result.body, result);
     }
@@ -164,11 +162,21 @@ class RunningFacade {
     await relay(response, answerHead, { source: open.readable, settled, waitEnd: request.waitEnd });
   }
 
-  /** Queries about to be killed may hang on readers who do not read; cutting those off frees them. */
-  async #letGo(victims: string, request: WarehouseRequest): Promise<void> {
-    const context = { ...request.context, queryId: randomUUID() };
-    const { body } = await this.#options.engine.run(victims, 'TabSeparated', context);
+  /**
+   * Kills at once however many queries run. The victims may hang on readers who do not read; cutting
+   * those off frees them.
+   */
+  async #kill(
+    { victims, kill }: OwnKill,
+    request: WarehouseRequest,
+    response: ServerResponse,
+  ): Promise<void> {
+    const { engine } = this.#options;
+    const { context, defaultFormat: format = DEFAULT_FORMAT } = request;
+    const { body } = await engine.run(victims, 'TabSeparatedRaw', { ...context, queryId: randomUUID() });
     for (const id of body.toString('utf8').split('\n')) this.#running.get(id)?.abandon();
+    const result = await engine.run(kill, format, context);
+    sendResult(response, { queryId: context.queryId, format, encoding: null }, result.body, result);
   }
 }
 
