@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+const require = createRequire(import.meta.url);
+
 export interface S3rver {
   readonly url: string;
   readonly region: string;
@@ -19,10 +21,7 @@ export interface S3rver {
  */
 export async function startS3rver(buckets: readonly string[]): Promise<S3rver> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-s3rver-'));
-  const program = join(
-    dirname(createRequire(import.meta.url).resolve('s3rver/package.json')),
-    'bin/s3rver.js',
-  );
+  const program = join(dirname(require.resolve('s3rver')), '../bin/s3rver.js');
   const configure = buckets.flatMap((bucket) => ['--configure-bucket', bucket]);
   const server = spawn(
     process.execPath,
