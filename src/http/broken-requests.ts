@@ -14,7 +14,10 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
  * Answers what never became a request: bytes that are not HTTP, headers without end, senders that are
  * too slow. There is no response object yet, so the envelope is written by hand and the line is cut.
  */
-export function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+export function answerBrokenRequest(
+  error: Error & { code?: string; rawPacket?: Buffer },
+  socket: Socket,
+): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
@@ -29,7 +32,8 @@ export function answerBrokenRequest(error: Error & { code?: string }, socket: So
       `content-length: ${Buffer.byteLength(text)}`,
       'connection: close',
       '',
-      text,
+      // The answer to HEAD ends with its headers; clients take what follows for garbage.
+      error.rawPacket?.subarray(0, 5).toString('latin1') === 'HEAD ' ? '' : text,
     ].join('\r\n'),
     // A sender that never reads must not keep the socket.
     () => socket.destroy(),

@@ -31,7 +31,7 @@ export interface MountOptions {
 }
 
 const DEFAULT_BODY_LIMIT = 10 * 1024 * 1024;
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'];
 const PREFIXES = {
   project: [
     { path: '/api/projects/:project_id', operation: '' },
