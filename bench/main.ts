@@ -2,10 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Claim, Line } from './claim.ts';
+import { duckdb } from './duckdb.ts';
 import { files } from './files.ts';
+import { nodeProgram } from './node-program.ts';
+import { s3 } from './s3.ts';
 import { type Stage, setStage } from './stage.ts';
 
-const CLAIMS: readonly Claim[] = [files];
+const CLAIMS: readonly Claim[] = [files, s3, duckdb, nodeProgram];
 
 const { values } = parseArgs({
   options: {

@@ -1,3 +1,5 @@
+import type { Line } from './claim.ts';
+
 /** Seconds of one turn. */
 export type Contestant = () => Promise<void>;
 
@@ -41,4 +43,22 @@ export function spread(values: readonly number[], digits = 2): string {
 /** How often the other takes longer: the median of the turns' ratios, so that a drifting machine cancels out. */
 export function ratio({ ours, theirs }: Pair): number {
   return median(ours.map((own, i) => (theirs[i] ?? Number.NaN) / own));
+}
+
+/** A pair that moved `rows` rows a turn, as rows per second. */
+export function speedLine(what: string, pair: Pair, rows: number, atLeast: number): Line {
+  const speed = (seconds: readonly number[]) => `${spread(seconds.map((s) => rows / s / 1e6))} M rows/s`;
+  return {
+    what,
+    ours: speed(pair.ours),
+    theirs: speed(pair.theirs),
+    value: ratio(pair),
+    bar: { atLeast },
+  };
+}
+
+/** The value below which the share `q` (0–1) of all values lies. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(q * sorted.length) - 1)] ?? Number.NaN;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { destinations } from '../src/export/destinations/index.ts';
 import { memoryLedger } from '../src/export/memory-ledger.ts';
@@ -86,9 +86,11 @@ export async function recordedInsert(stage: Stage, setup: DestinationSetup): Pro
   return insert;
 }
 
-/** The same SELECT and settings into `path`, whatever path and name the statement had. */
-export function insertInto(insert: Query, path: string): Query {
-  rmSync(path, { force: true });
+/** The same SELECT and settings into another place: a table function as SQL, made for the same format and codec. */
+export function insertInto(insert: Query, place: (format: string, codec: string) => string): Query {
   const { queryId: _, signal: __, ...rest } = insert;
-  return { ...rest, sql: insert.sql.replace(/file\('(?:[^'\\]|\\.)*'/, () => `file('${path}'`) };
+  const sql = insert.sql.replace(OWN_PLACE, (_match, format: string, codec: string) => place(format, codec));
+  return { ...rest, sql };
 }
+
+const OWN_PLACE = /file\('(?:[^'\\]|\\.)*', '(\w+)', 'auto', '(\w+)'\)/;
