@@ -123,10 +123,9 @@ function readCursor(text: string | null, keys: readonly OrderKey[]): Cursor | nu
   return { back: back === 1, position };
 }
 
+/** The lists that are read this way have UUIDs; a database cannot compare one with anything else. */
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
-const isId = (value: unknown) =>
-  (typeof value === 'string' && UUID.test(value)) || (Number.isInteger(value) && isSmall(value as number));
-const isSmall = (value: number) => Math.abs(value) < 2 ** 31;
+const isId = (value: unknown) => typeof value === 'string' && UUID.test(value);
 
 /** Years 1 to 9999, which every database and `Date` know. */
 const isMoment = (value: unknown) =>
