@@ -62,7 +62,7 @@ describe('contract.md §1.5: cursors', () => {
       fc.asyncProperty(rows, ordering, fc.integer({ min: 1, max: 7 }), async (all, order, size) => {
         const whole = (await page(all, BASE, order, 1000)).results.map((row) => row.id);
         expect(whole).toHaveLength(all.length);
-        const pages: number[][] = [];
+        const pages: string[][] = [];
         let last = BASE;
         for (let next: string | null = BASE; next !== null; ) {
           const { results, next: following } = await page(all, next, order, size);
@@ -71,7 +71,7 @@ describe('contract.md §1.5: cursors', () => {
           next = following;
         }
         expect(pages.flat()).toEqual(whole);
-        const back: number[][] = [];
+        const back: string[][] = [];
         for (let previous: string | null = last; previous !== null; ) {
           const { results, previous: before } = await page(all, previous, order, size);
           back.unshift(results.map((row) => row.id));
