@@ -9,6 +9,9 @@ import { connectWarehouse } from '../../src/warehouse/client.ts';
 import { findRunningWarehouse } from '../../src/warehouse/embedded/endpoint-file.ts';
 import { startTestWarehouse } from '../kit/warehouse.ts';
 
+/** Far more than it takes, for machines with much else to do. */
+const SOON = { timeout: 30_000 };
+
 let dataDir: string;
 const launchers: ChildProcess[] = [];
 
@@ -17,7 +20,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   for (const launcher of launchers.splice(0)) await end(launcher, 'SIGKILL');
-  await expect.poll(() => isAlive(enginePid()), { timeout: 10_000 }).toBe(false);
+  await expect.poll(() => isAlive(enginePid()), SOON).toBe(false);
   rmSync(dataDir, { recursive: true, force: true });
 });
 
@@ -189,7 +192,7 @@ describe('the folder', () => {
   test('a launcher that was killed leaves an address where nobody answers', async () => {
     const { launcher } = await launch();
     await end(launcher, 'SIGKILL');
-    await expect.poll(() => findRunningWarehouse(dataDir)).toBeNull();
+    await expect.poll(() => findRunningWarehouse(dataDir), SOON).toBeNull();
   });
 });
 

@@ -7,6 +7,9 @@ import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
 
+/** Far more than it takes, for machines with much else to do. */
+const SOON = { timeout: 30_000 };
+
 /** The embedded engine's HTTP, as curl and other people's clients use it. */
 let running: TestWarehouse;
 let origin: string;
@@ -264,9 +267,9 @@ describe('inserting', () => {
     const half = request(`${origin}/?${query}`, { method: 'POST', headers: { authorization } });
     half.on('error', () => {});
     half.write('{"n":1}\n'.repeat(10_000));
-    await expect.poll(arrived).toEqual([80_000]);
+    await expect.poll(arrived, SOON).toEqual([80_000]);
     half.destroy();
-    await expect.poll(arrived).toEqual([]);
+    await expect.poll(arrived, SOON).toEqual([]);
     expect(await stored()).toBe('');
   });
 

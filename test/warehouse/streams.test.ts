@@ -9,6 +9,9 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
 
+/** Far more than it takes, for machines with much else to do. */
+const SOON = { timeout: 30_000 };
+
 const ROWS = 1_000_000;
 /** Far more than any test reads. */
 const ENDLESS = 'SELECT number FROM numbers(100000000000)';
@@ -135,14 +138,14 @@ describe('stopping', () => {
     await new Promise((resolve) => stream.once('data', resolve));
     expect(await inFlight()).toContain('left');
     stream.destroy();
-    await expect.poll(inFlight, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(inFlight, SOON).toEqual([]);
   });
 
   test('so does leaving one that was never read, however full the pipes', async () => {
     const stream = await running.warehouse.bytes({ sql: ENDLESS, format: 'JSONEachRow', queryId: 'unread' });
     expect(await inFlight()).toContain('unread');
     stream.destroy();
-    await expect.poll(inFlight, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(inFlight, SOON).toEqual([]);
   });
 
   test('aborting stops a query that has not answered yet, and one that has', async () => {
@@ -150,7 +153,7 @@ describe('stopping', () => {
     const silent = 'SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1';
     const waiting = running.warehouse.rows({ sql: silent, queryId: 'silent', signal: before.signal });
     const refused = expect(waiting).rejects.toMatchObject({ code: 'warehouse_cancelled' });
-    await expect.poll(inFlight).toEqual(['silent']);
+    await expect.poll(inFlight, SOON).toEqual(['silent']);
     before.abort();
     await refused;
 
@@ -160,7 +163,7 @@ describe('stopping', () => {
     const reading = expect(stream.forEach(() => {})).rejects.toMatchObject({ code: 'warehouse_cancelled' });
     during.abort();
     await reading;
-    await expect.poll(inFlight, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(inFlight, SOON).toEqual([]);
   });
 
   test('killing by any id resolves when the query is gone, or was never there', async () => {
@@ -168,7 +171,7 @@ describe('stopping', () => {
     const sql = 'SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1';
     const killed = running.warehouse.rows({ sql, queryId: id });
     const refused = expect(killed).rejects.toMatchObject({ code: 'warehouse_cancelled' });
-    await expect.poll(inFlight).toEqual([id]);
+    await expect.poll(inFlight, SOON).toEqual([id]);
     await running.warehouse.kill(id);
     expect(await inFlight()).toEqual([]);
     await refused;
@@ -179,7 +182,7 @@ describe('stopping', () => {
     const stream = await running.warehouse.bytes({ sql: ENDLESS, format: 'JSONEachRow', queryId: 'slow' });
     await running.warehouse.kill('slow');
     expect(await inFlight()).toEqual([]);
-    await expect(stream.forEach(() => {})).rejects.toMatchObject({ kind: 'retry' });
+    await expect(stream.forEach(() => {})).rejects.toMatchObject({ code: 'warehouse_cancelled' });
   });
 
   test('INSERT … SELECT stops too, and the same id twice is refused', async () => {
@@ -188,13 +191,13 @@ describe('stopping', () => {
     const sql = 'INSERT INTO sink SELECT number FROM numbers(1000000000000)';
     const inserting = running.warehouse.command({ sql, queryId: 'insert', signal: stop.signal });
     const refused = expect(inserting).rejects.toMatchObject({ code: 'warehouse_cancelled' });
-    await expect.poll(inFlight).toEqual(['insert']);
+    await expect.poll(inFlight, SOON).toEqual(['insert']);
     await expect(running.warehouse.rows({ sql: 'SELECT 1', queryId: 'insert' })).rejects.toMatchObject({
       code: 'warehouse_overloaded',
     });
     stop.abort();
     await refused;
-    await expect.poll(inFlight, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(inFlight, SOON).toEqual([]);
   });
 });
 
@@ -214,6 +217,6 @@ describe('side by side', () => {
     expect(answers).toEqual(Array.from({ length: 300 }, (_, i) => i));
     expect(await inFlight()).toEqual(['long']);
     long.destroy();
-    await expect.poll(inFlight, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(inFlight, SOON).toEqual([]);
   });
 });

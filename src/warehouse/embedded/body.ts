@@ -4,14 +4,12 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { EngineError } from './engine-error.ts';
-import { readStatement, type Statement } from './statement.ts';
+import { type InsertStatement, type QueryStatement, readStatement, type Statement } from './statement.ts';
 
-export interface Submission {
-  readonly sql: string;
-  readonly statement: Statement;
-  /** The data of an INSERT; the caller removes the file. */
-  readonly data: Data | null;
-}
+/** The data of an INSERT lies in a file, which whoever receives this removes. */
+export type Submission =
+  | { readonly statement: InsertStatement; readonly data: Data }
+  | { readonly statement: QueryStatement; readonly data: null };
 
 export interface Data {
   readonly path: string;
@@ -47,11 +45,11 @@ export async function receive(source: Source, folder: string, name: string): Pro
         inline.trim() === ''
           ? await spool(source.raw, source.compression, folder, name)
           : await spool(Readable.from(prepend(Buffer.from(inline), source.plain())), 'none', folder, name);
-      return { sql: source.query, statement, data };
+      return { statement, data };
     }
     const rest = await text(prepend(Buffer.alloc(0), source.plain()), Buffer.alloc(0));
     const sql = rest.trim() === '' ? source.query : `${source.query}\n${rest}`;
-    return { sql, statement: readStatement(sql), data: null };
+    return withoutData(sql);
   }
   const chunks = source.plain()[Symbol.asyncIterator]();
   const head = await readHead(chunks);
@@ -60,10 +58,15 @@ export async function receive(source: Source, folder: string, name: string): Pro
     const sql = head.toString('utf8');
     const dataAt = Buffer.byteLength(sql.slice(0, statement.dataAt));
     const data = await spool(Readable.from(prepend(head.subarray(dataAt), chunks)), 'none', folder, name);
-    return { sql: sql.slice(0, statement.dataAt), statement, data };
+    return { statement, data };
   }
-  const sql = await text(chunks, head);
-  return { sql, statement: readStatement(sql), data: null };
+  return withoutData(await text(chunks, head));
+}
+
+function withoutData(sql: string): Submission {
+  const statement = readStatement(sql);
+  if (statement.kind !== 'insert') return { statement, data: null };
+  throw new EngineError(172, 'QUERY_IS_TOO_LARGE', 'The data of this INSERT comes too late in the request.');
 }
 
 type Chunks = AsyncIterable<Buffer> | AsyncIterator<Buffer>;

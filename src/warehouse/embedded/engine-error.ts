@@ -21,6 +21,9 @@ export const VERSION = '26.7.2.1 (official build)';
 export const unknownSetting = (name: string): EngineError =>
   new EngineError(115, 'UNKNOWN_SETTING', `Unknown setting '${name}'.`);
 
+export const cancelled = (): EngineError =>
+  new EngineError(394, 'QUERY_WAS_CANCELLED', 'Query was cancelled.');
+
 /** chDB's errors carry the code as a property and `(TYPE)` at the end of the text. */
 export function toEngineError(error: unknown): EngineError {
   if (error instanceof EngineError) return error;

@@ -5,11 +5,11 @@ import { Readable } from 'node:stream';
 import { receive, type Submission } from './body.ts';
 import type { Engine } from './engine.ts';
 import { EngineError, toEngineError } from './engine-error.ts';
-import { killingOwnIds, type OwnKill, readingOwnIds } from './own-ids.ts';
+import { DEFAULT_FORMAT, execute } from './execute.ts';
+import { killingOwnIds, type OwnKill } from './own-ids.ts';
 import type { Pipe } from './pipes.ts';
-import { NO_ANSWER, relay, sendError, sendResult } from './reply.ts';
+import { sendError, sendResult } from './reply.ts';
 import { authenticate, decompressed, readRequest, type WarehouseRequest } from './request.ts';
-import { quote } from './sql-text.ts';
 import { MultipleStatements } from './statement.ts';
 
 /** ClickHouse's own limit (`http_max_uri_size`): parameters such as long lists of event names come in the URL. */
@@ -31,8 +31,6 @@ export interface Facade {
   drain(): Promise<void>;
 }
 
-const DEFAULT_FORMAT = 'TabSeparated';
-
 /** An HTTP server that speaks ClickHouse's protocol for chDB. */
 export function createFacade(options: FacadeOptions): Facade {
   const facade = new RunningFacade(options);
@@ -45,8 +43,8 @@ export function createFacade(options: FacadeOptions): Facade {
 
 interface Running {
   readonly settled: Promise<unknown>;
-  /** Cuts the answer off, so that the engine cannot hang on a reader who does not read. */
-  readonly abandon: () => void;
+  /** Throws away what is left of the answer, so that the engine cannot hang on a reader who does not read. */
+  readonly letGo: () => void;
 }
 
 class RunningFacade {
@@ -62,7 +60,11 @@ class RunningFacade {
 
   async drain(): Promise<void> {
     this.#draining = true;
-    await Promise.all([...this.#running].map(([id, { settled }]) => this.#options.engine.stop(id, settled)));
+    const stopping = [...this.#running].map(([id, { settled, letGo }]) => {
+      letGo();
+      return this.#options.engine.stop(id, settled);
+    });
+    await Promise.all(stopping);
   }
 
   /** Never throws: every failure becomes an answer in ClickHouse's manner. */
@@ -91,7 +93,6 @@ class RunningFacade {
     message: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    const { engine, folder } = this.#options;
     const submission = await receive(
       {
         query: request.query,
@@ -99,72 +100,47 @@ class RunningFacade {
         compression: request.bodyCompression,
         plain: () => (body === message ? decompressed(message, request.bodyCompression) : body),
       },
-      folder,
+      this.#options.folder,
       randomUUID(),
     );
-    const { queryId } = request.context;
-    let pipe: Pipe | undefined;
     try {
-      if (this.#draining) throw new EngineError(236, 'ABORTED', 'The server is shutting down.');
-      if (this.#running.has(queryId)) {
-        const text = `Query with id = ${queryId} is already running.`;
-        throw new EngineError(216, 'QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING', text);
-      }
-      pipe = this.#idlePipes.pop();
-      if (!pipe)
-        throw new EngineError(202, 'TOO_MANY_SIMULTANEOUS_QUERIES', 'Too many simultaneous queries.');
-      const run = this.#execute(submission, request, pipe, response);
-      this.#running.set(queryId, { settled: run, abandon: () => response.destroy() });
+      await this.#admit(submission, request, response);
+    } finally {
+      if (submission.data) await rm(submission.data.path, { force: true });
+    }
+  }
+
+  async #admit(submission: Submission, request: WarehouseRequest, response: ServerResponse): Promise<void> {
+    if (response.destroyed) return; // the caller left while the body was stored
+    const { queryId } = request.context;
+    if (this.#draining) throw new EngineError(236, 'ABORTED', 'The server is shutting down.');
+    if (this.#running.has(queryId)) {
+      const text = `Query with id = ${queryId} is already running.`;
+      throw new EngineError(216, 'QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING', text);
+    }
+    const { statement } = submission;
+    const kill = statement.kind === 'command' ? killingOwnIds(statement.sql) : null;
+    if (kill) return this.#kill(kill, request, response);
+    const pipe = this.#idlePipes.pop();
+    if (!pipe) throw new EngineError(202, 'TOO_MANY_SIMULTANEOUS_QUERIES', 'Too many simultaneous queries.');
+    try {
+      const { engine } = this.#options;
+      const killed = new AbortController();
+      const run = execute(submission, request, { engine, pipe, response, killed: killed.signal });
+      this.#running.set(queryId, { settled: run, letGo: () => killed.abort() });
       response.once('close', () => {
         if (this.#running.has(queryId) && !response.writableFinished) void engine.stop(queryId, run);
       });
       await run;
     } finally {
-      if (pipe) {
-        this.#idlePipes.push(pipe);
-        this.#running.delete(queryId);
-      }
-      if (submission.data) await rm(submission.data.path, { force: true });
+      this.#running.delete(queryId);
+      this.#idlePipes.push(pipe);
     }
-  }
-
-  async #execute(
-    { sql, statement, data }: Submission,
-    request: WarehouseRequest,
-    pipe: Pipe,
-    response: ServerResponse,
-  ): Promise<void> {
-    const { engine } = this.#options;
-    const { context, defaultFormat = DEFAULT_FORMAT } = request;
-    const head = { queryId: context.queryId, format: NO_ANSWER, encoding: null };
-    if (sql.trim() === '') throw new EngineError(62, 'SYNTAX_ERROR', 'Empty query.');
-
-    if (statement.kind === 'insert' && data) {
-      const from = `FROM INFILE ${quote(data.path)} COMPRESSION ${quote(data.compression)}`;
-      const result = await engine.run(`${statement.head} ${from} ${statement.tail}`, NO_ANSWER, context);
-      return sendResult(response, head, Buffer.alloc(0), result);
-    }
-    if (statement.kind !== 'answer') {
-      const result = await engine.run(statement.sql, defaultFormat, context);
-      const format = result.body.length > 0 ? defaultFormat : NO_ANSWER;
-      return sendResult(response, { ...head, format }, result.body, result);
-    }
-    const { compression } = request;
-    const codec = compression ? ` COMPRESSION '${compression.encoding}' LEVEL ${compression.level}` : '';
-    const outfile = `INTO OUTFILE ${quote(pipe.path)} TRUNCATE${codec}`;
-    const named = statement.hasFormat ? '' : `FORMAT ${defaultFormat} `;
-    const open = pipe.open();
-    const settled = engine
-      .run(`${readingOwnIds(statement.head)}\n${outfile} ${named}${statement.tail}`, defaultFormat, context)
-      .finally(() => open.hangUp());
-    const format = /FORMAT\s+(\w+)/i.exec(statement.tail)?.[1] ?? defaultFormat;
-    const answerHead = { ...head, format, encoding: compression?.encoding ?? null };
-    await relay(response, answerHead, { source: open.readable, settled, waitEnd: request.waitEnd });
   }
 
   /**
-   * Kills at once however many queries run. The victims may hang on readers who do not read; cutting
-   * those off frees them.
+   * Kills at once however many queries run. The victims may hang on readers who do not read, so
+   * their answers are let go first.
    */
   async #kill(
     { victims, kill }: OwnKill,
@@ -174,7 +150,7 @@ class RunningFacade {
     const { engine } = this.#options;
     const { context, defaultFormat: format = DEFAULT_FORMAT } = request;
     const { body } = await engine.run(victims, 'TabSeparatedRaw', { ...context, queryId: randomUUID() });
-    for (const id of body.toString('utf8').split('\n')) this.#running.get(id)?.abandon();
+    for (const id of body.toString('utf8').split('\n')) this.#running.get(id)?.letGo();
     const result = await engine.run(kill, format, context);
     sendResult(response, { queryId: context.queryId, format, encoding: null }, result.body, result);
   }

@@ -1,4 +1,4 @@
-import { QUERY_ID_SQL, QUERY_SQL } from './engine.ts';
+import { QUERY_ID_SQL, QUERY_SQL } from './query-mark.ts';
 import { replaceTokens } from './sql-text.ts';
 import { type Token, tokens } from './statement.ts';
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { Result } from './engine.ts';
-import { type EngineError, httpStatus, toEngineError } from './engine-error.ts';
+import { cancelled, type EngineError, httpStatus, toEngineError } from './engine-error.ts';
 
 /** Answers up to this size are held until the query has ended, so that a late failure is still a status. */
 const HOLD_BYTES = 64 * 1024;
@@ -81,6 +81,8 @@ export interface Relayed {
   readonly settled: Promise<Result>;
   /** Holds the whole answer back until the query has ended. */
   readonly waitEnd: boolean;
+  /** Aborts when somebody kills the query: what is left of the answer is thrown away. */
+  readonly killed: AbortSignal;
 }
 
 /**
@@ -90,7 +92,7 @@ export interface Relayed {
  */
 export async function relay(response: ServerResponse, head: AnswerHead, relayed: Relayed): Promise<void> {
   const outcome = relayed.settled.then(
-    (result) => ({ result, error: null }),
+    (result) => (relayed.killed.aborted ? { result: null, error: cancelled() } : { result, error: null }),
     (error) => ({ result: null, error: toEngineError(error) }),
   );
   const tag = randomBytes(8).toString('hex');
@@ -98,16 +100,16 @@ export async function relay(response: ServerResponse, head: AnswerHead, relayed:
   const held: Buffer[] = [];
   let heldBytes = 0;
   for await (const chunk of relayed.source as AsyncIterable<Buffer>) {
-    if (response.destroyed) continue;
+    if (response.destroyed || relayed.killed.aborted) continue;
     if (response.headersSent) {
-      if (!response.write(chunk)) await writable(response);
+      if (!response.write(chunk)) await writable(response, relayed.killed);
       continue;
     }
     held.push(chunk);
     heldBytes += chunk.length;
     if (heldBytes < holdBytes) continue;
     response.writeHead(200, { ...headers(head), 'X-ClickHouse-Exception-Tag': tag });
-    if (!response.write(Buffer.concat(held.splice(0)))) await writable(response);
+    if (!response.write(Buffer.concat(held.splice(0)))) await writable(response, relayed.killed);
   }
   const { result, error } = await outcome;
   if (response.destroyed) return;
@@ -117,15 +119,17 @@ export async function relay(response: ServerResponse, head: AnswerHead, relayed:
   else sendResult(response, head, Buffer.concat(held), result);
 }
 
-/** Resolves when the response takes more, or will never take anything again. */
-function writable(response: ServerResponse): Promise<void> {
+/** Resolves when the response takes more, or need not any more. */
+function writable(response: ServerResponse, killed: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       response.off('drain', done).off('close', done);
+      killed.removeEventListener('abort', done);
       resolve();
     };
     response.on('drain', done).on('close', done);
-    if (response.destroyed) done();
+    killed.addEventListener('abort', done);
+    if (response.destroyed || killed.aborted) done();
   });
 }
 

@@ -1,16 +1,20 @@
 /** What the façade must know of a statement to run it; found by walking its top-level words. */
-export type Statement =
+export type Statement = QueryStatement | InsertStatement;
+
+export type QueryStatement =
   /** Has an answer that may be large; `INTO OUTFILE …` goes between `head` and `tail`. */
   | { readonly kind: 'answer'; readonly head: string; readonly tail: string; readonly hasFormat: boolean }
-  /** `INSERT … FORMAT X` with data behind it, which starts at `dataAt`; `FROM INFILE …` goes between. */
-  | {
-      readonly kind: 'insert';
-      readonly head: string;
-      readonly tail: string;
-      readonly dataAt: number;
-    }
   /** Everything else: DDL, INSERT … SELECT, KILL, SET, SYSTEM … */
   | { readonly kind: 'command'; readonly sql: string };
+
+/** `INSERT … FORMAT X` with data behind it; `FROM INFILE …` goes between `head` and `tail`. */
+export interface InsertStatement {
+  readonly kind: 'insert';
+  readonly head: string;
+  readonly tail: string;
+  /** Where the data starts, in the text that was read. */
+  readonly dataAt: number;
+}
 
 export interface Token {
   /** A word in upper case, or one character of punctuation. */
