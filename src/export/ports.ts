@@ -4,7 +4,7 @@ import type { FileTarget } from './destinations/destination.ts';
 import type { FileNames } from './file-names.ts';
 import type { Format } from './formats/format.ts';
 import type { Source } from './models/events.ts';
-import type { Ledger, RunObserver } from './outcome.ts';
+import type { Ledger, Outcome, RunObserver } from './outcome.ts';
 import type { FileOptions, RunSpec } from './spec.ts';
 import type { Step } from './steps.ts';
 
@@ -21,6 +21,8 @@ export interface ExportPorts {
   readonly signal: AbortSignal;
   /** The claim's attempt, from 1. */
   readonly attempt: number;
+  /** Stores the outcome. When it refuses (the run was cancelled meanwhile), what was published is taken back. */
+  readonly commit?: (outcome: Outcome) => Promise<void>;
 }
 
 /** A run in progress: its ports and everything fixed at its start. */

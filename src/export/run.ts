@@ -24,7 +24,9 @@ import { withdraw } from './withdraw.ts';
 export async function runExport(spec: RunSpec, ports: ExportPorts): Promise<Outcome> {
   const context = begin(spec, ports);
   try {
-    return await deliver(context);
+    const outcome = await deliver(context);
+    await ports.commit?.(outcome);
+    return outcome;
   } catch (thrown) {
     const error = ports.signal.aborted ? ports.signal.reason : thrown;
     if (error instanceof SluiceError && (error.kind === 'user' || error.code === 'verification_failed')) {

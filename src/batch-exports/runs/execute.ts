@@ -1,8 +1,8 @@
 import { SluiceError } from '../../errors/error.ts';
-import type { Destination, DestinationPorts } from '../../export/destinations/destination.ts';
+import type { Destination, DestinationPorts, FileTarget } from '../../export/destinations/destination.ts';
 import type { RunObserver } from '../../export/outcome.ts';
 import { runExport } from '../../export/run.ts';
-import type { DestinationSetup, Model, RunSpec } from '../../export/spec.ts';
+import type { DestinationSetup, FileOptions, Model, RunSpec } from '../../export/spec.ts';
 import type { Warehouse } from '../../warehouse/warehouse.ts';
 import type { LogLevel, LogWriter } from '../logs.ts';
 import type { RunPorts } from '../ports.ts';
@@ -28,37 +28,57 @@ export interface ExecutePorts extends RunPorts {
 export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: AbortSignal): Promise<void> {
   const step = (name: RunStep) => ports.onStep(name);
   step('run-claimed');
-  const destination = availableDestination(ports.destinations, run);
+  availableDestination(ports.destinations, run);
   const plan = run.plan ?? (await planRun(ports.db, run, ports.clock.now()));
   step('run-planned');
+  const log = logOf(ports, run);
+  const { target, files, setup } = await openTarget(ports, run);
+  try {
+    const suffix = await keySuffix(ports.db, run);
+    await runExport(specOf(run, plan, setup, suffix), {
+      warehouse: ports.warehouse,
+      target,
+      files,
+      ledger: openLedger(ports.db, ports.clock, run),
+      observer: observe(ports, run, log),
+      clock: ports.clock,
+      signal,
+      attempt: run.attempt,
+      commit: (outcome) => {
+        step('run-finishing');
+        return finishRun(ports, run, { status: 'Completed', outcome });
+      },
+    });
+    step('run-finished');
+  } finally {
+    await target.close();
+  }
+}
+
+export interface OpenedTarget {
+  readonly target: FileTarget;
+  readonly files: FileOptions | null;
+  readonly setup: DestinationSetup;
+}
+
+/** The run's destination, opened with its configuration and the credentials as they are now. */
+export async function openTarget(ports: ExecutePorts, run: ClaimedRun): Promise<OpenedTarget> {
+  const destination = availableDestination(ports.destinations, run);
   const setup = await ports.setup(run);
-  const log = (level: LogLevel, message: string) =>
-    ports.logs.write({ teamId: run.teamId, exportId: run.exportId, runId: run.id, level, message });
+  const log = logOf(ports, run);
   const target = await destination.open(setup, {
     ...ports.destinationPorts,
     clock: ports.clock,
     onRetry: ({ what, attempt, waitMs, error }) =>
       log('WARNING', `${what} failed (${text(error)}); attempt ${attempt + 1} in ${seconds(waitMs)}.`),
   });
-  try {
-    const suffix = await keySuffix(ports.db, run);
-    const outcome = await runExport(specOf(run, plan, setup, suffix), {
-      warehouse: ports.warehouse,
-      target,
-      files: destination.files(setup.config),
-      ledger: openLedger(ports.db, ports.clock, run),
-      observer: observe(ports, run, log),
-      clock: ports.clock,
-      signal,
-      attempt: run.attempt,
-    });
-    step('run-finishing');
-    await finishRun(ports, run, { status: 'Completed', outcome });
-    step('run-finished');
-  } finally {
-    await target.close();
-  }
+  return { target, files: destination.files(setup.config), setup };
 }
+
+const logOf =
+  (ports: ExecutePorts, run: ClaimedRun) =>
+  (level: LogLevel, message: string): void =>
+    ports.logs.write({ teamId: run.teamId, exportId: run.exportId, runId: run.id, level, message });
 
 type Openable = Destination & {
   readonly open: NonNullable<Destination['open']>;

@@ -10,6 +10,7 @@ import { type ExecutePorts, executeRun } from './execute.ts';
 import { finishRun } from './finish.ts';
 import { ACTIVE_RUN_STATES } from './machine.ts';
 import { type ClaimedRun, claimRun, lostClaims, postponeRun, setRetrying } from './store.ts';
+import { tidyRun } from './tidy.ts';
 import { createWorker } from './worker.ts';
 
 export interface RunsPorts extends Omit<ExecutePorts, 'onRunCancelled'> {
@@ -65,6 +66,8 @@ export function createRuns(given: RunsPorts): Runs {
       await setRetrying(db, given.enqueue, run, { at, error: describe(error), now: clock.now() });
     },
     fail: (run, error, status) => finishRun(ports, run, { status, error: describe(error) }),
+    tidy: (runId) =>
+      tidyRun(ports, runId).catch((err) => log.warn({ err, run: runId }, 'leftovers of a run remain')),
   });
   const say = (run: ClaimedRun, ...[level, message]: Parameters<RunObserver['log']>) =>
     given.logs.write({ teamId: run.teamId, exportId: run.exportId, runId: run.id, level, message });

@@ -51,7 +51,8 @@ export async function claimRun(
   return row ? claimedRun(db, row) : null;
 }
 
-async function claimedRun(db: Db, row: RunRow): Promise<ClaimedRun> {
+/** A run's row as its worker sees it, without a claim. */
+export async function claimedRun(db: Db, row: RunRow): Promise<ClaimedRun> {
   const { region } = await askOf(db, row);
   return {
     id: row.id,

@@ -25,6 +25,7 @@ function bench(overrides: Partial<WorkerPorts<ClaimedRun>> = {}) {
     execute: async (run) => void did.push(`execute ${run.id}`),
     retry: async (run, _, at) => void did.push(`retry ${run.id} +${at - now}`),
     fail: async (run, _, status) => void did.push(`fail ${run.id} ${status}`),
+    tidy: async (id) => void did.push(`tidy ${id}`),
     ...overrides,
   });
   return { worker, did };
@@ -42,10 +43,10 @@ it('claims, then executes', async () => {
   expect(did).toEqual(['execute a']);
 });
 
-it('leaves alone what cannot be claimed', async () => {
+it('only tidies up after what cannot be claimed', async () => {
   const { worker, did } = bench({ claim: async () => null });
   await worker.handle('a', NEVER_LOST);
-  expect(did).toEqual([]);
+  expect(did).toEqual(['tidy a']);
 });
 
 it('waits for a watermark that is near and postpones the run when it is far', async () => {
@@ -58,13 +59,13 @@ it('waits for a watermark that is near and postpones the run when it is far', as
 });
 
 it.each([
-  ['a hiccup', new SluiceError('destination_unavailable'), 'retry a +2500'],
-  ['what a person must fix', new SluiceError('destination_denied'), 'fail a Failed'],
-  ['something unknown, at first', new TypeError('x is not a function'), 'retry a +2500'],
+  ['a hiccup', new SluiceError('destination_unavailable'), ['retry a +2500']],
+  ['what a person must fix', new SluiceError('destination_denied'), ['fail a Failed', 'tidy a']],
+  ['something unknown, at first', new TypeError('x is not a function'), ['retry a +2500']],
 ])('judges %s', async (_, error, verdict) => {
   const { worker, did } = bench(failing(error));
   await worker.handle('a', NEVER_LOST);
-  expect(did).toEqual([verdict]);
+  expect(did).toEqual(verdict);
 });
 
 it('writes nothing on a run that another worker took over', async () => {

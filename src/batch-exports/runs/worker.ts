@@ -27,6 +27,8 @@ export interface WorkerPorts<Run extends ClaimedRun> {
   /** Stores the failure and enqueues the next attempt, in one transaction. */
   retry(run: Run, error: unknown, at: number): Promise<void>;
   fail(run: Run, error: unknown, status: 'Failed' | 'FailedRetryable'): Promise<void>;
+  /** Takes back what a run without an outcome left at its destination, if it left anything. */
+  tidy(runId: string): Promise<void>;
 }
 
 export interface RunWorker {
@@ -57,7 +59,7 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
     active.set(runId, controller);
     try {
       const run = await ports.claim(runId);
-      if (!run) return;
+      if (!run) return await ports.tidy(runId);
       held.set(runId, run);
       await attempt(run, AbortSignal.any([lost, controller.signal]));
     } finally {
@@ -98,7 +100,10 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
     if (kind === 'bug') ports.log.error({ err: error, run: run.id }, 'run failed unexpectedly');
     const verdict = afterFailure(kind, run.attempt, ports.clock.now(), ports.random);
     if (verdict.do === 'retry') await ports.retry(run, error, verdict.at);
-    else await ports.fail(run, error, verdict.status);
+    else {
+      await ports.fail(run, error, verdict.status);
+      await ports.tidy(run.id);
+    }
   };
 
   return {

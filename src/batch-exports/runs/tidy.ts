@@ -1,0 +1,39 @@
+import { withdraw } from '../../export/withdraw.ts';
+import { type ExecutePorts, openTarget } from './execute.ts';
+import { openLedger } from './ledger.ts';
+import type { RunState } from './machine.ts';
+import { keySuffix } from './output-name.ts';
+import { claimedRun } from './store.ts';
+
+/** States in which a run has no outcome and nobody will go on with what it staged. */
+const WITHOUT_OUTCOME: readonly string[] = ['Cancelled', 'Failed', 'FailedRetryable'] satisfies RunState[];
+
+/**
+ * Takes back what a run left at its destination when it ended without an outcome and no attempt was under way
+ * to do so itself: cancelled while it waited for its next attempt, or given up after the last. May be repeated.
+ */
+export async function tidyRun(ports: ExecutePorts, runId: string): Promise<void> {
+  const row = await ports.db
+    .selectFrom('batch_export_runs')
+    .selectAll()
+    .where('id', '=', runId)
+    .executeTakeFirst();
+  if (!row || !WITHOUT_OUTCOME.includes(row.status)) return;
+  const run = await claimedRun(ports.db, row);
+  const ledger = openLedger(ports.db, ports.clock, run);
+  if ((await ledger.entries()).length === 0) return;
+  const { target, files } = await openTarget(ports, run);
+  try {
+    const suffix = await keySuffix(ports.db, run);
+    const spec = {
+      runId,
+      interval: run.interval,
+      model: 'events' as const,
+      ...(suffix === undefined ? {} : { keySuffix: suffix }),
+    };
+    if (files) await withdraw(spec, { target, files, ledger });
+  } finally {
+    await target.close();
+  }
+  await ports.db.deleteFrom('run_slices').where('run_id', '=', runId).execute();
+}
