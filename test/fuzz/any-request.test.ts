@@ -1,0 +1,107 @@
+import { Agent } from 'node:http';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type RunningSluice, startSluice } from '../kit/sluice.ts';
+import { type Operation, readOperations } from './document.ts';
+import { broken } from './promise.ts';
+import { type Keys, type Request, requestTo } from './request.ts';
+import { SECRET } from './samples.ts';
+import { send } from './send.ts';
+import { Stock } from './stock.ts';
+
+/**
+ * Any request at all, to a real server with real objects, driven by its own API description. Replay with
+ * `SLUICE_SEED`; `SLUICE_FAULTS=long` sends ten times as many.
+ */
+const LONG = process.env.SLUICE_FAULTS === 'long';
+const REQUESTS = LONG ? 20_000 : 2_000;
+const AT_ONCE = 4;
+const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+let sluice: RunningSluice;
+let operations: Operation[];
+let stock: Stock;
+let keys: Keys;
+const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
+const answered = new Map<string, number[]>();
+
+beforeAll(async () => {
+  sluice = await startSluice({ env: { SLUICE_MAX_BACKFILLS: '30' } });
+  operations = await readOperations(sluice.ready.url);
+  const narrow = await sluice.api<{ value: string }>('POST', '/api/personal_api_keys/', {
+    label: 'narrow',
+    scopes: ['batch_export:read'],
+  });
+  keys = {
+    full: sluice.ready.personal_api_key,
+    narrow: narrow.body.value,
+    project: sluice.ready.project_api_key,
+  };
+  stock = new Stock(sluice);
+  await stock.fill();
+});
+afterAll(async () => {
+  agent.destroy();
+  expect(await sluice.stop()).toBe(0);
+});
+
+async function ask(request: Request): Promise<void> {
+  const outgoing = {
+    ...request,
+    path: stock.resolve(request.path),
+    body: typeof request.body === 'string' ? stock.resolve(request.body) : request.body,
+  };
+  const reply = await send(sluice.ready.url, agent, outgoing);
+  const { operation, method } = request;
+  const problem = broken(operation, method, reply);
+  if (problem) {
+    const { headers, body, path } = outgoing;
+    const asked = JSON.stringify({
+      operation: operation?.id,
+      method,
+      path,
+      headers,
+      body: String(body).slice(0, 3000),
+    });
+    throw new Error(`the answer ${problem}\n${asked}\n${reply.status} ${reply.text.slice(0, 2000)}`);
+  }
+  if (operation) answered.set(operation.id, [...(answered.get(operation.id) ?? []), reply.status]);
+  if (reply.status === 204 && method === 'DELETE') await stock.removed(outgoing.path);
+}
+
+it(`${REQUESTS} requests are answered as promised (SLUICE_SEED=${seed})`, {
+  timeout: LONG ? 1_200_000 : 120_000,
+}, async () => {
+  const group = fc.array(requestTo(operations, keys), { minLength: AT_ONCE, maxLength: AT_ONCE });
+  await fc.assert(
+    fc.asyncProperty(group, async (requests) => {
+      await Promise.all(requests.map(ask));
+    }),
+    // What a request meets depends on those before it: a smaller one would fail for other reasons.
+    { seed, numRuns: REQUESTS / AT_ONCE, endOnFailure: true },
+  );
+  expect(operations.map(({ id }) => id).filter((id) => !answered.has(id))).toEqual([]);
+  const statuses = [...answered.values()].flat();
+  const successes = statuses.filter((status) => status < 300).length;
+  expect(successes / statuses.length).toBeGreaterThan(0.15);
+  if (process.env.SLUICE_SHOW) console.table(summary());
+});
+
+it('the server is well afterwards, and its log tells no secret', async () => {
+  expect((await fetch(`${sluice.ready.url}/readyz`)).status).toBe(200);
+  const logs = sluice.logs();
+  expect(logs).toContain('"operation"');
+  for (const secret of [SECRET, keys.full, keys.narrow]) expect(logs).not.toContain(secret);
+});
+
+/** Operation → how often it gave which status. */
+function summary(): Record<string, Record<number, number>> {
+  return Object.fromEntries(
+    [...answered].map(([id, statuses]) => [
+      id,
+      Object.fromEntries(
+        [...new Set(statuses)].map((one) => [one, statuses.filter((s) => s === one).length]),
+      ),
+    ]),
+  );
+}

@@ -1,0 +1,75 @@
+/** A JSON schema of the API description; OpenAPI 3.1 has plain ones. */
+export interface Schema {
+  readonly type?: string;
+  readonly format?: string;
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly anyOf?: readonly Schema[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly items?: Schema;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minItems?: number;
+  readonly minLength?: number;
+  readonly $ref?: string;
+}
+
+export interface Parameter {
+  readonly name: string;
+  readonly in: 'path' | 'query';
+  readonly schema: Schema;
+}
+
+/** One operation of the description. */
+export interface Operation {
+  readonly id: string;
+  readonly method: string;
+  /** With `{names}`. */
+  readonly path: string;
+  readonly parameters: readonly Parameter[];
+  readonly body: Schema | null;
+  /** By status or `4XX`; null = documented as empty, or not JSON. */
+  readonly responses: Readonly<Record<string, Schema | null>>;
+}
+
+interface RawOperation {
+  readonly operationId: string;
+  readonly parameters?: readonly Parameter[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
+  readonly responses: Readonly<
+    Record<string, { readonly content?: Readonly<Record<string, { readonly schema: Schema }>> }>
+  >;
+}
+
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, RawOperation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+}
+
+/** Every operation that a running server describes at `/api/schema/`. */
+export async function readOperations(url: string): Promise<Operation[]> {
+  const answer = await fetch(new URL('/api/schema/?format=json', url));
+  const document = (await answer.json()) as Document;
+  return Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, raw]) => ({
+      id: raw.operationId,
+      method: method.toUpperCase(),
+      path,
+      parameters: raw.parameters ?? [],
+      body: raw.requestBody?.content['application/json']?.schema ?? null,
+      responses: Object.fromEntries(
+        Object.entries(raw.responses).map(([status, { content }]) => [
+          status,
+          inlined(content?.['application/json']?.schema ?? null, document),
+        ]),
+      ),
+    })),
+  );
+}
+
+/** The description refers to whole schemas only, never from inside one. */
+function inlined(schema: Schema | null, document: Document): Schema | null {
+  const name = schema?.$ref?.split('/').at(-1);
+  return name === undefined ? schema : (document.components.schemas[name] ?? null);
+}

@@ -1,0 +1,122 @@
+import fc from 'fast-check';
+import type { RunningSluice } from '../kit/sluice.ts';
+import { DESTINATIONS, INTEGRATIONS } from './samples.ts';
+
+/**
+ * Real objects that requests point at, so that they reach code that a made-up id never would. A request
+ * holds a reference; the id is put in when it is sent, and an object that a request removed is replaced.
+ */
+export type Kind = 'export' | 'run' | 'backfill' | 'compatible' | 'aws' | 'key' | 'project' | 'organization';
+
+const MARK = /"?<<(\w+):(\d+)>>"?/g;
+const NUMBERS: readonly string[] = ['compatible', 'aws', 'project'];
+
+export const reference = (kind: Kind): fc.Arbitrary<string> =>
+  fc.nat(30).map((index) => `<<${kind}:${index}>>`);
+
+export class Stock {
+  readonly #sluice: RunningSluice;
+  readonly #ids: Record<Kind, string[]> = {
+    export: [],
+    run: [],
+    backfill: [],
+    compatible: [],
+    aws: [],
+    key: [],
+    project: [],
+    organization: [],
+  };
+  #made = 0;
+
+  constructor(sluice: RunningSluice) {
+    this.#sluice = sluice;
+    this.#ids.project.push(String(sluice.ready.project_id));
+    this.#ids.organization.push(sluice.ready.organization_id);
+  }
+
+  /** Makes what is missing: an export of every destination, integrations, runs and backfills. */
+  async fill(): Promise<void> {
+    const ids = this.#ids;
+    while (ids.compatible.length < 2) await this.#integration('compatible');
+    while (ids.aws.length < 2) await this.#integration('aws');
+    while (ids.export.length < DESTINATIONS.length) await this.#export();
+    while (ids.key.length < 3) await this.#key();
+    await this.#refreshRuns();
+  }
+
+  /** `text` with the references replaced by ids; numbers lose the quotes of JSON around them. */
+  resolve(text: string): string {
+    return text.replaceAll(MARK, (mark, kind: Kind, index: string) => {
+      const known = this.#ids[kind];
+      const id = known[Number(index) % known.length] ?? '00000000-0000-4000-8000-000000000000';
+      return mark.startsWith('"') && !NUMBERS.includes(kind) ? `"${id}"` : id;
+    });
+  }
+
+  /** After a deletion: forgets what is gone and makes another. */
+  async removed(path: string): Promise<void> {
+    const gone = path.split('/');
+    for (const kind of ['export', 'compatible', 'aws', 'key'] as const) {
+      this.#ids[kind] = this.#ids[kind].filter((id) => !gone.includes(id));
+    }
+    await this.fill();
+  }
+
+  async #integration(kind: keyof typeof INTEGRATIONS): Promise<void> {
+    const sample = INTEGRATIONS[kind];
+    const config = { ...sample.config, name: `stock ${this.#made++}` };
+    const { id } = await this.#create<{ id: number }>('integrations', { ...sample, config });
+    this.#ids[kind].push(String(id));
+  }
+
+  async #export(): Promise<void> {
+    const destination = DESTINATIONS[this.#made++ % DESTINATIONS.length];
+    const body = { name: `stock ${this.#made}`, interval: 'hour', destination };
+    const { id } = await this.#create<{ id: string }>(
+      'batch_exports',
+      JSON.parse(this.resolve(JSON.stringify(body))) as object,
+    );
+    this.#ids.export.push(id);
+    const hour = Math.floor(Date.now() / 3_600_000) * 3_600_000;
+    const answer = await this.#sluice.api('POST', `${this.#base}/batch_exports/${id}/backfills/`, {
+      start_at: new Date(hour - 2 * 3_600_000).toISOString(),
+      end_at: new Date(hour).toISOString(),
+    });
+    if (answer.status !== 201 && answer.status !== 429) throw new Error(JSON.stringify(answer));
+  }
+
+  async #key(): Promise<void> {
+    const answer = await this.#sluice.api<{ id: string }>('POST', '/api/personal_api_keys/', {
+      label: 'stock',
+      scopes: ['*'],
+    });
+    this.#ids.key.push(answer.body.id);
+  }
+
+  async #refreshRuns(): Promise<void> {
+    for (const [kind, path] of [
+      ['run', 'runs'],
+      ['backfill', 'backfills'],
+    ] as const) {
+      const lists = await Promise.all(
+        this.#ids.export.map((id) =>
+          this.#sluice.api<{ results?: { id: string }[] }>(
+            'GET',
+            `${this.#base}/batch_exports/${id}/${path}/`,
+          ),
+        ),
+      );
+      this.#ids[kind] = lists.flatMap(({ body }) => body.results?.map(({ id }) => id) ?? []);
+    }
+  }
+
+  get #base(): string {
+    return `/api/projects/${this.#sluice.ready.project_id}`;
+  }
+
+  async #create<Body>(what: string, body: unknown): Promise<Body> {
+    const answer = await this.#sluice.api<Body>('POST', `${this.#base}/${what}/`, body);
+    if (answer.status !== 201) throw new Error(`${what}: ${JSON.stringify(answer)}`);
+    return answer.body;
+  }
+}
