@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Operation, Parameter } from './document.ts';
 import { mutated, mutation } from './mutate.ts';
 import { INTEGRATIONS, SECRET } from './samples.ts';
-import { type Kind, reference } from './stock.ts';
+import { type Kind, reference, referenceTo } from './stock.ts';
 import { fitting, odd } from './values.ts';
 
 /** One request before references become ids. */
@@ -35,7 +35,9 @@ function requestOf(operation: Operation, keys: Keys): fc.Arbitrary<Request> {
   return fc
     .record({
       path: pathOf(operation),
-      query: queryOf(operation.parameters.filter((one) => one.in === 'query')),
+      query: operation.id.match(/^capture_.*_retrieve$/)
+        ? capturedInUrl(keys)
+        : queryOf(operation.parameters.filter((one) => one.in === 'query')),
       sent: bodyOf(operation, keys),
       credentials: credentials(keys),
       method: fc.oneof(
@@ -60,6 +62,10 @@ const KINDS: Readonly<Record<string, Kind>> = {
 
 /** What an `{id}` names is told by the folder before it. */
 function kindOf(path: string, name: string): Kind {
+  if (name === 'batch_export_id') {
+    if (path.includes('/runs/{id}')) return 'runExport';
+    if (path.includes('/backfills/{id}')) return 'backfillExport';
+  }
   if (name !== 'id') return KINDS[name] ?? 'export';
   if (path.includes('/runs/{id}')) return 'run';
   if (path.includes('/backfills/{id}')) return 'backfill';
@@ -70,7 +76,7 @@ function kindOf(path: string, name: string): Kind {
 
 function pathOf(operation: Operation): fc.Arbitrary<string> {
   const names = [...operation.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
-  const real = fc.tuple(...names.map((name) => reference(kindOf(operation.path, name))));
+  const real = fc.nat(30).map((n) => names.map((name) => referenceTo(kindOf(operation.path, name), n)));
   const wild = fc.tuple(
     ...names.map((name) =>
       fc.oneof(
@@ -160,7 +166,7 @@ function queryOf(parameters: readonly Parameter[]): fc.Arbitrary<string> {
     /^<<.*>>$/.test(String(value)) ? String(value) : encodeURIComponent(String(value).toWellFormed());
   const fits = parameters.map(({ name, schema }) =>
     fc
-      .option(fc.oneof({ weight: 3, arbitrary: fitting(schema, name) }, { weight: 1, arbitrary: odd }))
+      .option(fc.oneof({ weight: 8, arbitrary: fitting(schema, name) }, { weight: 1, arbitrary: odd }))
       .map((value) => (value === null ? [] : [`${name}=${text(value)}`])),
   );
   const names = [
@@ -207,7 +213,7 @@ function bodyOf(operation: Operation, keys: Keys): fc.Arbitrary<Sent> {
     .tuple(value, fc.array(mutation, { minLength: 1, maxLength: 3 }))
     .map(([sent, mutations]) => json(JSON.stringify(mutated(sent, mutations)) ?? ''));
   return fc.oneof(
-    { weight: 5, arbitrary: right },
+    { weight: 8, arbitrary: right },
     { weight: 10, arbitrary: bent },
     { weight: 3, arbitrary: fc.tuple(right, broken).map(([sent, breakIt]) => breakIt(String(sent.body))) },
     { weight: 1, arbitrary: fc.constant(NOTHING) },
@@ -221,8 +227,18 @@ function valueFor(operation: Operation, keys: Keys): fc.Arbitrary<unknown> {
       .tuple(fc.constantFrom(...Object.values(INTEGRATIONS)), fc.nat(1_000_000))
       .map(([sample, n]) => ({ ...sample, config: { ...sample.config, name: `fuzz ${n}` } }));
   }
+  if (/backfills?_create$/.test(operation.id)) return fc.oneof(pastHours, fitting(operation.body ?? {}));
   return operation.body ? fitting(operation.body) : fc.constant({});
 }
+
+const HOUR = 3_600_000;
+/** A range that an hourly export can make up for. */
+const pastHours = fc
+  .tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 3 }))
+  .map(([ago, hours]) => {
+    const start = (Math.floor(Date.now() / HOUR) - ago - hours) * HOUR;
+    return { start_at: new Date(start).toISOString(), end_at: new Date(start + hours * HOUR).toISOString() };
+  });
 
 /** What SDKs send, with properties from anywhere. */
 function captured({ project }: Keys): fc.Arbitrary<unknown> {
@@ -239,6 +255,14 @@ function captured({ project }: Keys): fc.Arbitrary<unknown> {
     event.map((one) => [{ ...one, properties: { ...one.properties, token: project } }]),
   );
 }
+
+/** The oldest clients put events into the URL. */
+const capturedInUrl = (keys: Keys): fc.Arbitrary<string> =>
+  fc.tuple(captured(keys), fc.boolean(), queryOf([])).map(([value, packed, more]) => {
+    const text = JSON.stringify(value);
+    const data = encodeURIComponent(packed ? Buffer.from(text).toString('base64') : text);
+    return `data=${data}&${more}`;
+  });
 
 /** What becomes of a body that was right, on a bad line or by a bad client. */
 const broken: fc.Arbitrary<(body: string) => Sent> = fc.oneof(

@@ -6,20 +6,34 @@ import { DESTINATIONS, INTEGRATIONS } from './samples.ts';
  * Real objects that requests point at, so that they reach code that a made-up id never would. A request
  * holds a reference; the id is put in when it is sent, and an object that a request removed is replaced.
  */
-export type Kind = 'export' | 'run' | 'backfill' | 'compatible' | 'aws' | 'key' | 'project' | 'organization';
+export type Kind =
+  | 'runExport'
+  | 'backfillExport'
+  | 'export'
+  | 'run'
+  | 'backfill'
+  | 'compatible'
+  | 'aws'
+  | 'key'
+  | 'project'
+  | 'organization';
 
 const MARK = /"?<<(\w+):(\d+)>>"?/g;
 const NUMBERS: readonly string[] = ['compatible', 'aws', 'project'];
 
 export const reference = (kind: Kind): fc.Arbitrary<string> =>
-  fc.nat(30).map((index) => `<<${kind}:${index}>>`);
+  fc.nat(30).map((index) => referenceTo(kind, index));
+
+export const referenceTo = (kind: Kind, index: number): string => `<<${kind}:${index}>>`;
 
 export class Stock {
   readonly #sluice: RunningSluice;
   readonly #ids: Record<Kind, string[]> = {
     export: [],
     run: [],
+    runExport: [],
     backfill: [],
+    backfillExport: [],
     compatible: [],
     aws: [],
     key: [],
@@ -93,20 +107,21 @@ export class Stock {
     this.#ids.key.push(answer.body.id);
   }
 
+  /** `runExport` and `backfillExport` are those of the run or backfill of the same number. */
   async #refreshRuns(): Promise<void> {
     for (const [kind, path] of [
       ['run', 'runs'],
       ['backfill', 'backfills'],
     ] as const) {
-      const lists = await Promise.all(
-        this.#ids.export.map((id) =>
-          this.#sluice.api<{ results?: { id: string }[] }>(
-            'GET',
-            `${this.#base}/batch_exports/${id}/${path}/`,
-          ),
-        ),
+      const pairs = await Promise.all(
+        this.#ids.export.map(async (exportId) => {
+          const url = `${this.#base}/batch_exports/${exportId}/${path}/`;
+          const { body } = await this.#sluice.api<{ results?: { id: string }[] }>('GET', url);
+          return (body.results ?? []).map(({ id }) => [id, exportId] as const);
+        }),
       );
-      this.#ids[kind] = lists.flatMap(({ body }) => body.results?.map(({ id }) => id) ?? []);
+      this.#ids[kind] = pairs.flat().map(([id]) => id);
+      this.#ids[`${kind}Export`] = pairs.flat().map(([, exportId]) => exportId);
     }
   }
 
