@@ -38,6 +38,8 @@ export interface StartOptions {
   /** Default: a new temporary directory, removed by `stop`. */
   readonly dataDir?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Given the process as soon as there is one, long before it is ready. */
+  readonly onSpawn?: (child: ChildProcess) => void;
 }
 
 const KEY = 'phx_a_key_that_only_tests_use_0123456789abcdef';
@@ -59,6 +61,7 @@ export async function startSluice(options: StartOptions = {}): Promise<RunningSl
       },
     },
   );
+  options.onSpawn?.(child);
   const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   let logs = '';
   child.stderr?.on('data', (chunk) => {
@@ -87,16 +90,27 @@ export async function startSluice(options: StartOptions = {}): Promise<RunningSl
   };
 }
 
-async function firstLine(child: ChildProcess, exited: Promise<number | null>, logs: () => string): Promise<Ready> {
+async function firstLine(
+  child: ChildProcess,
+  exited: Promise<number | null>,
+  logs: () => string,
+): Promise<Ready> {
   if (!child.stdout) throw new Error('no stdout');
-  const line = new Promise<string>((resolve) => createInterface({ input: child.stdout! }).once('line', resolve));
+  const line = new Promise<string>((resolve) =>
+    createInterface({ input: child.stdout! }).once('line', resolve),
+  );
   const died = exited.then((code) => {
     throw new Error(`sluice exited with ${code} before it was ready:\n${logs()}`);
   });
   return JSON.parse(await Promise.race([line, died])) as Ready;
 }
 
-async function call<Body>(ready: Ready, method: string, path: string, body?: unknown): Promise<ApiAnswer<Body>> {
+async function call<Body>(
+  ready: Ready,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<ApiAnswer<Body>> {
   const response = await fetch(new URL(path, ready.url), {
     method,
     headers: {

@@ -1,0 +1,58 @@
+/** An event as a client holds it until it is acknowledged. */
+export interface SentEvent {
+  readonly event: string;
+  readonly distinct_id: string;
+  readonly uuid: string;
+  readonly timestamp: string;
+  readonly properties: Readonly<Record<string, unknown>>;
+}
+
+export interface Range {
+  readonly start: Date;
+  readonly end: Date;
+}
+
+/**
+ * `count` events spread evenly over `range`, of about `bytes` bytes each, which do not compress well: files then have
+ * the size a test wants.
+ */
+export function makeEvents(count: number, range: Range, bytes: number, random: () => number): SentEvent[] {
+  const step = (range.end.getTime() - range.start.getTime()) / count;
+  return Array.from({ length: count }, (_, index) => ({
+    event: index % 3 === 0 ? '$pageview' : 'order placed',
+    distinct_id: `user-${Math.floor(random() * 97)}`,
+    uuid: uuidFrom(random),
+    timestamp: new Date(range.start.getTime() + Math.floor(index * step)).toISOString(),
+    properties: { n: index, text: 'Grüße 👋', noise: noise(Math.max(0, bytes - 40), random) },
+  }));
+}
+
+/** One request with all of `events`; resolves when they are acknowledged, rejects when that is not known. */
+export async function send(
+  server: { readonly url: string; readonly project_api_key: string },
+  events: readonly SentEvent[],
+): Promise<void> {
+  const response = await fetch(new URL('/batch/', server.url), {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ api_key: server.project_api_key, batch: events }),
+  });
+  const text = await response.text();
+  if (response.status !== 200) throw new Error(`capture answered ${response.status}: ${text}`);
+}
+
+function noise(length: number, random: () => number): string {
+  let text = '';
+  while (text.length < length) text += random().toString(36).slice(2);
+  return text.slice(0, length);
+}
+
+function uuidFrom(random: () => number): string {
+  const hex = Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16));
+  hex[12] = '4';
+  hex[16] = '8';
+  const text = hex.join('');
+  return [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)].join(
+    '-',
+  );
+}
