@@ -7,8 +7,9 @@ import { files } from './files.ts';
 import { nodeProgram } from './node-program.ts';
 import { s3 } from './s3.ts';
 import { type Stage, setStage } from './stage.ts';
+import { tick } from './tick.ts';
 
-const CLAIMS: readonly Claim[] = [files, s3, duckdb, nodeProgram];
+const CLAIMS: readonly Claim[] = [files, s3, duckdb, nodeProgram, tick];
 
 const { values } = parseArgs({
   options: {

@@ -71,19 +71,24 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       await boss.insert(QUEUE, jobs, { db: fromKysely(trx) });
     },
     work: async (concurrency, handler) => {
-      await boss.work<RunJob>(
-        QUEUE,
-        {
-          batchSize: 1,
-          localConcurrency: concurrency,
-          pollingIntervalSeconds: 1,
-          notifyPollingIntervalSeconds: 2,
-          heartbeatRefreshSeconds: 3,
-        },
-        async ([job]) => {
-          if (job) await handler(job.data.runId, job.signal);
-        },
-      );
+      for (let n = 0; n < concurrency; n++) {
+        // A worker of pg-boss sleeps out its polling interval after every job, one job a second at best: wake it.
+        const worker: Promise<string> = boss.work<RunJob>(
+          QUEUE,
+          {
+            batchSize: 1,
+            pollingIntervalSeconds: 1,
+            notifyPollingIntervalSeconds: 2,
+            heartbeatRefreshSeconds: 3,
+          },
+          async ([job]) => {
+            if (!job) return;
+            await handler(job.data.runId, job.signal);
+            boss.notifyWorker(await worker);
+          },
+        );
+        await worker;
+      }
     },
     stop: (graceMs) => boss.stop({ graceful: true, timeout: graceMs }),
   };

@@ -1,0 +1,96 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connectWarehouse } from '../src/warehouse/client.ts';
+import { findRunningWarehouse } from '../src/warehouse/embedded/endpoint-file.ts';
+import type { Warehouse } from '../src/warehouse/warehouse.ts';
+import { type RunningSluice, startSluice } from '../test/kit/sluice.ts';
+
+/** A folder that several servers use one after the other; removed at the end. */
+export function dataFolder(): { readonly path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), 'sluice-bench-server-'));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+export interface Server extends AsyncDisposable {
+  readonly sluice: RunningSluice;
+  readonly project: string;
+  /** The server's own engine, reached beside it. */
+  readonly warehouse: Warehouse;
+}
+
+/** A real server in a process of its own; `env` on top of what tests use. */
+export async function startServer(
+  dataDir: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Server> {
+  const sluice = await startSluice({ dataDir, env: { SLUICE_LOG_LEVEL: 'warn', ...env } });
+  const running = await findRunningWarehouse(dataDir);
+  if (!running) throw new Error('the server has no engine');
+  const warehouse = connectWarehouse({ url: running.url, localFiles: true });
+  return {
+    sluice,
+    project: `/api/projects/${sluice.ready.project_id}`,
+    warehouse,
+    [Symbol.asyncDispose]: async () => {
+      await warehouse.close();
+      await sluice.stop();
+    },
+  };
+}
+
+/** Calls the API; throws what it refuses. */
+export async function call<Body>(
+  server: Server,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<Body> {
+  const answer = await server.sluice.api<Body>(method, `${server.project}${path}`, body);
+  if (answer.status < 300) return answer.body;
+  throw new Error(`${method} ${path} answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+}
+
+export interface Run {
+  readonly id: string;
+  readonly status: string;
+  readonly created_at: string;
+  readonly finished_at: string | null;
+  readonly records_completed: number | null;
+  readonly latest_error: string | null;
+  readonly data_interval_end: string;
+}
+
+/** Exports the day that begins at `day` once, by a backfill; resolves with its run when that is Completed. */
+export async function exportDay(server: Server, exportId: string, day: Date, pollMs = 100): Promise<Run> {
+  const end = new Date(day.getTime() + 86_400_000);
+  const { id } = await call<{ id: string }>(server, 'POST', `/batch_exports/${exportId}/backfills/`, {
+    start_at: day.toISOString(),
+    end_at: end.toISOString(),
+  });
+  return await finishedRun(server, exportId, id, pollMs);
+}
+
+async function finishedRun(server: Server, exportId: string, backfill: string, pollMs: number): Promise<Run> {
+  for (;;) {
+    const { results } = await call<{ results: (Run & { backfill: string | null })[] }>(
+      server,
+      'GET',
+      `/batch_exports/${exportId}/runs/`,
+    );
+    const run = results.find((each) => each.backfill === backfill);
+    if (run?.status === 'Completed') return run;
+    if (run && run.status !== 'Starting' && run.status !== 'Running') {
+      throw new Error(`the run ended as ${run.status}: ${run.latest_error}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+}
+
+/** The process and its children's children, by /proc. */
+export function processTree(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  );
+  return [pid, ...children.flatMap(processTree)];
+}
