@@ -10,14 +10,20 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 'request_too_large',
 };
 
+interface BrokenRequest extends Error {
+  readonly code?: string;
+  /** What arrived, a Buffer; Fastify's types say otherwise. */
+  readonly rawPacket?: unknown;
+}
+
+const isHead = (packet: unknown): boolean =>
+  Buffer.isBuffer(packet) && packet.subarray(0, 5).toString('latin1') === 'HEAD ';
+
 /**
  * Answers what never became a request: bytes that are not HTTP, headers without end, senders that are
  * too slow. There is no response object yet, so the envelope is written by hand and the line is cut.
  */
-export function answerBrokenRequest(
-  error: Error & { code?: string; rawPacket?: Buffer },
-  socket: Socket,
-): void {
+export function answerBrokenRequest(error: BrokenRequest, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
@@ -33,7 +39,7 @@ export function answerBrokenRequest(
       'connection: close',
       '',
       // The answer to HEAD ends with its headers; clients take what follows for garbage.
-      error.rawPacket?.subarray(0, 5).toString('latin1') === 'HEAD ' ? '' : text,
+      isHead(error.rawPacket) ? '' : text,
     ].join('\r\n'),
     // A sender that never reads must not keep the socket.
     () => socket.destroy(),
