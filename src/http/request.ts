@@ -69,10 +69,11 @@ function lastOfEach(query: Readonly<Record<string, unknown>>): Record<string, un
 
 /**
  * The `Host` header is the client's to choose; one that makes no URL is not believed. Proxies may send the
- * whole URL as the target, of which only the path counts.
+ * whole URL as the target, of which only path and query count; a fragment does not belong there at all, and
+ * links made from it would be none.
  */
 function absoluteUrl(request: FastifyRequest): URL {
-  const target = request.url.replace(/^[a-z]+:\/\/[^/?]*/i, '');
+  const target = request.url.replace(/^[a-z]+:\/\/[^/?]*/i, '').replace(/#.*$/s, '');
   const url = `${request.protocol}://${request.host}${target}`;
   return new URL(request.host && URL.canParse(url) ? url : `http://localhost${target}`);
 }
