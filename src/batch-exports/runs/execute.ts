@@ -133,7 +133,8 @@ function observe(
   const show = (write: Promise<void>) => void write.catch(() => {});
   return {
     log,
-    planned: (total) => show(setPlanned(ports.db, run, total, ports.clock.now())),
+    // An empty run ends at once, and its end says as much.
+    planned: (total) => total > 0 && show(setPlanned(ports.db, run, total, ports.clock.now())),
     progress: (done) => {
       const now = ports.clock.now();
       if (now - shownAt < PROGRESS_EVERY_MS) return;

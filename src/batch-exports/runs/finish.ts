@@ -18,16 +18,13 @@ export type Ending =
 export async function finishRun(ports: RunPorts, claim: Claim, ending: Ending): Promise<void> {
   const now = ports.clock.now();
   const cancelled = await ports.db.transaction().execute(async (trx) => {
-    const run = await trx
-      .selectFrom('batch_export_runs')
-      .select(['batch_export_id', 'backfill_id'])
-      .where('id', '=', claim.id)
-      .executeTakeFirstOrThrow();
-    const batchExport = await trx
+    const { backfill_id: backfillId, ...batchExport } = await trx
       .selectFrom('batch_exports')
-      .selectAll()
-      .where('id', '=', run.batch_export_id)
-      .forUpdate()
+      .innerJoin('batch_export_runs as run', 'run.batch_export_id', 'batch_exports.id')
+      .selectAll('batch_exports')
+      .select('run.backfill_id')
+      .where('run.id', '=', claim.id)
+      .forUpdate('batch_exports')
       .executeTakeFirstOrThrow();
     await write(trx, claim, {
       ...columns(ending),
@@ -37,7 +34,7 @@ export async function finishRun(ports: RunPorts, claim: Claim, ending: Ending): 
     await tell(trx, batchExport, claim.id, ending, now);
     const stopped =
       ending.status === 'Completed' ? [] : await pauseAfterFailures(trx, ports, batchExport, now);
-    if (run.backfill_id) await advanceBackfill(trx, ports, batchExport, run.backfill_id, now);
+    if (backfillId) await advanceBackfill(trx, ports, batchExport, backfillId, now);
     return stopped;
   });
   for (const runId of cancelled) ports.onRunCancelled(runId);

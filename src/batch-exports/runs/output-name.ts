@@ -12,6 +12,7 @@ import type { ClaimedRun } from './store.ts';
  * backfill run carries its backfill's id. A run that repeats another has the name of the one it repeats.
  */
 export async function keySuffix(db: Db, run: ClaimedRun): Promise<string | undefined> {
+  if (run.backfillId === null) return undefined;
   const row = await byId(db, run.id);
   const { root } = await askOf(db, row);
   const first = root === row.id ? row : await byId(db, root);

@@ -13,12 +13,7 @@ import { type Claim, write } from './store.ts';
  */
 export async function planRun(db: Db, claim: Claim, now: number): Promise<Plan> {
   return db.transaction().execute(async (trx) => {
-    const { batch_export_id: exportId } = await trx
-      .selectFrom('batch_export_runs')
-      .select('batch_export_id')
-      .where('id', '=', claim.id)
-      .executeTakeFirstOrThrow();
-    await lockExport(trx, exportId);
+    const exportId = await lockExportOf(trx, claim.id);
     const run = await trx
       .selectFrom('batch_export_runs')
       .selectAll()
@@ -38,14 +33,17 @@ export async function planRun(db: Db, claim: Claim, now: number): Promise<Plan> 
   });
 }
 
-/** Whoever creates, plans or ends runs of an export holds this lock first. */
-export async function lockExport(trx: Trx, exportId: string): Promise<void> {
-  await trx
+/** Whoever creates, plans or ends runs of an export holds this lock first. Returns the export's id. */
+async function lockExportOf(trx: Trx, runId: string): Promise<string> {
+  const { id } = await trx
     .selectFrom('batch_exports')
     .select('id')
-    .where('id', '=', exportId)
+    .where('id', '=', (eb) =>
+      eb.selectFrom('batch_export_runs').select('batch_export_id').where('id', '=', runId),
+    )
     .forUpdate()
     .executeTakeFirstOrThrow();
+  return id;
 }
 
 /** What other outputs of the export hold within reach of `region`. */
@@ -67,7 +65,7 @@ async function othersPlans(trx: Trx, exportId: string, root: string, region: Reg
     coalesce(arrival_from < ${region.arrivalTo}::bigint, true)
     and coalesce(arrival_to > ${region.arrivalFrom}::bigint, true)`;
   // A year of five-minute runs is 105,120 rows and one contiguous stretch of time: the database joins them.
-  const stretches = await sql<{ arrival_from: number; arrival_to: number }>`
+  const found = await sql<Plan>`
     with held as (${held}),
     marked as (
       select arrival_from, arrival_to,
@@ -78,21 +76,11 @@ async function othersPlans(trx: Trx, exportId: string, root: string, region: Reg
       select arrival_from, arrival_to,
              sum(gap) over (order by arrival_from, arrival_to rows unbounded preceding) as stretch
         from marked)
-    select min(arrival_from) as arrival_from, max(arrival_to) as arrival_to
-      from numbered group by stretch`.execute(trx);
-  const others = await sql<Plan>`
-    with held as (${held})
+    select jsonb_build_object('arrivalFrom', min(arrival_from), 'arrivalTo', max(arrival_to),
+             'eventFrom', null, 'eventTo', null) as region,
+           '[]'::jsonb as excludes
+      from numbered group by stretch
+    union all
     select region, excludes from held where not plain and ${within}`.execute(trx);
-  return [
-    ...stretches.rows.map((row) => ({
-      region: {
-        arrivalFrom: row.arrival_from,
-        arrivalTo: row.arrival_to,
-        eventFrom: null,
-        eventTo: null,
-      },
-      excludes: [],
-    })),
-    ...others.rows,
-  ];
+  return found.rows;
 }

@@ -1,7 +1,9 @@
+import { sql } from 'kysely';
 import type { BatchExportRow } from '../../database/tables.ts';
 import { advanceActiveBackfills } from '../backfills/advance.ts';
 import type { RunPorts, Trx } from '../ports.ts';
-import { runDueIntervals } from './advance.ts';
+import { createRunsOf } from '../runs/create.ts';
+import { type Due, dueIntervals } from './advance.ts';
 
 export interface Ticked {
   readonly created: readonly string[];
@@ -9,6 +11,8 @@ export interface Ticked {
   readonly nextDueAt: number | null;
 }
 
+/** Exports per transaction: few statements for many, and yet nobody waits long for their locks. */
+const EXPORTS_PER_TRANSACTION = 50;
 /** Intervals per transaction: after a long downtime an export holds its lock for some 100 ms at a time. */
 const INTERVALS_PER_TRANSACTION = 500;
 
@@ -18,44 +22,64 @@ const INTERVALS_PER_TRANSACTION = 500;
  */
 export async function tick(ports: RunPorts, limit: number): Promise<Ticked> {
   const created: string[] = [];
-  for (let done = 0; done < limit; done++) {
-    const ids = await ports.db.transaction().execute((trx) => tickOne(trx, ports));
-    if (ids === null) break;
-    created.push(...ids);
+  for (let done = 0; done < limit; ) {
+    const most = Math.min(limit - done, EXPORTS_PER_TRANSACTION);
+    const turn = await ports.db.transaction().execute((trx) => tickSome(trx, ports, most));
+    if (turn.exports === 0) break;
+    done += turn.exports;
+    created.push(...turn.created);
   }
   created.push(...(await advanceActiveBackfills(ports, limit)));
   return { created, nextDueAt: await nextDueAt(ports) };
 }
 
-/** Null when no export is due, or those that are due are in other hands. */
-async function tickOne(trx: Trx, ports: RunPorts): Promise<readonly string[] | null> {
+/** Takes up to `most` due exports that are in no other hands; none when there are none. */
+async function tickSome(
+  trx: Trx,
+  ports: RunPorts,
+  most: number,
+): Promise<{ exports: number; created: readonly string[] }> {
   const now = ports.clock.now();
-  const batchExport: BatchExportRow | undefined = await trx
+  const due = await trx
     .selectFrom('batch_exports')
     .selectAll()
     .where('next_due_at', '<=', new Date(now))
     .where('paused', '=', false)
     .where('deleted_at', 'is', null)
     .orderBy('next_due_at')
-    .limit(1)
+    .limit(most)
     .forUpdate()
     .skipLocked()
-    .executeTakeFirst();
-  if (!batchExport) return null;
-  const advanced = await runDueIntervals(trx, ports, batchExport, {
-    now,
-    limit: INTERVALS_PER_TRANSACTION,
-    jitterScale: ports.jitterScale,
-  });
-  await trx
-    .updateTable('batch_exports')
-    .set({
-      next_interval_start: new Date(advanced.cursor),
-      next_due_at: advanced.dueAt === null ? null : new Date(advanced.dueAt),
-    })
-    .where('id', '=', batchExport.id)
     .execute();
-  return advanced.created;
+  const taken: { batchExport: BatchExportRow; due: Due }[] = [];
+  let room = INTERVALS_PER_TRANSACTION;
+  for (const batchExport of due) {
+    if (room === 0) break;
+    const { jitterScale } = ports;
+    const found = dueIntervals(batchExport, { now, limit: room, jitterScale });
+    taken.push({ batchExport, due: found });
+    room -= found.intervals.length;
+  }
+  if (taken.length === 0) return { exports: 0, created: [] };
+  const wanted = taken.map(({ batchExport, due: { intervals } }) => ({ batchExport, intervals }));
+  const created = await createRunsOf(trx, ports, wanted, { now, backfillId: null });
+  await moveCursors(trx, taken);
+  return { exports: taken.length, created };
+}
+
+async function moveCursors(
+  trx: Trx,
+  taken: readonly { readonly batchExport: BatchExportRow; readonly due: Due }[],
+): Promise<void> {
+  const moved = taken.map(({ batchExport: { id }, due: { cursor, dueAt } }) => ({
+    id,
+    cursor: new Date(cursor).toISOString(),
+    due: dueAt === null ? null : new Date(dueAt).toISOString(),
+  }));
+  await sql`
+    update batch_exports set next_interval_start = moved.cursor, next_due_at = moved.due
+      from jsonb_to_recordset(${JSON.stringify(moved)}::jsonb) as moved (id uuid, cursor timestamptz, due timestamptz)
+     where batch_exports.id = moved.id`.execute(trx);
 }
 
 async function nextDueAt(ports: RunPorts): Promise<number | null> {
