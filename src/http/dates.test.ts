@@ -79,10 +79,17 @@ describe('contract.md §2', () => {
     );
   });
 
-  it.each(['2026-02-30', '2026-13-01', '2026-01-01T25:00', 'tomorrow', '2026-01-01T10:00+99:00', ''])(
-    '%j names no moment',
-    (text) => {
-      expect(parseDateTime(text, 'UTC')).toBeNull();
-    },
-  );
+  it.each([
+    '2026-02-30',
+    '2026-13-01',
+    '2026-01-01T25:00',
+    'tomorrow',
+    '2026-01-01T10:00+99:00',
+    '',
+    '0000-01-01',
+    '0001-01-01T00:00:00+01:00',
+    '9999-12-31T23:59:59-01:00',
+  ])('%j names no moment', (text) => {
+    expect(parseDateTime(text, 'UTC')).toBeNull();
+  });
 });

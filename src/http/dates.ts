@@ -23,7 +23,7 @@ const LATEST = Temporal.Instant.from('9999-12-31T23:59:59.999999Z');
 
 /** Never fails: text that means nothing means now. Always between the years 1 and 9999. */
 export function resolveDate(text: string, context: DateContext): Temporal.Instant {
-  const absolute = parseDateTime(text, context.zone);
+  const absolute = readAbsolute(text, context.zone);
   if (absolute) return clamp(absolute);
   const now = Temporal.Instant.fromEpochMilliseconds(context.now).toZonedDateTimeISO(context.zone);
   const match = RELATIVE.exec(text);
@@ -103,9 +103,15 @@ function truncate(at: Temporal.ZonedDateTime, toHour: boolean): Temporal.ZonedDa
 /**
  * An absolute date or moment: ISO-8601 extended or basic, unpadded dates, a space for the `T`. Without an
  * offset it is read in `zone`. A `+` that a query string turned into a space is understood. Null when the
- * text is none of these or names no real moment (`2026-02-30`).
+ * text is none of these, names no real moment (`2026-02-30`) or one outside the years 1 to 9999 UTC, which
+ * databases do not take.
  */
 export function parseDateTime(text: string, zone: string): Temporal.Instant | null {
+  const instant = readAbsolute(text, zone);
+  return instant && Temporal.Instant.compare(instant, clamp(instant)) === 0 ? instant : null;
+}
+
+function readAbsolute(text: string, zone: string): Temporal.Instant | null {
   const match = ABSOLUTE.exec(text.trim());
   if (!match) return null;
   const [
