@@ -3,6 +3,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { lockDirectory } from '../work/directory-lock.ts';
+import { guardedPool } from './guarded-pool.ts';
 import { migrateDatabase } from './migrate.ts';
 import { pgliteDialect } from './pglite-dialect.ts';
 import type { Tables } from './tables.ts';
@@ -18,7 +19,7 @@ export interface DatabaseOptions {
   /** A Postgres server; absent = PGlite in `dataDir`. */
   readonly url?: string | undefined;
   readonly dataDir: string;
-  /** Told of lost idle connections; the pool replaces them by itself. */
+  /** Told of lost connections; the pool replaces them by itself. */
   readonly onError?: (error: Error) => void;
 }
 
@@ -49,8 +50,8 @@ function openServer(url: string, onError: ((error: Error) => void) | undefined):
         oid === INT8 ? Number : pg.types.getTypeParser(oid, format as 'text'),
     } as pg.CustomTypesConfig,
   });
-  pool.on('error', (error) => onError?.(error));
-  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const guarded = guardedPool(pool, (error) => onError?.(error));
+  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: guarded }) });
   return { kysely, engine: { pool }, close: () => kysely.destroy() };
 }
 

@@ -117,6 +117,8 @@ export const catalogue = {
     kind: 'retry',
     meaning: 'Sluice is starting or stopping; try again shortly.',
   },
+  // --- the database ---
+  database_unavailable: run('retry', 'The database could not be reached or broke off the connection.'),
   // --- the warehouse, as a run sees it ---
   warehouse_unavailable: run('retry', 'The warehouse could not be reached.'),
   warehouse_overloaded: run('retry', 'The warehouse refused the query because it is overloaded.'),
