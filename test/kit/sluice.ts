@@ -95,10 +95,9 @@ async function firstLine(
   exited: Promise<number | null>,
   logs: () => string,
 ): Promise<Ready> {
-  if (!child.stdout) throw new Error('no stdout');
-  const line = new Promise<string>((resolve) =>
-    createInterface({ input: child.stdout! }).once('line', resolve),
-  );
+  const { stdout } = child;
+  if (!stdout) throw new Error('no stdout');
+  const line = new Promise<string>((resolve) => createInterface({ input: stdout }).once('line', resolve));
   const died = exited.then((code) => {
     throw new Error(`sluice exited with ${code} before it was ready:\n${logs()}`);
   });
