@@ -66,7 +66,7 @@ async function ask(request: Request): Promise<void> {
     throw new Error(`the answer ${problem}\n${asked}\n${reply.status} ${reply.text.slice(0, 2000)}`);
   }
   if (operation) answered.set(operation.id, [...(answered.get(operation.id) ?? []), reply.status]);
-  if (reply.status === 204 && method === 'DELETE') await stock.removed(outgoing.path);
+  if (reply.status === 204 && method === 'DELETE') stock.removed(outgoing.path);
 }
 
 it(`${REQUESTS} requests are answered as promised (SLUICE_SEED=${seed})`, {

@@ -53,9 +53,10 @@ export class Stock {
     const ids = this.#ids;
     while (ids.compatible.length < 2) await this.#integration('compatible');
     while (ids.aws.length < 2) await this.#integration('aws');
-    while (ids.export.length < DESTINATIONS.length) await this.#export();
     while (ids.key.length < 3) await this.#key();
-    await this.#refreshRuns();
+    const complete = ids.export.length >= DESTINATIONS.length;
+    while (ids.export.length < DESTINATIONS.length) await this.#export();
+    if (!complete) await this.#refreshRuns();
   }
 
   /** `text` with the references replaced by ids; numbers lose the quotes of JSON around them. */
@@ -67,13 +68,12 @@ export class Stock {
     });
   }
 
-  /** After a deletion: forgets what is gone and makes another. */
-  async removed(path: string): Promise<void> {
+  /** Forgets what a deletion took; `fill` makes another. */
+  removed(path: string): void {
     const gone = path.split('/');
     for (const kind of ['export', 'compatible', 'aws', 'key'] as const) {
       this.#ids[kind] = this.#ids[kind].filter((id) => !gone.includes(id));
     }
-    await this.fill();
   }
 
   async #integration(kind: keyof typeof INTEGRATIONS): Promise<void> {
