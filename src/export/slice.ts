@@ -59,8 +59,9 @@ async function writtenByEngine(
 ): Promise<Written> {
   const query = writeQuery(encodeQuery(context, slice, duplicates), path, context.format);
   await context.warehouse.command(query);
-  const rows = await rowsInFile(context.format, path);
-  return { staged: await context.target.stage(slot, { path }, context.signal), rows };
+  // The target looks first: a file cut short by a full disk has no footer to read.
+  const staged = await context.target.stage(slot, { path }, context.signal);
+  return { staged, rows: await rowsInFile(context.format, path) };
 }
 
 async function passedThrough(

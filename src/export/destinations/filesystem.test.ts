@@ -149,7 +149,7 @@ describe('what goes wrong on a disk', () => {
     ['EROFS', 'destination_denied'],
     ['EACCES', 'destination_denied'],
     ['EPERM', 'destination_denied'],
-    ['ENOENT', 'destination_missing'],
+    ['ENOENT', 'destination_unavailable'],
     ['EIO', 'destination_unavailable'],
     ['EMFILE', 'destination_unavailable'],
   ])('reads %s as %s', async (code, meaning) => {

@@ -8,7 +8,8 @@ const meanings: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   EROFS: ['destination_denied', 'the file system is read-only'],
   EACCES: ['destination_denied', 'the server may not write there'],
   EPERM: ['destination_denied', 'the server may not write there'],
-  ENOENT: ['destination_missing', 'the directory does not exist'],
+  // Directories are made as they are needed: what is missing was there a moment ago.
+  ENOENT: ['destination_unavailable', 'it was removed while it was in use'],
   ENOTDIR: ['destination_config', 'a part of the path is a file, not a directory'],
   EISDIR: ['destination_config', 'a directory has the name of the file'],
   ENOTEMPTY: ['destination_config', 'a directory has the name of the file'],

@@ -31,7 +31,7 @@ export async function placeOf(root: string, key: string, create: boolean): Promi
   const problem = keyProblem(key);
   if (problem) throw new SluiceError('destination_config', { detail: `The key ${key} ${problem}` });
   // An unmounted disk must not be mistaken for an empty one: the root is never made here.
-  const top = await onDisk('SLUICE_FILES_ROOT', () => realpath(root));
+  const top = await onDisk('SLUICE_FILES_ROOT', () => realpath(root).catch(rootError));
   const parts = partsOf(key);
   const name = parts.pop() as string;
   let directory = top;
@@ -41,6 +41,14 @@ export async function placeOf(root: string, key: string, create: boolean): Promi
     directory = next;
   }
   return { directory, name, path: join(directory, name) };
+}
+
+function rootError(error: unknown): never {
+  if (errnoOf(error) !== 'ENOENT') throw error;
+  throw new SluiceError('destination_missing', {
+    detail: 'SLUICE_FILES_ROOT: the directory does not exist (ENOENT).',
+    cause: error,
+  });
 }
 
 async function enter(top: string, parent: string, part: string, create: boolean): Promise<string | null> {
@@ -55,15 +63,21 @@ async function enter(top: string, parent: string, part: string, create: boolean)
   }
   try {
     if (!(await lstat(path)).isSymbolicLink()) return path;
-    const real = await realpath(path);
-    if (real === top || real.startsWith(top + sep)) return real;
   } catch (error) {
     if (!create && errnoOf(error) === 'ENOENT') return null;
     return await onDisk(what, () => Promise.reject(error));
   }
+  const real = await onDisk(what, () => realpath(path).catch(nowhere));
+  if (real !== null && (real === top || real.startsWith(top + sep))) return real;
   throw new SluiceError('destination_config', {
-    detail: `${what}: it is a symbolic link that leads out of SLUICE_FILES_ROOT.`,
+    detail: `${what}: it is a symbolic link that leads ${real === null ? 'nowhere' : 'out of SLUICE_FILES_ROOT'}.`,
   });
+}
+
+/** What a link that points at nothing leads to. */
+function nowhere(error: unknown): null {
+  if (errnoOf(error) === 'ENOENT') return null;
+  throw error;
 }
 
 function partsOf(key: string): string[] {

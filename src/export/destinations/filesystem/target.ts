@@ -12,6 +12,7 @@ import type {
   Staged,
 } from '../destination.ts';
 import { onDisk } from './disk-error.ts';
+import { refuseFullDisk } from './full-disk.ts';
 import { puttingName, stagingName, sweepDirectory } from './leftovers.ts';
 import { type Place, placeOf } from './place.ts';
 import {
@@ -68,6 +69,7 @@ async function stage(
     const staging = stagingName(name, slot.runId, slot.attempt);
     const path = join(directory, staging);
     const identity = await fill(path, slot.key, source, signal);
+    if (isFile(source)) await refuseFullDisk(directory, path, slot.key);
     const token: Token = { name: staging, mtime: identity.mtime };
     return { key: slot.key, bytes: identity.bytes, token: { ...token } };
   } catch (error) {
@@ -194,7 +196,9 @@ async function makePlace(ports: DestinationPorts, key: string): Promise<Place> {
 async function knownPlace(ports: DestinationPorts, key: string): Promise<Place> {
   const place = await placeOf(ports.filesRoot, key, false);
   if (place) return place;
-  throw new SluiceError('destination_missing', { detail: `The directory of ${key} does not exist.` });
+  throw new SluiceError('destination_unavailable', {
+    detail: `The directory of ${key} was removed while it was in use.`,
+  });
 }
 
 /** A receipt comes back from the database: its name must still be one we could have given. */
