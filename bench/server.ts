@@ -61,14 +61,30 @@ export interface Run {
   readonly data_interval_end: string;
 }
 
-/** Exports the day that begins at `day` once, by a backfill; resolves with its run when that is Completed. */
-export async function exportDay(server: Server, exportId: string, day: Date, pollMs = 100): Promise<Run> {
-  const end = new Date(day.getTime() + 86_400_000);
-  const { id } = await call<{ id: string }>(server, 'POST', `/batch_exports/${exportId}/backfills/`, {
-    start_at: day.toISOString(),
-    end_at: end.toISOString(),
-  });
-  return await finishedRun(server, exportId, id, pollMs);
+/** Creates an export that never runs by itself; returns its id. */
+export async function createExport(
+  server: Server,
+  interval: 'hour' | 'day',
+  destination: Readonly<Record<string, unknown>>,
+): Promise<string> {
+  const body = { name: 'bench', model: 'events', interval, paused: true, destination };
+  return (await call<{ id: string }>(server, 'POST', '/batch_exports/', body)).id;
+}
+
+/**
+ * Exports one interval by a backfill; resolves with its run when that is seen to be Completed. `from` and `to` are
+ * moments for an hourly export, dates for a daily one.
+ */
+export async function exportInterval(
+  server: Server,
+  exportId: string,
+  [from, to]: readonly [from: string, to: string],
+  pollMs = 100,
+): Promise<Run> {
+  const path = `/batch_exports/${exportId}/backfills/`;
+  const body = { start_at: from, end_at: to };
+  const { backfill_id: backfill } = await call<{ backfill_id: string }>(server, 'POST', path, body);
+  return await finishedRun(server, exportId, backfill, pollMs);
 }
 
 async function finishedRun(server: Server, exportId: string, backfill: string, pollMs: number): Promise<Run> {
