@@ -159,7 +159,9 @@ async function finish(
   if (previous.length > 0 && !listed) await target.remove(names.manifest);
   if (stale.length > 0) observer.log('INFO', runLog.removed(stale.length));
   context.step('replaced-removed');
-  if (keys.length > 0) await target.sweep(spec.runId, Number.POSITIVE_INFINITY, keys, []);
+  if (keys.length > 0) {
+    await target.sweep(spec.runId, Number.POSITIVE_INFINITY, [...keys, names.manifest], []);
+  }
   context.step('swept');
   observer.log('INFO', runLog.finished(outcome.rows, outcome.bytes, (clock.now() - startedAt) / 1000));
   return outcome;

@@ -23,7 +23,7 @@ export async function withdraw(
   const entries = await ledger.entries();
   const names = fileNames(spec, files);
   // A slice that was not recorded yet lies beside the others.
-  const keys = [names.key(null), ...entries.map(({ staged }) => staged.key)];
+  const keys = [names.manifest, names.key(null), ...entries.map(({ staged }) => staged.key)];
   const retracted = await Promise.allSettled(
     entries.map(({ staged }) => retract(target, staged, !kept.has(staged.key))),
   );

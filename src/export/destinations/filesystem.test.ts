@@ -173,6 +173,16 @@ describe('leftovers', () => {
     await target.sweep('r1', 2, ['x', 'missing/y'], []);
     expect(await readdir(root)).toEqual(['.m.json.alive.put.partial']);
   });
+
+  it('removes any put of the run’s own names once all its attempts are over', async () => {
+    await writeFile(join(root, '.m.json.abc123.put.partial'), '');
+    await writeFile(join(root, '.other.json.abc123.put.partial'), '');
+    const target = await open();
+    await target.sweep('r1', 2, ['m.json'], []);
+    expect(await readdir(root)).toHaveLength(2);
+    await target.sweep('r1', Number.POSITIVE_INFINITY, ['m.json'], []);
+    expect(await readdir(root)).toEqual(['.other.json.abc123.put.partial']);
+  });
 });
 
 describe('config', () => {

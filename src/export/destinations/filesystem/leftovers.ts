@@ -22,6 +22,8 @@ export interface SweepOrder {
   readonly runId: string;
   /** Attempts before this one are over; Infinity = all are. */
   readonly attempt: number;
+  /** Final names in this directory that are the run's own. */
+  readonly names: ReadonlySet<string>;
   /** Names in this directory that somebody will still publish. */
   readonly keep: ReadonlySet<string>;
   /** Milliseconds since the epoch. */
@@ -32,7 +34,7 @@ export interface SweepOrder {
 export async function sweepDirectory(directory: string, order: SweepOrder): Promise<void> {
   for (const name of await namesIn(directory)) {
     if (order.keep.has(name)) continue;
-    if (staleStaging(name, order) || (await deadPut(directory, name, order.now))) {
+    if (staleStaging(name, order) || (await deadPut(directory, name, order))) {
       await onDisk(`leftover ${name}`, () => rm(join(directory, name), { force: true }));
     }
   }
@@ -43,10 +45,13 @@ function staleStaging(name: string, order: SweepOrder): boolean {
   return name.startsWith('.') && match?.[1] === order.runId && Number(match[2]) < order.attempt;
 }
 
-async function deadPut(directory: string, name: string, now: number): Promise<boolean> {
-  if (!name.startsWith('.') || !name.endsWith('.put.partial')) return false;
+/** Once all attempts of a run are over, so are all puts of its own names; nobody knows about those of others. */
+async function deadPut(directory: string, name: string, order: SweepOrder): Promise<boolean> {
+  const [, final] = /^\.(.+)\.[^.]+\.put\.partial$/.exec(name) ?? [];
+  if (final === undefined) return false;
+  if (order.attempt === Number.POSITIVE_INFINITY && order.names.has(final)) return true;
   const info = await stat(join(directory, name)).catch(() => null);
-  return info !== null && now - info.mtimeMs > DEAD_PUT_MS;
+  return info !== null && order.now - info.mtimeMs > DEAD_PUT_MS;
 }
 
 async function namesIn(directory: string): Promise<string[]> {

@@ -181,11 +181,12 @@ async function sweep(
   keep: readonly Staged[],
 ): Promise<void> {
   const kept = new Set(keep.map((staged) => tokenOf(staged).name));
-  const places = await Promise.all(keys.map((key) => placeOf(ports.filesRoot, key, false)));
-  for (const directory of new Set(places.map((place) => place?.directory))) {
-    if (directory !== undefined) {
-      await sweepDirectory(directory, { runId, attempt, keep: kept, now: ports.clock.now() });
-    }
+  const places = (await Promise.all(keys.map((key) => placeOf(ports.filesRoot, key, false)))).filter(
+    (place) => place !== null,
+  );
+  for (const directory of new Set(places.map((place) => place.directory))) {
+    const names = new Set(places.filter((place) => place.directory === directory).map(({ name }) => name));
+    await sweepDirectory(directory, { runId, attempt, names, keep: kept, now: ports.clock.now() });
   }
 }
 
