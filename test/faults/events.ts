@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
 /** An event as a client holds it until it is acknowledged. */
 export interface SentEvent {
   readonly event: string;
@@ -39,6 +41,21 @@ export async function send(
   });
   const text = await response.text();
   if (response.status !== 200) throw new Error(`capture answered ${response.status}: ${text}`);
+}
+
+/** As PostHog's clients do: the same events again until they are acknowledged. */
+export async function sendUntilStored(
+  server: { readonly url: string; readonly project_api_key: string },
+  events: readonly SentEvent[],
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await send(server, events);
+    } catch (error) {
+      if (attempt === 50) throw error;
+      await pause(200);
+    }
+  }
 }
 
 function noise(length: number, random: () => number): string {
