@@ -22,6 +22,17 @@ let sluice: RunningSluice;
 let operations: Operation[];
 let stock: Stock;
 let keys: Keys;
+/** Operations that fail only for want of an object or of a sensible request. */
+const DEEP = [
+  'batch_exports_retrieve',
+  'batch_exports_destroy',
+  'batch_exports_pause_create',
+  'batch_exports_runs_retrieve',
+  'batch_exports_backfills_retrieve',
+  'integrations_retrieve',
+  'personal_api_keys_destroy',
+  'capture_batch_create',
+];
 const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
 const answered = new Map<string, number[]>();
 
@@ -76,15 +87,18 @@ it(`${REQUESTS} requests are answered as promised (SLUICE_SEED=${seed})`, {
   await fc.assert(
     fc.asyncProperty(group, async (requests) => {
       await Promise.all(requests.map(ask));
+      await stock.fill();
     }),
     // What a request meets depends on those before it: a smaller one would fail for other reasons.
     { seed, numRuns: REQUESTS / AT_ONCE, endOnFailure: true },
   );
-  expect(operations.map(({ id }) => id).filter((id) => !answered.has(id))).toEqual([]);
-  const statuses = [...answered.values()].flat();
-  const successes = statuses.filter((status) => status < 300).length;
-  expect(successes / statuses.length).toBeGreaterThan(0.15);
   if (process.env.SLUICE_SHOW) console.table(summary());
+  expect(operations.map(({ id }) => id).filter((id) => !answered.has(id))).toEqual([]);
+  // Requests reach what is behind the front door, to the last: what they removed was there again.
+  for (const id of DEEP) {
+    const statuses = answered.get(id) ?? [];
+    expect(statuses.filter((status) => status < 300).length / statuses.length, id).toBeGreaterThan(0.3);
+  }
 });
 
 it('the server is well afterwards, and its log tells no secret', async () => {

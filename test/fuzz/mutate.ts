@@ -44,7 +44,7 @@ function change(value: Json, path: Path, one: Mutation): Json {
   if (rest.length === 0 && one.kind === 'remove') delete (copy as Record<string | number, Json>)[key];
   else if (rest.length === 0 && one.kind === 'rename' && !Array.isArray(copy)) {
     delete (copy as Record<string | number, Json>)[key];
-    set(copy, String(one.value), old);
+    set(copy, named(one.value), old);
   } else set(copy, key, change(old, rest, one));
   return copy;
 }
@@ -58,9 +58,9 @@ function here(value: Json, one: Mutation): Json {
     case 'repeat':
       return Array.isArray(value) ? [...value, ...value] : [value, value];
     case 'add': {
-      if (value === null || typeof value !== 'object') return { [String(one.value)]: value };
+      if (value === null || typeof value !== 'object') return { [named(one.value)]: value };
       const copy = copied(value);
-      set(copy, Array.isArray(copy) ? copy.length : String(one.value), one.value);
+      set(copy, Array.isArray(copy) ? copy.length : named(one.value), one.value);
       return copy;
     }
     default:
@@ -73,3 +73,6 @@ const copied = (value: Json): object => (Array.isArray(value) ? [...value] : { .
 function set(target: object, key: string | number, value: Json): void {
   Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
 }
+
+/** An object may well have a `toString` of its own that is none. */
+const named = (value: Json): string => (typeof value === 'object' ? JSON.stringify(value) : String(value));

@@ -81,7 +81,8 @@ function pathOf(operation: Operation): fc.Arbitrary<string> {
     ...names.map((name) =>
       fc.oneof(
         { weight: 3, arbitrary: reference(kindOf(operation.path, name)) },
-        { weight: 1, arbitrary: segment },
+        // An empty piece would make it the path of another operation.
+        { weight: 1, arbitrary: segment.filter((piece) => piece !== '') },
       ),
     ),
   );
@@ -97,6 +98,12 @@ function pathOf(operation: Operation): fc.Arbitrary<string> {
       );
       return filled.replace(/\/$/, '') + slash;
     });
+}
+
+/** As it stands in a URL; references stay what they are. */
+function inUrl(value: unknown): string {
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return /^<<.*>>$/.test(text) ? text : encodeURIComponent(text.toWellFormed());
 }
 
 /** One piece of a path, as it stands in the URL. */
@@ -127,7 +134,7 @@ const segment = fc.oneof(
     '1+1',
   ),
   fc.uuid(),
-  odd.map((value) => encodeURIComponent(String(value).toWellFormed())),
+  odd.map(inUrl),
 );
 
 function anywhere(operations: readonly Operation[], keys: Keys): fc.Arbitrary<Request> {
@@ -162,12 +169,10 @@ function anywhere(operations: readonly Operation[], keys: Keys): fc.Arbitrary<Re
 }
 
 function queryOf(parameters: readonly Parameter[]): fc.Arbitrary<string> {
-  const text = (value: unknown) =>
-    /^<<.*>>$/.test(String(value)) ? String(value) : encodeURIComponent(String(value).toWellFormed());
   const fits = parameters.map(({ name, schema }) =>
     fc
       .option(fc.oneof({ weight: 8, arbitrary: fitting(schema, name) }, { weight: 1, arbitrary: odd }))
-      .map((value) => (value === null ? [] : [`${name}=${text(value)}`])),
+      .map((value) => (value === null ? [] : [`${name}=${inUrl(value)}`])),
   );
   const names = [
     ...parameters.map(({ name }) => name),
@@ -181,7 +186,7 @@ function queryOf(parameters: readonly Parameter[]): fc.Arbitrary<string> {
   const extra = fc
     .tuple(
       fc.constantFrom(...names),
-      fc.oneof(odd.map(text), fc.constantFrom('%ff', '%', '&&', '=', '%c0%80', '+', '#')),
+      fc.oneof(odd.map(inUrl), fc.constantFrom('%ff', '%', '&&', '=', '%c0%80', '+', '#')),
     )
     .map(([name, value]) => `${name}=${value}`);
   return fc

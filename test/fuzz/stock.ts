@@ -70,7 +70,7 @@ export class Stock {
 
   /** Forgets what a deletion took; `fill` makes another. */
   removed(path: string): void {
-    const gone = path.split('/');
+    const gone = path.split(/[/?#]/);
     for (const kind of ['export', 'compatible', 'aws', 'key'] as const) {
       this.#ids[kind] = this.#ids[kind].filter((id) => !gone.includes(id));
     }
