@@ -41,27 +41,22 @@ function line(): Line {
   return { socket, closed, received: () => text };
 }
 
-/** Asks all the time while `busy` goes on whether the server lives; that has to be answered quickly. */
+/** Asks all the time while `busy` goes on whether the server lives; each time it has to answer. */
 async function livesDuring(busy: Promise<unknown>): Promise<void> {
-  const times: number[] = [];
   let done = false;
   const end = busy.finally(() => {
     done = true;
   });
   do {
-    const start = performance.now();
-    expect((await fetch(`${sluice.ready.url}/livez`)).status).toBe(200);
-    times.push(performance.now() - start);
+    // No more than a guard against a server that is held up for good: how fast it answers is `npm run bench`'s.
+    const answer = await fetch(`${sluice.ready.url}/livez`, { signal: AbortSignal.timeout(HELD_UP_MS) });
+    expect(answer.status).toBe(200);
     await after(5);
   } while (!done);
   await end;
-  times.sort((a, b) => a - b);
-  // A busy machine delays one answer or another; a server that is held up delays them all, or one for long.
-  expect(times[Math.floor(times.length * 0.9)] ?? times.at(-1)).toBeLessThan(LIVELY_MS);
-  expect(times.at(-1)).toBeLessThan(10 * LIVELY_MS);
 }
 
-const LIVELY_MS = 200;
+const HELD_UP_MS = 15_000;
 const head = (path: string, more: string) =>
   `POST ${path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${sluice.ready.personal_api_key}\r\n${more}\r\n\r\n`;
 const statusOf = (text: string) => Number(text.slice(9, 12));
