@@ -7,23 +7,25 @@ export interface Loop {
 
 /**
  * Calls `turn` again and again, `pauseMs` after each has ended, until stopped. A turn that throws is
- * reported and does not end the loop: what it was about is looked at again by the next.
+ * reported and does not end the loop: what it was about is looked at again by the next. A turn may ask for another
+ * pause before the next one, milliseconds.
  */
 export function loop(
   clock: Clock,
   pauseMs: number,
-  turn: () => Promise<void>,
+  turn: () => Promise<number | undefined>,
   onError: (error: unknown) => void,
 ): Loop {
   const stopping = new AbortController();
   const run = async () => {
     while (!stopping.signal.aborted) {
+      let pause = pauseMs;
       try {
-        await turn();
+        pause = (await turn()) ?? pauseMs;
       } catch (error) {
         onError(error);
       }
-      await clock.sleep(pauseMs, stopping.signal).catch(() => {});
+      await clock.sleep(pause, stopping.signal).catch(() => {});
     }
   };
   const running = run();

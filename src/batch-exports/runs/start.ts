@@ -38,7 +38,9 @@ export interface Runs {
 
 const TICK_MS = 500;
 /** Exports per tick. */
-const TICK_LIMIT = 1_000;
+const TICK_LIMIT = 50;
+/** Between two ticks when one was not enough: requests of the API come first. */
+const BREATH_MS = 20;
 /** A cancel in another process is noticed after this long. */
 const WATCH_MS = 2_000;
 
@@ -77,22 +79,15 @@ export function createRuns(given: RunsPorts): Runs {
     given.logs.write({ teamId: run.teamId, exportId: run.exportId, runId: run.id, level, message });
 
   const loops: { stop(): Promise<void> }[] = [];
-  const every = (ms: number, turn: () => Promise<unknown>, what: string) =>
-    loops.push(
-      loop(
-        clock,
-        ms,
-        async () => void (await turn()),
-        (error) => log.warn({ err: error }, what),
-      ),
-    );
+  const every = (ms: number, turn: () => Promise<number | undefined>, what: string) =>
+    loops.push(loop(clock, ms, turn, (error) => log.warn({ err: error }, what)));
 
   return {
     onRunCancelled: ports.onRunCancelled,
     start: async () => {
       if (given.alone) await adoptOrphans(db, given);
       await queue.work(given.concurrency, (runId, signal) => worker.handle(runId, signal));
-      every(TICK_MS, () => tick(ports, TICK_LIMIT), 'the tick failed');
+      every(TICK_MS, () => tickAndSee(), 'the tick failed');
       every(WATCH_MS, () => watch(), 'watching over runs failed');
     },
     stop: async (graceMs) => {
@@ -104,7 +99,13 @@ export function createRuns(given: RunsPorts): Runs {
     },
   };
 
-  async function watch(): Promise<void> {
+  /** Asks for the next tick soon when this one left exports that are due. */
+  async function tickAndSee(): Promise<number | undefined> {
+    const { created, nextDueAt } = await tick(ports, TICK_LIMIT);
+    return created.length > 0 && nextDueAt !== null && nextDueAt <= clock.now() ? BREATH_MS : undefined;
+  }
+
+  async function watch(): Promise<undefined> {
     for (const { id, why } of await lostClaims(db, worker.claims())) worker.abort(id, why);
   }
 }
