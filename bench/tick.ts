@@ -15,7 +15,7 @@ const POLL_MS = 200;
 /** The whole hour strikes for many exports at once; people look at their lists meanwhile. */
 export const tick: Claim = {
   name: 'tick',
-  title: `${EXPORTS} hourly exports due at once: seconds until all runs are started, and the API meanwhile`,
+  title: `${EXPORTS} hourly exports due at once, without events: seconds until all runs are started, and the API meanwhile`,
   run: async () => {
     using folder = dataFolder();
     const project = await firstStart(folder.path);

@@ -6,6 +6,7 @@ import { loop } from '../../work/loop.ts';
 import type { Queue } from '../../work/queue.ts';
 import type { Db } from '../ports.ts';
 import { tick } from '../schedule/tick.ts';
+import { endEmptyRuns } from './empty.ts';
 import { type ExecutePorts, executeRun } from './execute.ts';
 import { finishRun } from './finish.ts';
 import { ACTIVE_RUN_STATES } from './machine.ts';
@@ -48,22 +49,23 @@ const WATCH_MS = 2_000;
 export function createRuns(given: RunsPorts): Runs {
   const ports: ExecutePorts = { ...given, onRunCancelled: (id) => worker.abort(id, cancelled()) };
   const { db, clock, queue, log } = given;
+  // What was once below the watermark stays below it: of 10,000 runs due at once, one asks the warehouse.
   const watermarks = new Map<number, number>();
+  const watermark = async (interval: string, wanted: number): Promise<number> => {
+    const settleMs = given.settleMs(interval);
+    const known = watermarks.get(settleMs);
+    if (known !== undefined && known >= wanted) return known;
+    const { warehouse, oldestInFlight } = given;
+    const reached = await arrivalWatermark({ warehouse, clock, settleMs, oldestInFlight });
+    watermarks.set(settleMs, Math.max(reached, known ?? reached));
+    return reached;
+  };
   const worker = createWorker<ClaimedRun>({
     clock,
     random: given.random,
     log,
     claim: (runId) => claimRun(db, { runId, worker: given.workerName, now: clock.now() }),
-    watermark: async (run) => {
-      const settleMs = given.settleMs(run.snapshot.interval);
-      // What was once below the watermark stays below it: of 10,000 runs due at once, one asks the warehouse.
-      const known = watermarks.get(settleMs);
-      if (known !== undefined && known >= run.readableFrom) return known;
-      const { warehouse, oldestInFlight } = given;
-      const reached = await arrivalWatermark({ warehouse, clock, settleMs, oldestInFlight });
-      watermarks.set(settleMs, Math.max(reached, watermarks.get(settleMs) ?? reached));
-      return reached;
-    },
+    watermark: (run) => watermark(run.snapshot.interval, run.readableFrom),
     postpone: (run, at) => postponeRun(db, given.enqueue, run, { at, now: clock.now() }),
     execute: (run, signal) => executeRun(ports, run, signal),
     retry: async (run, error, at) => {
@@ -78,6 +80,7 @@ export function createRuns(given: RunsPorts): Runs {
   const say = (run: ClaimedRun, ...[level, message]: Parameters<RunObserver['log']>) =>
     given.logs.write({ teamId: run.teamId, exportId: run.exportId, runId: run.id, level, message });
 
+  let lastLooked: string | null = null;
   const loops: { stop(): Promise<void> }[] = [];
   const every = (ms: number, turn: () => Promise<number | undefined>, what: string) =>
     loops.push(loop(clock, ms, turn, (error) => log.warn({ err: error }, what)));
@@ -87,7 +90,7 @@ export function createRuns(given: RunsPorts): Runs {
     start: async () => {
       if (given.alone) await adoptOrphans(db, given);
       await queue.work(given.concurrency, (runId, signal) => worker.handle(runId, signal));
-      every(TICK_MS, () => tickAndSee(), 'the tick failed');
+      every(TICK_MS, () => turn(), 'the tick failed');
       every(WATCH_MS, () => watch(), 'watching over runs failed');
     },
     stop: async (graceMs) => {
@@ -99,10 +102,13 @@ export function createRuns(given: RunsPorts): Runs {
     },
   };
 
-  /** Asks for the next tick soon when this one left exports that are due. */
-  async function tickAndSee(): Promise<number | undefined> {
+  /** One after the other, so that the lists of the API wait for one of them at most; soon again when more is waiting. */
+  async function turn(): Promise<number | undefined> {
     const { created, nextDueAt } = await tick(ports, TICK_LIMIT);
-    return created.length > 0 && nextDueAt !== null && nextDueAt <= clock.now() ? BREATH_MS : undefined;
+    const looked = await endEmptyRuns({ ...given, watermark }, lastLooked);
+    lastLooked = looked.last;
+    const due = created.length > 0 && nextDueAt !== null && nextDueAt <= clock.now();
+    return due || looked.more ? BREATH_MS : undefined;
   }
 
   async function watch(): Promise<undefined> {

@@ -4,7 +4,7 @@ import { and, type Fragment } from './fragment.ts';
 import { inRegions } from './regions.ts';
 
 /** Arrival time, spelled as in PostHog's minmax index (engine.md §1.1). */
-const ARRIVAL = 'COALESCE(inserted_at, _timestamp)';
+export const ARRIVAL = 'COALESCE(inserted_at, _timestamp)';
 
 export type ColumnKind = 'uuid' | 'time' | 'text' | 'json';
 
