@@ -44,9 +44,11 @@ export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: A
       clock: ports.clock,
       signal,
       attempt: run.attempt,
-      commit: (outcome) => {
+      commit: async (outcome) => {
         step('run-finishing');
-        return finishRun(ports, run, { status: 'Completed', outcome });
+        // Who sees the run Completed finds its whole story in the log.
+        await ports.logs.flush();
+        await finishRun(ports, run, { status: 'Completed', outcome });
       },
     });
     step('run-finished');
