@@ -19,6 +19,8 @@ export async function exportAll(
   if (!destination?.open) throw new Error(`no destination ${setup.type}`);
   const filesRoot = join(stage.folder, 'ours');
   mkdirSync(filesRoot, { recursive: true });
+  const spool = join(stage.folder, 'spool');
+  mkdirSync(spool, { recursive: true });
   const target = await destination.open(setup, {
     clock: systemClock,
     random: Math.random,
@@ -55,6 +57,8 @@ export async function exportAll(
         clock: systemClock,
         signal: new AbortController().signal,
         attempt: 1,
+        spool,
+        readBack: false,
       },
     );
     if (outcome.rows !== stage.rows) throw new Error(`${outcome.rows} rows instead of ${stage.rows}`);

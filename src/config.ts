@@ -24,6 +24,8 @@ export interface Config {
   readonly concurrency: number;
   /** Seconds after an interval's end before it is read; null = the default for the size. */
   readonly settleSeconds: number | null;
+  /** Download every file again for its proof, even one whose checksums the store has confirmed. */
+  readonly readBack: boolean;
   readonly rateLimitEnabled: boolean;
   /** 0 = runs start the moment their interval ends; 1 = spread as contract.md §13 says. */
   readonly jitterScale: number;
@@ -69,7 +71,8 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
     settleSeconds: env.SLUICE_SETTLE_SECONDS
       ? integer('SLUICE_SETTLE_SECONDS', env.SLUICE_SETTLE_SECONDS, 0, 86_400)
       : null,
-    rateLimitEnabled: ['1', 'true', 'yes'].includes((env.RATE_LIMIT_ENABLED ?? '').toLowerCase()),
+    readBack: isOn(env.SLUICE_READ_BACK),
+    rateLimitEnabled: isOn(env.RATE_LIMIT_ENABLED),
     jitterScale: fraction('SLUICE_JITTER', env.SLUICE_JITTER ?? '1'),
     backfillParallelism: integer(
       'SLUICE_BACKFILL_PARALLELISM',
@@ -86,6 +89,8 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
     ),
   };
 }
+
+const isOn = (text: string | undefined): boolean => ['1', 'true', 'yes'].includes((text ?? '').toLowerCase());
 
 function integer(name: string, text: string, min: number, max: number): number {
   const value = Number(text);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { sep } from 'node:path';
+import { join, sep } from 'node:path';
 import { Registry } from 'prom-client';
 import { v7 } from 'uuid';
 import { createAccounts } from './accounts/accounts.ts';
@@ -20,6 +20,7 @@ import type { Config } from './config.ts';
 import { openEngines } from './engines.ts';
 import { SluiceError } from './errors/error.ts';
 import { destinations } from './export/destinations/index.ts';
+import { emptySpool } from './export/spool.ts';
 import { createServer } from './http/server.ts';
 import { integrationsEndpoints } from './integrations/endpoints.ts';
 import { type IntegrationPorts, openIntegration } from './integrations/integrations.ts';
@@ -121,6 +122,9 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   });
   stack.defer(() => batcher.close());
 
+  const spool = warehouse.localFiles ? join(config.dataDir, 'spool') : null;
+  if (spool !== null) await emptySpool(spool);
+
   const queue = await openQueue({
     engine: database.engine,
     databaseUrl: config.databaseUrl,
@@ -150,6 +154,8 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
         if (problem) throw new SluiceError('destination_config', { detail: problem });
       },
     },
+    spool,
+    readBack: config.readBack,
     setup: async ({ exportId, teamId, snapshot }) => {
       const row = await db
         .selectFrom('batch_exports')

@@ -122,6 +122,8 @@ async function exportOnce(flags: Flags, { warehouse, clock }: ExportRoom): Promi
       clock,
       signal: stop.signal,
       attempt: 1,
+      spool: null,
+      readBack: false,
     });
   } finally {
     bar?.end();

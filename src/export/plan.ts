@@ -38,6 +38,8 @@ export async function planRun(
   if (source.rows === 0) return { source, duplicates, work: [] };
   const known = [...done.map(({ slice }) => slice), ...lost];
   const slices = [...lost, ...remaining(known, await slicesFor(context, source.rows))];
+  const [only] = slices;
+  if (only?.of === 1) return { source, duplicates, work: [{ slice: only, expected: source }] };
   return { source, duplicates, work: await workOf(context, slices, duplicates) };
 }
 

@@ -21,6 +21,10 @@ export interface ExportPorts {
   readonly signal: AbortSignal;
   /** The claim's attempt, from 1. */
   readonly attempt: number;
+  /** A directory on this machine for files on their way to a target that is elsewhere; null = bytes pass through. */
+  readonly spool: string | null;
+  /** Read every published file back, even one that was read here before it was sent on. */
+  readonly readBack: boolean;
   /** Stores the outcome. When it refuses (the run was cancelled meanwhile), what was published is taken back. */
   readonly commit?: (outcome: Outcome) => Promise<void>;
 }

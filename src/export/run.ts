@@ -6,6 +6,7 @@ import { eventsSource } from './models/events.ts';
 import type { LedgerEntry, Outcome } from './outcome.ts';
 import { planRun } from './plan.ts';
 import type { ExportPorts, RunContext } from './ports.ts';
+import type { Reread } from './reread/count.ts';
 import { resume } from './resume.ts';
 import { runLog } from './run-log.ts';
 import type { RunSpec, Tally } from './spec.ts';
@@ -94,16 +95,18 @@ async function deliver(context: RunContext): Promise<Outcome> {
   if (plan.duplicates !== 'none') observer.log('INFO', runLog.duplicates(plan.duplicates));
 
   const entries = [...done];
+  const rereads = new Map<LedgerEntry, Reread>();
   const progress = () => observer.progress({ rows: sum(entries, 'rows'), bytes: sum(entries, 'bytes') });
   if (done.length > 0) progress();
-  await stageAll(context, plan.work, plan.duplicates, (entry) => {
+  await stageAll(context, plan.work, plan.duplicates, ({ entry, reread }) => {
     entries.push(entry);
+    if (reread) rereads.set(entry, reread);
     progress();
   });
 
   signal.throwIfAborted();
   await ledger.assertOwned();
-  const delivered = await publishAll(context, entries);
+  const delivered = await publishAll(context, entries, rereads);
   const { proof, cleaned } = await verify(context, plan.source, delivered);
   context.step('verified');
   observer.log('INFO', runLog.verified(proof.reread.rows));
@@ -123,11 +126,16 @@ async function deliver(context: RunContext): Promise<Outcome> {
 }
 
 /** One after the other in the order of their numbers; a crash in between leaves the rest to the next attempt. */
-async function publishAll(context: RunContext, entries: readonly LedgerEntry[]): Promise<Delivered[]> {
+async function publishAll(
+  context: RunContext,
+  entries: readonly LedgerEntry[],
+  rereads: ReadonlyMap<LedgerEntry, Reread>,
+): Promise<Delivered[]> {
   context.step('publishing');
   const delivered: Delivered[] = [];
   for (const entry of entries.toSorted((a, b) => a.slice.part - b.slice.part)) {
-    delivered.push({ entry, published: await context.target.publish(entry.staged, context.signal) });
+    const published = await context.target.publish(entry.staged, context.signal);
+    delivered.push({ entry, published, reread: rereads.get(entry) ?? null });
     context.step('published-one');
   }
   context.step('published');

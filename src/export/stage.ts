@@ -1,11 +1,10 @@
 import { SluiceError } from '../errors/error.ts';
 import { concurrently } from './concurrently.ts';
 import type { Duplicates } from './models/rows.ts';
-import type { LedgerEntry } from './outcome.ts';
 import { type Work, workOf } from './plan.ts';
 import type { RunContext } from './ports.ts';
 import { runLog } from './run-log.ts';
-import { keyOf, stageSlice } from './slice.ts';
+import { keyOf, type StagedSlice, stageSlice } from './slice.ts';
 import { halves } from './slices.ts';
 
 /** Slices at once: while one waits for its file system or store, the other keeps the engine busy. */
@@ -22,18 +21,19 @@ export async function stageAll(
   context: RunContext,
   work: readonly Work[],
   duplicates: Duplicates,
-  done: (entry: LedgerEntry) => void,
+  done: (staged: StagedSlice) => void,
 ): Promise<void> {
   await concurrently(PARALLEL, work, context.signal, async (item, signal) => {
     const running = { ...context, signal };
     context.step('slice-started');
-    const entry = await stageOrSplit(running, item, duplicates);
-    if (entry === null) return workOf(running, halves(item.slice), duplicates);
+    const staged = await stageOrSplit(running, item, duplicates);
+    if (staged === null) return workOf(running, halves(item.slice), duplicates);
+    const { entry } = staged;
     context.step('slice-staged');
     await context.ledger.record(entry);
     context.step('slice-recorded');
     context.observer.log('INFO', runLog.fileWritten(entry.staged.key, entry.rows, entry.bytes));
-    done(entry);
+    done(staged);
     return [];
   });
 }
@@ -43,13 +43,14 @@ async function stageOrSplit(
   context: RunContext,
   work: Work,
   duplicates: Duplicates,
-): Promise<LedgerEntry | null> {
+): Promise<StagedSlice | null> {
   const splittable = work.expected.rows >= LEAST_ROWS_TO_SPLIT;
   const key = keyOf(context, work.slice);
   try {
-    const entry = await stageSlice(context, work, duplicates);
+    const staged = await stageSlice(context, work, duplicates);
+    const { entry } = staged;
     const limitMb = context.files.maxFileSizeMb;
-    if (limitMb === null || !splittable || entry.bytes <= limitMb * 1024 * 1024) return entry;
+    if (limitMb === null || !splittable || entry.bytes <= limitMb * 1024 * 1024) return staged;
     context.observer.log('INFO', runLog.splitForSize(key, entry.bytes, limitMb));
     await context.target.discard(entry.staged);
     return null;

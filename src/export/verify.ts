@@ -13,11 +13,14 @@ import type { Tally } from './spec.ts';
 export interface Delivered {
   readonly entry: LedgerEntry;
   readonly published: Published;
+  /** What was found in the file before it was published, when it lay on this machine. */
+  readonly reread: Reread | null;
 }
 
 /**
- * Reads every published file again where readers of the destination would, and compares three counts:
- * source, written, re-read. Throws `verification_failed` naming the first file that differs.
+ * Compares three counts: source, written, re-read. Every published file is read again where readers of the
+ * destination would; one that the engine read while it lay on this machine only has to have arrived: the target
+ * renamed that very file, or the store confirmed the checksum of every part of it. Throws `verification_failed` naming the first file that differs.
  */
 export async function verify(
   context: RunContext,
@@ -25,8 +28,8 @@ export async function verify(
   delivered: readonly Delivered[],
 ): Promise<{ proof: Proof; cleaned: number }> {
   const rereads: Reread[] = [];
-  for (const { entry, published } of delivered) {
-    const reread = await rereadFile(context, published);
+  for (const { entry, published, reread: known } of delivered) {
+    const reread = await rereadFile(context, published, known);
     if (reread.tally.rows !== entry.rows) {
       throw failed(`${published.key} holds ${reread.tally.rows} rows where ${entry.rows} were written`);
     }
@@ -47,12 +50,13 @@ export async function verify(
 }
 
 /** An unreadable file is a failed verification; a destination that does not answer is not. */
-async function rereadFile(context: RunContext, published: Published): Promise<Reread> {
+async function rereadFile(context: RunContext, published: Published, known: Reread | null): Promise<Reread> {
   const { format, signal, target, warehouse } = context;
   const file = await target.open(published);
   if (file.bytes !== published.bytes) {
     throw failed(`${published.key} has ${file.bytes} bytes where ${published.bytes} were written`);
   }
+  if (known && !context.readBack) return known;
   try {
     if (warehouse.localFiles && file.path !== null && isPlainPath(file.path)) {
       return await rereadByEngine(warehouse, format, file.path, signal);

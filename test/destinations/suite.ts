@@ -274,7 +274,7 @@ export function destinationSuite(
       if (path === null) return expect(destination.type).not.toBe('Filesystem');
       const { writeFile } = await import('node:fs/promises');
       await writeFile(path, bytesOf(18, 12_345));
-      const staged = await target.stage(slot, { path }, live());
+      const staged = await target.stage(slot, { path, written: Promise.resolve() }, live());
       expect(await subject.visibleKeys()).not.toContain(slot.key);
       await target.publish(staged, live());
       expect(await subject.contentOf(slot.key)).toEqual(bytesOf(18, 12_345));

@@ -217,6 +217,8 @@ export function exportWith(
     clock: systemClock,
     signal: new AbortController().signal,
     attempt: 1,
+    spool: null,
+    readBack: false,
     ...change,
   });
 }

@@ -273,6 +273,7 @@ describe('a destination that lies', () => {
     };
     const run = exportWith(embedded.warehouse, { ...place, target: liar }, liveSpec(TEAM), PARQUET, {
       ledger,
+      readBack: true,
     });
     await expect(run).rejects.toMatchObject({ code: 'verification_failed' });
     expect(ledger.kept.size).toBe(0);

@@ -20,6 +20,10 @@ export interface ExecutePorts extends RunPorts {
   readonly destinationPorts: Omit<DestinationPorts, 'onRetry' | 'clock'>;
   /** Config and credentials of the run's destination as they are now; secrets are never in the snapshot. */
   readonly setup: (run: ClaimedRun) => Promise<DestinationSetup>;
+  /** Where files lie on their way to a store, when the engine is on this machine. */
+  readonly spool: string | null;
+  /** SLUICE_READ_BACK */
+  readonly readBack: boolean;
   /** Told of every named step of every run, for tests that stop the process there. */
   readonly onStep: (step: string) => void;
 }
@@ -44,6 +48,8 @@ export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: A
       clock: ports.clock,
       signal,
       attempt: run.attempt,
+      spool: ports.spool,
+      readBack: ports.readBack,
       commit: async (outcome) => {
         step('run-finishing');
         // Who sees the run Completed finds its whole story in the log.

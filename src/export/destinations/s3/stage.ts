@@ -1,12 +1,12 @@
-import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CreateMultipartUploadCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import type { Slot, Staged } from '../destination.ts';
+import type { EngineFile, Slot, Staged } from '../destination.ts';
 import { BufferPool } from './buffer-pool.ts';
+import { bytesOfStream, followFile } from './byte-source.ts';
 import { AnsweredWith, type Calls, WrongAnswer } from './calls.ts';
 import { type PartBody, partsOf } from './parts.ts';
 import { bare, MARK, type Receipt, stagedFrom } from './receipt.ts';
@@ -19,19 +19,21 @@ import { bare, MARK, type Receipt, stagedFrom } from './receipt.ts';
 export async function stage(
   calls: Calls,
   slot: Slot,
-  given: Readable | { readonly path: string },
+  given: Readable | EngineFile,
   signal: AbortSignal,
 ): Promise<Staged> {
-  const source = 'pipe' in given ? given : createReadStream(given.path, { highWaterMark: 1 << 20 });
+  const stream = 'pipe' in given ? given : null;
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   const fail = (error: unknown) => {
     stop.abort(error);
-    source.destroy();
+    stream?.destroy();
   };
   // The source may fail while nobody reads it yet, and an 'error' without a listener ends the process;
   // reading it reports the error all the same.
-  source.on('error', () => {});
+  stream?.on('error', () => {});
+  await using file = 'pipe' in given ? null : followFile(given, either);
+  const source = file?.read ?? bytesOfStream(given as Readable);
   const cancel = () => fail(signal.reason);
   signal.addEventListener('abort', cancel, { once: true });
   const mark = `${slot.runId}.${slot.attempt}.${Math.floor(calls.ports.random() * 2 ** 48).toString(16)}`;

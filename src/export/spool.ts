@@ -1,0 +1,26 @@
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** What stays free for everything else on the disk. */
+const RESERVE_BYTES = 1024 ** 3;
+/** Twice what a row of plain JSON Lines takes in most projects. */
+const ROW_BYTES = 4096;
+
+/**
+ * Where the engine may write a file of about `rows` rows that is sent on from there, or null when the disk
+ * has no room for that.
+ */
+export async function spoolPath(directory: string, name: string, rows: number): Promise<string | null> {
+  const { bavail, bsize } = await statfs(directory);
+  if (bavail * bsize < RESERVE_BYTES + rows * ROW_BYTES) return null;
+  const path = join(directory, name);
+  await rm(path, { force: true });
+  return path;
+}
+
+/** Makes the directory, and removes what a process that was killed left in it. Only for the directory's owner. */
+export async function emptySpool(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(directory))
+    await rm(join(directory, name), { recursive: true, force: true });
+}
