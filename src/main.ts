@@ -130,6 +130,14 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     databaseUrl: config.databaseUrl,
     onError: (error) => log.warn({ err: error }, 'queue'),
   });
+  const destinationPorts = {
+    random: ports.random ?? Math.random,
+    filesRoot: config.filesRoot,
+    checkHost: async (host: string) => {
+      const problem = await guard.problemWith(host);
+      if (problem) throw new SluiceError('destination_config', { detail: problem });
+    },
+  };
   const shared = {
     db,
     clock,
@@ -146,14 +154,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     log,
     random: ports.random ?? Math.random,
     logs: openLogWriter({ db, clock, onError: (err) => log.warn({ err }, 'log lines of runs were lost') }),
-    destinationPorts: {
-      random: ports.random ?? Math.random,
-      filesRoot: config.filesRoot,
-      checkHost: async (host) => {
-        const problem = await guard.problemWith(host);
-        if (problem) throw new SluiceError('destination_config', { detail: problem });
-      },
-    },
+    destinationPorts,
     spool,
     readBack: config.readBack,
     setup: async ({ exportId, teamId, snapshot }) => {
@@ -179,6 +180,8 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   const feature = batchExports({
     ...shared,
     onRunCancelled: runs.onRunCancelled,
+    openIntegration: (teamId, id) => openIntegration(integrations, teamId, id),
+    destinationPorts,
     findIntegration: async (within, teamId, id) => (await findIntegration(within, teamId, id)) ?? null,
     seal: sealer.seal,
     unseal: sealer.unseal,

@@ -1,5 +1,6 @@
 import type { Endpoint } from '../http/endpoint.ts';
 import { backfillEndpoints } from './backfills/routes.ts';
+import { connectionTestEndpoints } from './connection-tests/routes.ts';
 import type { ResourcePorts } from './ports.ts';
 import { resourceEndpoints } from './routes.ts';
 import { runEndpoints } from './runs/routes.ts';
@@ -14,7 +15,12 @@ export interface BatchExports {
 /** The feature, put together for `main.ts`. The worker of runs is separate: `runs/worker.ts`. */
 export function batchExports(ports: ResourcePorts): BatchExports {
   return {
-    endpoints: [...resourceEndpoints(ports), ...runEndpoints(ports), ...backfillEndpoints(ports)],
+    endpoints: [
+      ...resourceEndpoints(ports),
+      ...connectionTestEndpoints(ports),
+      ...runEndpoints(ports),
+      ...backfillEndpoints(ports),
+    ],
     tick: (limit) => tick(ports, limit),
   };
 }

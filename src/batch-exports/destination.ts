@@ -20,21 +20,28 @@ export interface DestinationColumns {
 
 type SentDestination = NonNullable<WriteBody['destination']>;
 
+/** A destination as sent, checked, with what was stored of it and not sent. Holds secrets: never log or return it. */
+export interface WholeDestination {
+  readonly destination: Destination;
+  readonly config: Config;
+  readonly integrationId: number | null;
+}
+
 /**
- * What to store for a destination as sent, in the order of contract.md §4.3: integration, keys and types, change of type,
+ * Checks a destination as sent, in the order of contract.md §4.3: integration, keys and types, change of type,
  * parquet names, the destination's own rules. `stored` null = create. `complete`: required keys must be sent (POST, PUT).
  */
-export async function destinationColumns(
+export async function readDestination(
   db: Db | Trx,
-  ports: Pick<ResourcePorts, 'destinations' | 'findIntegration' | 'seal' | 'unseal'>,
-  of: { readonly id: string; readonly teamId: number },
+  ports: Pick<ResourcePorts, 'destinations' | 'findIntegration' | 'unseal'>,
+  teamId: number,
   sent: SentDestination,
   stored: BatchExportRow | null,
   complete: boolean,
-): Promise<DestinationColumns> {
+): Promise<WholeDestination> {
   const destination = ports.destinations.get(sent.type);
   if (!destination) throw new SluiceError('invalid_choice', { attr: 'destination__type' });
-  const integration = await readIntegration(db, ports, of.teamId, sent, stored);
+  const integration = await readIntegration(db, ports, teamId, sent, stored);
   const config = readDestinationConfig(destination, sent.config as Config, { complete });
   if (stored && stored.destination_type !== sent.type) {
     throw refuse('The type of a destination cannot be changed; create another export.');
@@ -44,13 +51,26 @@ export async function destinationColumns(
   checkIntegration(destination, integration);
   const problem = destination.check(merged);
   if (problem) throw refuse(problem);
-  const { open, secret } = splitSecrets(merged, destination.secretKeys);
+  return { destination, config: merged, integrationId: integration?.id ?? null };
+}
+
+/** What to store for a destination as sent; throws as `readDestination`. */
+export async function destinationColumns(
+  db: Db | Trx,
+  ports: Pick<ResourcePorts, 'destinations' | 'findIntegration' | 'seal' | 'unseal'>,
+  of: { readonly id: string; readonly teamId: number },
+  sent: SentDestination,
+  stored: BatchExportRow | null,
+  complete: boolean,
+): Promise<DestinationColumns> {
+  const whole = await readDestination(db, ports, of.teamId, sent, stored, complete);
+  const { open, secret } = splitSecrets(whole.config, whole.destination.secretKeys);
   return {
     destination_type: sent.type,
     destination_config: JSON.stringify(open),
     destination_sealed:
       Object.keys(secret).length > 0 ? ports.seal(JSON.stringify(secret), contextOf(of.id)) : null,
-    integration_id: integration?.id ?? null,
+    integration_id: whole.integrationId,
   };
 }
 

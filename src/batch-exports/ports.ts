@@ -1,7 +1,9 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { Tables } from '../database/tables.ts';
-import type { Destination } from '../export/destinations/destination.ts';
+import type { Destination, DestinationPorts } from '../export/destinations/destination.ts';
 import type { Clock } from '../work/clock.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
 
 export type Db = Kysely<Tables>;
 export type Trx = Transaction<Tables>;
@@ -51,6 +53,12 @@ export interface ResourcePorts extends RunPorts {
    * database any other connection would wait for that transaction for ever.
    */
   readonly findIntegration: (db: Db | Trx, teamId: number, id: number) => Promise<FoundIntegration | null>;
+  /** With its secrets, for use. Null when the project has none of this id. */
+  readonly openIntegration: (
+    teamId: number,
+    id: number,
+  ) => Promise<{ readonly config: Fields; readonly secrets: Fields } | null>;
+  readonly destinationPorts: Omit<DestinationPorts, 'onRetry' | 'clock'>;
   /** `context` names the place the secret belongs to; it opens nowhere else. */
   readonly seal: (text: string, context: string) => string;
   readonly unseal: (sealed: string, context: string) => string;

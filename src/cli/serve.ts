@@ -37,10 +37,12 @@ Examples:
       const config = loadConfig(options, process.env, process.cwd());
       const log = createLogger(config.logLevel);
       const onStep = crashAt(process.env, () => process.kill(process.pid, 'SIGKILL'));
+      // From the first moment on: a signal during the start stops what has been started.
+      const stopped = untilStopped();
       const sluice = await startSluice(config, { log, ...(onStep && { onStep }) });
       if (config.readyJson) process.stdout.write(`${JSON.stringify(sluice.ready)}\n`);
       else process.stdout.write(welcome(sluice.ready));
-      const signal = await untilStopped();
+      const signal = await stopped;
       log.info({ signal }, 'stopping');
       await sluice.stop(GRACE_MS);
       process.exit(0);

@@ -56,10 +56,6 @@ function begin(spec: RunSpec, ports: ExportPorts): RunContext {
     const detail = `Exporting ${spec.model} is not available in this version.`;
     throw new SluiceError('model_not_available', { detail });
   }
-  if (spec.filters.length > 0) {
-    const detail = 'Property filters are not available in this version; nothing was exported.';
-    throw new SluiceError('model_not_available', { detail });
-  }
   const { files } = ports;
   if (!files) throw new SluiceError('destination_not_available');
   const step: RunContext['step'] = (name) => ports.observer.step(name);

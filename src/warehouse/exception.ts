@@ -14,6 +14,8 @@ const CODES: Readonly<Partial<Record<ErrorCode, readonly number[]>>> = {
   // READONLY, UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, DATABASE_ACCESS_DENIED, ACCESS_DENIED,
   // AUTHENTICATION_FAILED
   warehouse_denied: [164, 192, 193, 194, 291, 497, 516],
+  // CANNOT_COMPILE_REGEXP: patterns come from filters only
+  filter_invalid: [427],
   // QUERY_WAS_CANCELLED, QUERY_WAS_CANCELLED_BY_CLIENT
   warehouse_cancelled: [394, 735],
 };

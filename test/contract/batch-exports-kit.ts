@@ -10,6 +10,7 @@ import type { Db, Gates, ResourcePorts } from '../../src/batch-exports/ports.ts'
 import { openDatabase } from '../../src/database/database.ts';
 import { destinations } from '../../src/export/destinations/index.ts';
 import { createServer } from '../../src/http/server.ts';
+import { openIntegration } from '../../src/integrations/integrations.ts';
 import { createSealer } from '../../src/integrations/sealing.ts';
 import { findIntegration, insertIntegration } from '../../src/integrations/store.ts';
 
@@ -80,6 +81,8 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     onRunCancelled: (runId) => void cancelled.push(runId),
     destinations,
     findIntegration,
+    openIntegration: (teamId, id) => openIntegration({ db, sealer }, teamId, id),
+    destinationPorts: { random: () => 0.5, filesRoot: dataDir, checkHost: async () => {} },
     seal: sealer.seal,
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,

@@ -1,12 +1,14 @@
 import { Type } from 'typebox';
 import type { DestinationSetup } from '../spec.ts';
-import type { Destination } from './destination.ts';
+import type { Destination, DestinationPorts, FileTarget } from './destination.ts';
 import { cloudFileOptionsOf } from './file-options.ts';
 import { checkEncryption, checkS3, s3Keys, s3SecretKeys } from './s3/config.ts';
 import type { Connection } from './s3/connection.ts';
 import { accessKeyOf, regionOf, requiredOf, textOf } from './s3/credentials.ts';
 import { assumedRole } from './s3/role.ts';
 import { openBucket } from './s3/target.ts';
+import { BUCKET_STEP } from './s3/test-step.ts';
+import { PASSED, skipped, writingStep } from './test-steps.ts';
 
 /** Objects in Amazon S3; contract.md §5. */
 export const awsS3: Destination = {
@@ -25,8 +27,26 @@ export const awsS3: Destination = {
   integration: { kind: 'aws-s3' },
   check: (config) => checkS3(config) ?? checkEncryption(config),
   files: cloudFileOptionsOf,
-  open: async (setup, ports) => await openBucket(awsConnection(setup), ports),
+  testSteps: [
+    {
+      name: 'Assume the role',
+      description: 'The role of the integration can be assumed, and only with its external id.',
+      run: async (setup) => {
+        const { credentials } = awsConnection(setup);
+        if (typeof credentials !== 'function')
+          return skipped('The integration holds access keys, not a role.');
+        await credentials();
+        return PASSED;
+      },
+    },
+    writingStep(BUCKET_STEP, open),
+  ],
+  open,
 };
+
+async function open(setup: DestinationSetup, ports: DestinationPorts): Promise<FileTarget> {
+  return await openBucket(awsConnection(setup), ports);
+}
 
 /** Keys, or a role that is assumed with the server's own AWS identity. Throws `destination_config`. */
 export function awsConnection(setup: DestinationSetup): Connection {

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Destination } from './destination.ts';
 import { checkFileOptions, cloudFileOptionKeys, cloudFileOptionsOf } from './file-options.ts';
+import { stepsToCome } from './test-steps.ts';
 
 /** Blobs in an Azure container; contract.md §5. The loader is not written yet. */
 export const azureBlob: Destination = {
@@ -15,5 +16,8 @@ export const azureBlob: Destination = {
   integration: { kind: 'azure-blob' },
   check: checkFileOptions,
   files: cloudFileOptionsOf,
+  testSteps: stepsToCome('Azure Blob Storage', [
+    ['Reach the container', 'The container exists and accepts the credentials.'],
+  ]),
   open: null,
 };

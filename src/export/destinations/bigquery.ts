@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Destination } from './destination.ts';
+import { stepsToCome } from './test-steps.ts';
 
 /** Tables in BigQuery; contract.md §5. Keys of a service account are legacy. The loader is not written yet. */
 export const bigquery: Destination = {
@@ -19,5 +20,12 @@ export const bigquery: Destination = {
   integration: { kind: 'google-cloud-service-account' },
   check: () => null,
   files: () => null,
+  testSteps: stepsToCome('BigQuery', [
+    ['Impersonate the service account', 'Acts as the service account of the integration.'],
+    ['Verify who owns the account', 'The service account names this organization as its user.'],
+    ['Find the project', 'The project exists and may be used.'],
+    ['Find the dataset', 'The dataset exists in the project.'],
+    ['Use the table', 'The table exists or can be created.'],
+  ]),
   open: null,
 };

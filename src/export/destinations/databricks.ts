@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Destination } from './destination.ts';
+import { stepsToCome } from './test-steps.ts';
 
 /** Tables in Databricks; contract.md §5. The loader is not written yet. */
 export const databricks: Destination = {
@@ -17,5 +18,12 @@ export const databricks: Destination = {
   integration: { kind: 'databricks' },
   check: () => null,
   files: () => null,
+  testSteps: stepsToCome('Databricks', [
+    ['Connect', 'The workspace accepts the credentials.'],
+    ['Use the catalog', 'The catalog exists and may be used.'],
+    ['Use the schema', 'The schema exists and may be used.'],
+    ['Use the table', 'The table exists or can be created.'],
+    ['Use a volume', 'Files can be put into a volume.'],
+  ]),
   open: null,
 };

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { TObject } from 'typebox';
 import type { Clock } from '../../work/clock.ts';
 import type { DestinationSetup, FileOptions } from '../spec.ts';
+import type { TestStep } from './test-steps.ts';
 
 /**
  * A destination is one object of this shape in one file, and one line in `index.ts`. Routes,
@@ -22,6 +23,8 @@ export interface Destination {
   check(config: Readonly<Record<string, unknown>>): string | null;
   /** Defaults applied; null for destinations that take no files. */
   files(config: Readonly<Record<string, unknown>>): FileOptions | null;
+  /** Steps of the connection test, in order (contract.md §6); null = this type has none. */
+  readonly testSteps: readonly TestStep[] | null;
   /** Null while the loader is not written: runs fail with `destination_not_available`. */
   readonly open: ((setup: DestinationSetup, ports: DestinationPorts) => Promise<FileTarget>) | null;
 }

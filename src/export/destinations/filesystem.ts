@@ -3,6 +3,7 @@ import type { Destination } from './destination.ts';
 import { checkFileOptions, fileOptionKeys, fileOptionsOf } from './file-options.ts';
 import { keyProblem } from './filesystem/place.ts';
 import { openFilesystem } from './filesystem/target.ts';
+import { writingStep } from './test-steps.ts';
 
 /** Files below `SLUICE_FILES_ROOT` on the server's own disk; ours, contract.md §3. */
 export const filesystem: Destination = {
@@ -20,6 +21,16 @@ export const filesystem: Destination = {
   integration: null,
   check: (config) => checkPrefix(config.prefix) ?? checkFileOptions(config),
   files: fileOptionsOf,
+  testSteps: [
+    writingStep(
+      {
+        name: 'Write a file',
+        description:
+          'Writes a small file below SLUICE_FILES_ROOT and the prefix, reads its size, and removes it.',
+      },
+      openFilesystem,
+    ),
+  ],
   open: openFilesystem,
 };
 

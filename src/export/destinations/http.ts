@@ -13,6 +13,7 @@ export const http: Destination = {
   integration: null,
   check: (config) => checkUrl(config.url),
   files: () => null,
+  testSteps: null,
   open: null,
 };
 

@@ -10,5 +10,6 @@ export const noOp: Destination = {
   integration: null,
   check: () => null,
   files: () => null,
+  testSteps: null,
   open: null,
 };

@@ -22,5 +22,6 @@ export const postgres: Destination = {
   integration: { kind: 'postgresql' },
   check: () => null,
   files: () => null,
+  testSteps: null,
   open: null,
 };

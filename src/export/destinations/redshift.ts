@@ -26,6 +26,7 @@ export const redshift: Destination = {
   integration: { kind: 'aws-redshift' },
   check,
   files: () => null,
+  testSteps: null,
   open: null,
 };
 

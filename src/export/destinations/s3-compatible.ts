@@ -1,12 +1,14 @@
 import { Type } from 'typebox';
 import { SluiceError } from '../../errors/error.ts';
 import type { DestinationSetup } from '../spec.ts';
-import type { Destination } from './destination.ts';
+import type { Destination, DestinationPorts, FileTarget } from './destination.ts';
 import { cloudFileOptionsOf } from './file-options.ts';
 import { checkS3, s3Keys, s3SecretKeys } from './s3/config.ts';
 import type { Connection } from './s3/connection.ts';
 import { accessKeyOf, regionOf, requiredOf, textOf } from './s3/credentials.ts';
 import { openBucket } from './s3/target.ts';
+import { BUCKET_STEP } from './s3/test-step.ts';
+import { writingStep } from './test-steps.ts';
 
 /** Objects in a store that speaks S3's protocol; contract.md §5. The integration holds the endpoint. */
 export const s3Compatible: Destination = {
@@ -22,8 +24,13 @@ export const s3Compatible: Destination = {
   integration: { kind: 's3-compatible' },
   check: checkS3,
   files: cloudFileOptionsOf,
-  open: async (setup, ports) => await openBucket(compatibleConnection(setup), ports),
+  testSteps: [writingStep(BUCKET_STEP, open)],
+  open,
 };
+
+async function open(setup: DestinationSetup, ports: DestinationPorts): Promise<FileTarget> {
+  return await openBucket(compatibleConnection(setup), ports);
+}
 
 /** Throws `destination_config` without a usable endpoint, region, bucket or access key. */
 export function compatibleConnection(setup: DestinationSetup): Connection {

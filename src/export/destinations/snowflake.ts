@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Destination } from './destination.ts';
+import { stepsToCome } from './test-steps.ts';
 
 /** Tables in Snowflake; contract.md §5. The loader is not written yet. */
 export const snowflake: Destination = {
@@ -16,5 +17,11 @@ export const snowflake: Destination = {
   integration: { kind: 'snowflake' },
   check: () => null,
   files: () => null,
+  testSteps: stepsToCome('Snowflake', [
+    ['Connect', 'The account accepts the credentials.'],
+    ['Use the warehouse', 'The warehouse exists and may be used.'],
+    ['Use the database', 'The database exists and may be used.'],
+    ['Use the schema', 'The schema exists and may be used.'],
+  ]),
   open: null,
 };

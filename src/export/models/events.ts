@@ -1,5 +1,6 @@
 import type { Region } from '../../database/tables.ts';
 import type { RunSpec } from '../spec.ts';
+import { filterFragments } from './filters.ts';
 import { and, type Fragment } from './fragment.ts';
 import { inRegions } from './regions.ts';
 
@@ -44,7 +45,8 @@ export interface Source {
 }
 
 /**
- * The events of a run: the project's, inside the run's region and outside its excludes, of the wanted names.
+ * The events of a run: the project's, inside the run's region and outside its excludes, of the wanted names, and
+ * accepted by the export's filters. Throws what `filterFragments` throws.
  * Live runs go by arrival alone. Upstream also bounds event time to a week before the interval (engine.md §1.3
  * rule 6) and so loses events that come later.
  */
@@ -71,6 +73,7 @@ export function eventsSource(spec: RunSpec): Source {
       inRegions({ arrival: ARRIVAL, event: 'timestamp' }, spec.region, spec.excludes),
       ...insertedBetween(spec.region),
       ...named,
+      ...filterFragments(spec.filters, spec.interval.end),
     ]),
     identity: 'event, cityHash64(distinct_id), uuid',
     preference: `_timestamp DESC, ${ARRIVAL} DESC, _offset DESC, timestamp DESC, created_at DESC,

@@ -1,0 +1,7 @@
+import type { TestStep } from '../test-steps.ts';
+
+/** The same for every store that speaks S3's protocol. */
+export const BUCKET_STEP: Pick<TestStep, 'name' | 'description'> = {
+  name: 'Write to the bucket',
+  description: 'Writes a small object below the prefix, asks for it, and removes it.',
+};
