@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { arrayItems, objectMembers, skipSpace, valueEnd } from './json-spans.ts';
+import { itemMembers, objectMembers, skipSpace, valueEnd } from './json-spans.ts';
 
 describe('JSON spans', () => {
   it('finds every member of every object, whatever its white space', () => {
@@ -20,12 +20,16 @@ describe('JSON spans', () => {
     );
   });
 
-  it('finds every item of every array', () => {
+  it('finds the members of every item of every array', () => {
     fc.assert(
       fc.property(fc.array(fc.jsonValue()), fc.nat(3), (value, indent) => {
         const text = JSON.stringify(value, null, indent);
-        const items = arrayItems(text, 0).map(({ start, end }) => JSON.parse(text.slice(start, end)));
-        expect(items).toEqual(JSON.parse(text));
+        const found = itemMembers(text, 0).map((members) =>
+          members.map(({ key, start, end }) => [key, JSON.parse(text.slice(start, end))]),
+        );
+        const isObject = (item: unknown) => typeof item === 'object' && item !== null && !Array.isArray(item);
+        const parsed = JSON.parse(text) as unknown[];
+        expect(found).toEqual(parsed.map((item) => (isObject(item) ? Object.entries(item as object) : [])));
       }),
     );
   });

@@ -35,6 +35,12 @@ export function skipSpace(text: string, at: number): number {
 /** The members of the object that starts at `at`, in order, duplicates included. */
 export function objectMembers(text: string, at: number): Member[] {
   const members: Member[] = [];
+  readMembers(text, at, members);
+  return members;
+}
+
+/** Adds the members of the object that starts at `at`; returns where it ends (exclusive). */
+function readMembers(text: string, at: number, members: Member[]): number {
   let position = skipSpace(text, at + 1);
   while (text.charCodeAt(position) !== CLOSE_BRACE) {
     const keyStart = position;
@@ -45,16 +51,18 @@ export function objectMembers(text: string, at: number): Member[] {
     position = skipSpace(text, end);
     if (text.charCodeAt(position) === COMMA) position = skipSpace(text, position + 1);
   }
-  return members;
+  return position + 1;
 }
 
-/** The items of the array that starts at `at`. */
-export function arrayItems(text: string, at: number): Span[] {
-  const items: Span[] = [];
+/** The members of every item of the array that starts at `at`, in one pass; none for an item that is no object. */
+export function itemMembers(text: string, at: number): Member[][] {
+  const items: Member[][] = [];
   let position = skipSpace(text, at + 1);
   while (text.charCodeAt(position) !== CLOSE_BRACKET) {
-    const end = valueEnd(text, position);
-    items.push({ start: position, end });
+    const members: Member[] = [];
+    const isObject = text.charCodeAt(position) === OPEN_BRACE;
+    const end = isObject ? readMembers(text, position, members) : valueEnd(text, position);
+    items.push(members);
     position = skipSpace(text, end);
     if (text.charCodeAt(position) === COMMA) position = skipSpace(text, position + 1);
   }

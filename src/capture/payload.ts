@@ -1,5 +1,5 @@
 import { SluiceError } from '../errors/error.ts';
-import { arrayItems, objectMembers, type Span, skipSpace } from './json-spans.ts';
+import { itemMembers, type Member, objectMembers, type Span, skipSpace } from './json-spans.ts';
 import { parseMicros } from './timestamps.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -36,7 +36,7 @@ export function readPayload(text: string): Payload {
   }
   if (!isObject(value))
     throw new SluiceError('incorrect_type', { detail: 'Expected an event or a batch of events.' });
-  const spans = memberSpans(text, start);
+  const spans = spansOf(objectMembers(text, start));
   const envelope = {
     text,
     sentAtMicros: parseMicros(value.sent_at),
@@ -63,19 +63,19 @@ function parse(text: string): unknown {
 
 function listEvents(text: string, values: readonly unknown[], start: number, attr: string): SentEvent[] {
   if (values.length === 0) throw new SluiceError('empty', { attr: attr || null });
-  const items = arrayItems(text, start);
+  const items = itemMembers(text, start);
   return values.map((value, index) => {
     const at = attr ? `${attr}__${index}` : String(index);
     const item = items[index];
     if (!isObject(value) || !item)
       throw new SluiceError('incorrect_type', { attr: at, detail: 'Expected an event.' });
-    return { value, spans: memberSpans(text, item.start), at };
+    return { value, spans: spansOf(item), at };
   });
 }
 
 /** Of duplicate keys the last counts, as in the parsed value. */
-function memberSpans(text: string, start: number): Map<string, Span> {
-  return new Map(objectMembers(text, start).map((member) => [member.key, member]));
+function spansOf(members: readonly Member[]): Map<string, Span> {
+  return new Map(members.map((member) => [member.key, member]));
 }
 
 /** Where clients put the project key: `api_key`, `token`, `$token`, `properties.token`. */
