@@ -33,6 +33,14 @@ export interface Config {
   readonly backfillParallelism: number;
   /** Backfills of one project at once. */
   readonly maxBackfills: number;
+  /** Files of downloads lie below this directory; processes of one Sluice must share it. */
+  readonly downloadsRoot: string;
+  /** File downloads of one project at once. */
+  readonly maxFileDownloads: number;
+  /** Seconds that a link to a downloaded file is good. */
+  readonly downloadLinkSeconds: number;
+  /** Seconds that files of downloads are kept. */
+  readonly downloadKeepSeconds: number;
   /** Embedded engine's memory limit, bytes. */
   readonly warehouseMemory: number;
 }
@@ -62,7 +70,7 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
     logLevel: oneOf('SLUICE_LOG_LEVEL', options.logLevel ?? env.SLUICE_LOG_LEVEL ?? 'info', LOG_LEVELS),
     readyJson: options.readyJson ?? false,
     bootstrapPersonalApiKey: env.SLUICE_BOOTSTRAP_PERSONAL_API_KEY || undefined,
-    filesRoot: path(env.SLUICE_FILES_ROOT, dataDir, cwd),
+    filesRoot: path(env.SLUICE_FILES_ROOT, resolve(dataDir, 'exports'), cwd),
     allowedHosts: (env.SLUICE_ALLOWED_HOSTS ?? '')
       .split(',')
       .map((host) => host.trim().toLowerCase())
@@ -81,6 +89,20 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
       100,
     ),
     maxBackfills: integer('SLUICE_MAX_BACKFILLS', env.SLUICE_MAX_BACKFILLS ?? '5', 1, 10_000),
+    downloadsRoot: path(env.SLUICE_DOWNLOADS_ROOT, resolve(dataDir, 'downloads'), cwd),
+    maxFileDownloads: integer('SLUICE_MAX_FILE_DOWNLOADS', env.SLUICE_MAX_FILE_DOWNLOADS ?? '5', 1, 10_000),
+    downloadLinkSeconds: integer(
+      'SLUICE_DOWNLOAD_LINK_SECONDS',
+      env.SLUICE_DOWNLOAD_LINK_SECONDS ?? '3600',
+      1,
+      604_800,
+    ),
+    downloadKeepSeconds: integer(
+      'SLUICE_DOWNLOAD_KEEP_SECONDS',
+      env.SLUICE_DOWNLOAD_KEEP_SECONDS ?? '259200',
+      60,
+      31_536_000,
+    ),
     warehouseMemory: integer(
       'SLUICE_WAREHOUSE_MEMORY',
       env.SLUICE_WAREHOUSE_MEMORY ?? '4000000000',
@@ -116,8 +138,8 @@ function url(name: string, text: string | undefined, protocols: readonly string[
   throw bad(name, `must be a URL starting with ${protocols.map((p) => `${p}//`).join(' or ')}`);
 }
 
-function path(text: string | undefined, dataDir: string, cwd: string): string {
-  if (!text) return resolve(dataDir, 'exports');
+function path(text: string | undefined, otherwise: string, cwd: string): string {
+  if (!text) return otherwise;
   return isAbsolute(text) ? text : resolve(cwd, text);
 }
 

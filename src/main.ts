@@ -10,6 +10,7 @@ import { keyEndpoints } from './accounts/key-endpoints.ts';
 import { UserSchema } from './accounts/user.ts';
 import { batchExports } from './batch-exports/batch-exports.ts';
 import { wholeConfig } from './batch-exports/destination.ts';
+import { createLinkSigner } from './batch-exports/downloads/links.ts';
 import { openLogWriter } from './batch-exports/logs.ts';
 import { createRuns } from './batch-exports/runs/start.ts';
 import { exportsUsing, letGoOfIntegration } from './batch-exports/store.ts';
@@ -19,6 +20,7 @@ import { createStamps, newestStamp } from './capture/stamps.ts';
 import type { Config } from './config.ts';
 import { openEngines } from './engines.ts';
 import { SluiceError } from './errors/error.ts';
+import { FILE_DOWNLOAD, fileDownload } from './export/destinations/file-download.ts';
 import { destinations } from './export/destinations/index.ts';
 import { emptySpool } from './export/spool.ts';
 import { createServer } from './http/server.ts';
@@ -31,6 +33,7 @@ import { VERSION } from './version.ts';
 import { type Clock, systemClock } from './work/clock.ts';
 import { createHostGuard } from './work/hosts.ts';
 import type { Log } from './work/log.ts';
+import { loop } from './work/loop.ts';
 import { openQueue } from './work/queue.ts';
 
 export interface Sluice {
@@ -67,6 +70,9 @@ export async function startSluice(config: Config, ports: SluicePorts): Promise<S
   mkdirSync(config.dataDir, { recursive: true });
   // A root somewhere else is the administrator's to make: it may be a disk that is not mounted yet.
   if (isInside(config.filesRoot, config.dataDir)) mkdirSync(config.filesRoot, { recursive: true });
+  if (isInside(config.downloadsRoot, config.dataDir)) {
+    mkdirSync(config.downloadsRoot, { recursive: true, mode: 0o700 });
+  }
   await using stack = new AsyncDisposableStack();
   const { ready, quiesce } = await compose(config, ports, stack);
   const owned = stack.move();
@@ -83,6 +89,9 @@ export async function startSluice(config: Config, ports: SluicePorts): Promise<S
 const SETTLE_MS = 60_000;
 const SETTLE_FIVE_MINUTES_MS = 30_000;
 
+/** How often files of downloads are looked through for those whose time is over. */
+const TIDY_MS = 60_000;
+
 interface Composed {
   readonly ready: Ready;
   readonly quiesce: (graceMs: number) => Promise<void>;
@@ -97,10 +106,12 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   const accounts = createAccounts({ db, clock, random: randomBytes });
   const first = await accounts.bootstrap(config.bootstrapPersonalApiKey);
 
-  const sealer = createSealer(
-    loadSecretKeys({ configured: config.secretKey, dataDir: config.dataDir, random: randomBytes }),
-    randomBytes,
-  );
+  const secrets = loadSecretKeys({
+    configured: config.secretKey,
+    dataDir: config.dataDir,
+    random: randomBytes,
+  });
+  const sealer = createSealer(secrets, randomBytes);
   const guard = createHostGuard(config.allowedHosts);
   const integrations: IntegrationPorts = {
     db,
@@ -149,6 +160,8 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   };
   const runs = createRuns({
     ...shared,
+    // Nobody can choose this one for an export.
+    destinations: new Map([...destinations, [FILE_DOWNLOAD, fileDownload(config.downloadsRoot)]]),
     warehouse,
     queue,
     log,
@@ -187,8 +200,23 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,
     maxBackfills: config.maxBackfills,
+    downloads: {
+      root: config.downloadsRoot,
+      most: config.maxFileDownloads,
+      linkSeconds: config.downloadLinkSeconds,
+      keepSeconds: config.downloadKeepSeconds,
+      links: createLinkSigner(secrets),
+    },
     gates: { highFrequency: true, hogql: true, earliestBackfill: true },
   });
+
+  const tidying = loop(
+    clock,
+    TIDY_MS,
+    async () => void (await feature.removeExpiredDownloads()),
+    (err) => log.warn({ err }, 'expired files of downloads could not be removed'),
+  );
+  stack.defer(() => tidying.stop());
 
   const server = await createServer({
     endpoints: [

@@ -2,6 +2,7 @@ import type { Kysely, Transaction } from 'kysely';
 import type { Tables } from '../database/tables.ts';
 import type { Destination, DestinationPorts } from '../export/destinations/destination.ts';
 import type { Clock } from '../work/clock.ts';
+import type { DownloadSettings } from './downloads/settings.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -66,6 +67,7 @@ export interface ResourcePorts extends RunPorts {
   readonly recordActivity: (trx: Trx, activity: Activity) => Promise<void>;
   /** Backfills of a project in Starting or Running; one more answers 429 (contract.md §8.2). */
   readonly maxBackfills: number;
+  readonly downloads: DownloadSettings;
   /** Closed gates answer as contract.md §1.8 says. */
   readonly gates: Gates;
 }

@@ -1,6 +1,7 @@
 import type { BackfillRow, BatchExportRow, RunRow } from '../database/tables.ts';
 import { formatMaybeTimestamp, formatTimestamp } from '../http/timestamps.ts';
 import { progressOf, type RunCounts } from './backfills/progress.ts';
+import { isOnDemand } from './runs/snapshot.ts';
 import { type IntervalName, isCalendar, offsetDay, offsetHour } from './schedule/intervals.ts';
 
 /** Rows as the API shows them. `latestRuns`: newest created first (contract.md §4.1). */
@@ -41,8 +42,8 @@ export function presentExport(row: BatchExportRow, latestRuns: readonly RunRow[]
 export function presentRun(row: RunRow) {
   return {
     id: row.id,
-    batch_export: row.batch_export_id,
-    batch_export_on_demand: null,
+    batch_export: isOnDemand(row) ? null : row.batch_export_id,
+    batch_export_on_demand: isOnDemand(row) ? row.batch_export_id : null,
     backfill: row.backfill_id,
     status: row.status,
     records_completed: row.records_completed,

@@ -5,7 +5,7 @@ import { INTERVALS } from './schedule/intervals.ts';
 /** The shapes of contract.md §4 and §7: they validate, document and type. */
 export const nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
 
-const choice = <const Values extends readonly string[]>(values: Values, options = {}) =>
+export const choice = <const Values extends readonly string[]>(values: Values, options = {}) =>
   Type.Union(
     values.map((value) => Type.Literal(value as Values[number])),
     options,
@@ -74,12 +74,14 @@ export const writeSchema = (types: readonly string[]) => {
 
 export type WriteBody = Static<ReturnType<typeof patchSchema>>;
 
+export const RunStatusSchema = choice(RUN_STATUSES);
+
 export const RunSchema = Type.Object({
   id: Type.String({ format: 'uuid' }),
-  batch_export: Type.String({ format: 'uuid' }),
-  batch_export_on_demand: Type.Null(),
+  batch_export: nullable(Type.String({ format: 'uuid' })),
+  batch_export_on_demand: nullable(Type.String({ format: 'uuid' })),
   backfill: nullable(Type.String({ format: 'uuid' })),
-  status: choice(RUN_STATUSES),
+  status: RunStatusSchema,
   records_completed: nullable(whole()),
   records_failed: nullable(whole()),
   records_total_count: nullable(whole()),

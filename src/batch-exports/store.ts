@@ -1,6 +1,7 @@
 import type { Insertable, Updateable } from 'kysely';
 import type { BatchExportRow, BatchExportsTable, RunRow } from '../database/tables.ts';
 import { SluiceError } from '../errors/error.ts';
+import { FILE_DOWNLOAD } from '../export/destinations/file-download.ts';
 import type { Db, Trx } from './ports.ts';
 
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
@@ -39,9 +40,10 @@ const visible = (db: Db | Trx, teamId: number, id: string) =>
     .selectAll()
     .where('id', '=', id)
     .where('team_id', '=', teamId)
+    .where('destination_type', '!=', FILE_DOWNLOAD)
     .where('deleted_at', 'is', null);
 
-/** Newest first; without deleted ones and the internal type Workflows (contract.md §4.2). */
+/** Newest first; without deleted ones and the internal types (contract.md §4.2). */
 export async function listExports(
   db: Db,
   teamId: number,
@@ -51,7 +53,7 @@ export async function listExports(
     .selectFrom('batch_exports')
     .where('team_id', '=', teamId)
     .where('deleted_at', 'is', null)
-    .where('destination_type', '!=', 'Workflows');
+    .where('destination_type', 'not in', ['Workflows', FILE_DOWNLOAD]);
   const { count } = await listed
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .executeTakeFirstOrThrow();

@@ -25,6 +25,7 @@ Environment:
   DATABASE_URL           use this Postgres instead of the embedded one
   SLUICE_SECRET_KEY      seals stored credentials; default: a file in the data directory
   SLUICE_FILES_ROOT      Filesystem destinations write below this (default: <data-dir>/exports)
+  SLUICE_DOWNLOADS_ROOT  files of downloads lie below this (default: <data-dir>/downloads)
   SLUICE_ALLOWED_HOSTS   private hosts that exports may reach: names, *.suffix, addresses, CIDR blocks, *
   SLUICE_CONCURRENCY     runs at once in this process (default: 2)
 

@@ -97,6 +97,12 @@ export const catalogue = {
     kind: 'user',
     meaning: 'The request headers are too large.',
   },
+  range_not_satisfiable: {
+    status: 416,
+    type: 'invalid_request',
+    kind: 'user',
+    meaning: 'The file has no such range of bytes.',
+  },
   unsupported_media_type: {
     status: 415,
     type: 'invalid_request',
@@ -109,6 +115,12 @@ export const catalogue = {
     type: 'server_error',
     kind: 'retry',
     meaning: 'Too many backfills are running in this project; wait for one to finish or cancel it.',
+  },
+  too_many_concurrent_file_downloads: {
+    status: 429,
+    type: 'server_error',
+    kind: 'retry',
+    meaning: 'Too many file downloads are running in this project; wait for one to finish or cancel it.',
   },
   error: { status: 500, type: 'server_error', kind: 'bug', meaning: 'A server error occurred.' },
   unavailable: {

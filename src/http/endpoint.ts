@@ -58,6 +58,8 @@ export interface Endpoint {
 }
 
 export interface EndpointRequest {
+  /** `HEAD` where the endpoint's is GET: the headers are answered, and no body. */
+  readonly method: string;
   /** Present unless `scope` is `public`. Reading it on a public endpoint throws. */
   readonly caller: Caller;
   /** Present only in area `project`. Reading it elsewhere throws. */

@@ -1,7 +1,15 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 
-const SECRET_NAMES = new Set(['personal_api_key', 'token', 'api_key', 'secret', 'password', 'key']);
+const SECRET_NAMES = new Set([
+  'personal_api_key',
+  'token',
+  'api_key',
+  'secret',
+  'password',
+  'key',
+  'signature',
+]);
 const KEY = /\bph[a-z]_[A-Za-z0-9_-]+/g;
 
 /** One line for each answer, without headers and bodies, which hold keys and people's data. */

@@ -33,6 +33,7 @@ export function toEndpointRequest(
   let url: URL | undefined;
   let signal: AbortSignal | undefined;
   return {
+    method: request.method,
     params,
     query,
     body,

@@ -6,6 +6,7 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { createAccounts } from '../../src/accounts/accounts.ts';
 import { type BatchExports, batchExports } from '../../src/batch-exports/batch-exports.ts';
+import { createLinkSigner } from '../../src/batch-exports/downloads/links.ts';
 import type { Db, Gates, ResourcePorts } from '../../src/batch-exports/ports.ts';
 import { openDatabase } from '../../src/database/database.ts';
 import { destinations } from '../../src/export/destinations/index.ts';
@@ -87,6 +88,13 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,
     maxBackfills: 2,
+    downloads: {
+      root: join(dataDir, 'downloads'),
+      most: 2,
+      linkSeconds: 3600,
+      keepSeconds: 86_400,
+      links: createLinkSigner(['a secret of at least thirty-two bytes']),
+    },
     gates,
     ...overrides,
   };

@@ -6,7 +6,7 @@ import type { Warehouse } from '../../warehouse/warehouse.ts';
 import { appendLog } from '../logs.ts';
 import type { RunPorts } from '../ports.ts';
 import { askedRegion } from './regions.ts';
-import type { RunSnapshot } from './snapshot.ts';
+import { isOnDemand, type RunSnapshot } from './snapshot.ts';
 
 export interface EmptyPorts extends Pick<RunPorts, 'db' | 'clock'> {
   readonly warehouse: Warehouse;
@@ -61,7 +61,8 @@ export async function endEmptyRuns(ports: EmptyPorts, after: string | null): Pro
     const start = row.data_interval_start?.getTime();
     // Not readable yet: looked at again, and so is what follows.
     if ((await ports.watermark(snapshot.interval, end)) < end) break;
-    if (start === undefined || !isPlain(snapshot, ports.destinations)) continue;
+    // An interval of arrival is the schedule's; downloads go by event time.
+    if (start === undefined || isOnDemand(row) || !isPlain(snapshot, ports.destinations)) continue;
     candidates.push({ id: row.id, teamId: row.team_id, exportId: row.batch_export_id, start, end });
   }
   const empty = await withoutEvents(ports.warehouse, candidates);

@@ -1,4 +1,5 @@
-import type { BatchExportRow } from '../../database/tables.ts';
+import type { BatchExportRow, RunRow } from '../../database/tables.ts';
+import { FILE_DOWNLOAD } from '../../export/destinations/file-download.ts';
 
 /** An export's configuration as it was when a run was created. Secrets are looked up when it runs. */
 export interface RunSnapshot {
@@ -17,6 +18,11 @@ export interface RunSnapshot {
   readonly primaryKey: readonly string[] | null;
   readonly versionKey: readonly string[] | null;
   readonly incrementalMode: string;
+}
+
+/** Asked for by a person once, for a file download; no schedule and no backfill has it. */
+export function isOnDemand(row: Pick<RunRow, 'snapshot'>): boolean {
+  return (row.snapshot as unknown as RunSnapshot).destination.type === FILE_DOWNLOAD;
 }
 
 export function snapshotOf(row: BatchExportRow): RunSnapshot {

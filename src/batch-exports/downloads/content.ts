@@ -1,0 +1,101 @@
+import { send } from '@fastify/send';
+import { Type } from 'typebox';
+import { SluiceError } from '../../errors/error.ts';
+import { fileOptionsOf } from '../../export/destinations/file-options.ts';
+import { formatOf } from '../../export/formats/index.ts';
+import { type Answer, type Endpoint, endpoint } from '../../http/endpoint.ts';
+import { toErrorAnswer } from '../../http/envelope.ts';
+import type { ResourcePorts } from '../ports.ts';
+import type { RunSnapshot } from '../runs/snapshot.ts';
+import { expiresAt } from './expiry.ts';
+import { type Part, partsOf } from './parts.ts';
+import { findSignedDownload } from './store.ts';
+
+/** The path of a file's content; the name is for programs that go by a URL's ending. */
+export const contentPath = (runId: string, fileId: string, name: string): string =>
+  `/file_downloads/${runId}/${fileId}/${encodeURIComponent(name)}`;
+
+type ContentPorts = Pick<ResourcePorts, 'db' | 'clock' | 'downloads'>;
+
+/** The file itself: no key, but a signed link that expires; ranges, HEAD (contract.md §9). */
+export function contentEndpoint(ports: ContentPorts): Endpoint {
+  return endpoint({
+    method: 'GET',
+    area: 'root',
+    path: '/file_downloads/:run_id/:file_id/:name',
+    operationId: 'file_downloads_content',
+    summary: 'The content of a file, by the link that a download gives.',
+    tag: 'system',
+    scope: 'public',
+    hidden: true,
+    query: Type.Object({
+      expires: Type.Optional(Type.String()),
+      signature: Type.Optional(Type.String()),
+    }),
+    response: { 200: Type.Unknown(), 206: Type.Unknown(), 416: Type.Unknown() },
+    handler: async ({ params, query, method, headers }) => {
+      const { run_id: runId = '', file_id: fileId = '', name = '' } = params;
+      const now = ports.clock.now();
+      const verdict = ports.downloads.links.check(contentPath(runId, fileId, name), query, now);
+      if (verdict !== 'valid') throw new SluiceError('permission_denied', { detail: REFUSED[verdict] });
+      const run = await findSignedDownload(ports.db, runId);
+      const part = partsOf(run).find(({ id }) => id === fileId);
+      if (!part || expiresAt(run, ports.downloads.keepSeconds) <= now) throw new SluiceError('not_found');
+      const { range, 'if-range': ifRange } = headers;
+      const asked = { ...(range && { range }), ...(range && ifRange && { 'if-range': String(ifRange) }) };
+      const snapshot = run.snapshot as unknown as RunSnapshot;
+      return sendPart(ports.downloads.root, part, contentType(snapshot), { method, headers: asked });
+    },
+  });
+}
+
+const REFUSED = {
+  expired: 'This link has expired; ask the download for a new one.',
+  forged: 'This link is not valid; ask the download for one.',
+} as const;
+
+interface Asked {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+async function sendPart(root: string, part: Part, type: string, asked: Asked): Promise<Answer> {
+  const path = part.key.split('/').map(encodeURIComponent).join('/');
+  // The library looks at the method and the headers of a request only.
+  const request = asked as unknown as Parameters<typeof send>[0];
+  const sent = await send(request, path, { root, cacheControl: false, contentType: false, index: false });
+  if (sent.type !== 'file') {
+    sent.stream.destroy();
+    if (sent.statusCode !== 416) throw notHere();
+    const range = sent.headers['Content-Range'] ?? '';
+    const { body } = toErrorAnswer(new SluiceError('range_not_satisfiable'));
+    return { status: 416, headers: { 'content-range': range }, body };
+  }
+  const headers = {
+    ...sent.headers,
+    'content-type': type,
+    'content-disposition': `attachment; filename="${part.name}"`,
+    'cache-control': 'private, no-store',
+  };
+  return { status: sent.statusCode, headers, stream: sent.stream };
+}
+
+const notHere = (): SluiceError =>
+  new SluiceError('not_found', {
+    detail:
+      'The file is not on the disk of this server. Processes of one Sluice must share SLUICE_DOWNLOADS_ROOT; ' +
+      'if they do, somebody removed the file, and the download has to be asked for again.',
+  });
+
+const COMPRESSED: Readonly<Record<string, string>> = {
+  gzip: 'application/gzip',
+  zstd: 'application/zstd',
+  brotli: 'application/octet-stream',
+};
+
+/** The type of the bytes as they are: `Content-Encoding` would have clients decompress a file named `.gz`. */
+function contentType({ destination }: RunSnapshot): string {
+  const files = fileOptionsOf(destination.config);
+  if (files.format === 'Parquet' || files.compression === null) return formatOf(files).contentType;
+  return COMPRESSED[files.compression] ?? 'application/octet-stream';
+}
