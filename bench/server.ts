@@ -87,6 +87,18 @@ export async function exportInterval(
   return await finishedRun(server, exportId, backfill, pollMs);
 }
 
+/** Exports a run's interval again and waits for the end. */
+export async function repeatRun(
+  server: Server,
+  exportId: string,
+  runId: string,
+  pollMs: number,
+): Promise<Run> {
+  const path = `/batch_exports/${exportId}/runs/${runId}/retry/`;
+  const { backfill_id: backfill } = await call<{ backfill_id: string }>(server, 'POST', path, {});
+  return await finishedRun(server, exportId, backfill, pollMs);
+}
+
 async function finishedRun(server: Server, exportId: string, backfill: string, pollMs: number): Promise<Run> {
   for (;;) {
     const { results } = await call<{ results: (Run & { backfill: string | null })[] }>(

@@ -8,6 +8,7 @@ import { createAccounts } from './accounts/accounts.ts';
 import { accountsEndpoints } from './accounts/endpoints.ts';
 import { keyEndpoints } from './accounts/key-endpoints.ts';
 import { UserSchema } from './accounts/user.ts';
+import { estimateBackfill } from './batch-exports/backfills/estimate.ts';
 import { batchExports } from './batch-exports/batch-exports.ts';
 import { wholeConfig } from './batch-exports/destination.ts';
 import { createLinkSigner } from './batch-exports/downloads/links.ts';
@@ -190,6 +191,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     alone: config.databaseUrl === undefined,
   });
 
+  const stopping = new AbortController();
   const feature = batchExports({
     ...shared,
     onRunCancelled: runs.onRunCancelled,
@@ -199,6 +201,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     seal: sealer.seal,
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,
+    estimate: (batchExport, range) => estimateBackfill(warehouse, batchExport, range),
     maxBackfills: config.maxBackfills,
     downloads: {
       root: config.downloadsRoot,
@@ -206,6 +209,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
       linkSeconds: config.downloadLinkSeconds,
       keepSeconds: config.downloadKeepSeconds,
       links: createLinkSigner(secrets),
+      stopping: stopping.signal,
     },
     gates: { highFrequency: true, hogql: true, earliestBackfill: true },
   });
@@ -244,6 +248,8 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     version: VERSION,
   });
   stack.defer(() => server.close());
+  // Or a slow download would keep the server from closing.
+  stack.defer(() => stopping.abort());
   const url = await server.listen(config.host, config.port);
   await runs.start();
 

@@ -1,6 +1,7 @@
 import type { Kysely, Transaction } from 'kysely';
-import type { Tables } from '../database/tables.ts';
+import type { BatchExportRow, Tables } from '../database/tables.ts';
 import type { Destination, DestinationPorts } from '../export/destinations/destination.ts';
+import type { Estimate } from '../export/estimate.ts';
 import type { Clock } from '../work/clock.ts';
 import type { DownloadSettings } from './downloads/settings.ts';
 
@@ -65,6 +66,8 @@ export interface ResourcePorts extends RunPorts {
   readonly unseal: (sealed: string, context: string) => string;
   /** Writes in the caller's transaction: the row exists exactly when the change does. */
   readonly recordActivity: (trx: Trx, activity: Activity) => Promise<void>;
+  /** What a range holds by event time, of what had arrived by `arrivalBefore`; null = that cannot be said now. */
+  readonly estimate: (batchExport: BatchExportRow, range: EstimateRange) => Promise<Estimate | null>;
   /** Backfills of a project in Starting or Running; one more answers 429 (contract.md §8.2). */
   readonly maxBackfills: number;
   readonly downloads: DownloadSettings;
@@ -76,6 +79,13 @@ export interface Gates {
   readonly highFrequency: boolean;
   readonly hogql: boolean;
   readonly earliestBackfill: boolean;
+}
+
+/** Milliseconds since the epoch; start null = all history. */
+export interface EstimateRange {
+  readonly start: number | null;
+  readonly end: number;
+  readonly arrivalBefore: number;
 }
 
 /** Who does it, where. */

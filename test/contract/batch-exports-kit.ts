@@ -87,6 +87,8 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     seal: sealer.seal,
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,
+    // No warehouse here: what a range holds is not known.
+    estimate: async () => null,
     maxBackfills: 2,
     downloads: {
       root: join(dataDir, 'downloads'),
@@ -94,6 +96,7 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
       linkSeconds: 3600,
       keepSeconds: 86_400,
       links: createLinkSigner(['a secret of at least thirty-two bytes']),
+      stopping: new AbortController().signal,
     },
     gates,
     ...overrides,
@@ -133,6 +136,8 @@ export interface Answer {
 }
 
 export interface ServedBench extends Bench {
+  /** Where it listens. */
+  readonly base: string;
   /** One call with the key; paths are relative to the project unless they begin with a slash. */
   call(method: string, path: string, body?: unknown): Promise<Answer>;
   /** The same, with JSON text as it is. */
@@ -178,6 +183,7 @@ export async function serveBench(overrides: Partial<ResourcePorts> = {}): Promis
   let integrations = 0;
   return {
     ...bench,
+    base,
     send,
     call,
     create: async (changes = {}) => {

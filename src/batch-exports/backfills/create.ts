@@ -1,9 +1,11 @@
 import type { BackfillRow, BatchExportRow, RunRow } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
+import type { Estimate } from '../../export/estimate.ts';
 import type { ResourcePorts, RunPorts, Trx } from '../ports.ts';
 import { cancelRuns } from '../runs/cancel.ts';
 import { ACTIVE_RUN_STATES } from '../runs/machine.ts';
 import { advanceBackfill } from './advance.ts';
+import { adjustedStart } from './estimate.ts';
 import { ACTIVE_BACKFILL_STATES } from './machine.ts';
 
 /** Arrival stamps are finer than our clock: a row of this very millisecond counts as before. */
@@ -24,6 +26,7 @@ export async function startBackfill(
   ports: ResourcePorts,
   batchExport: BatchExportRow,
   range: Range,
+  estimate: Estimate | null,
   now: number,
 ): Promise<BackfillRow> {
   const workflowId = workflowIdOf(batchExport.id, range);
@@ -38,8 +41,36 @@ export async function startBackfill(
   if (running) throw new SluiceError('conflict', { detail: 'This range is being backfilled already.' });
   // Everything acknowledged before this moment: who captures, then asks for a backfill, finds it there. What
   // arrives later belongs to live runs; the live run of the interval in progress leaves out what is taken here.
-  const row = { ...rangeColumns(range), arrival_before: new Date(now + STAMP_MS) };
-  return start(trx, ports, batchExport, { ...row, workflow_id: workflowId }, now);
+  const row = {
+    ...rangeColumns(range),
+    ...estimateColumns(batchExport, range, estimate),
+    arrival_before: new Date(now + STAMP_MS),
+    workflow_id: workflowId,
+  };
+  return estimate?.rows === 0
+    ? endedAtOnce(trx, ports, batchExport, row, now)
+    : start(trx, ports, batchExport, row, now);
+}
+
+/** Intervals before the first row need no run (contract.md §13); all of history is one run in any case. */
+function estimateColumns(batchExport: BatchExportRow, range: Range, estimate: Estimate | null) {
+  if (estimate === null) return {};
+  const total = { total_records_count: estimate.rows };
+  if (range.start === null || estimate.first === null) return total;
+  const from = new Date(adjustedStart(batchExport, range.start, estimate));
+  return { ...total, adjusted_start_at: from, next_interval_start: from };
+}
+
+/** Nothing had arrived for the range when it was asked for, and what arrives later belongs to live runs. */
+async function endedAtOnce(
+  trx: Trx,
+  ports: RunPorts,
+  batchExport: BatchExportRow,
+  row: NewBackfill,
+  now: number,
+): Promise<BackfillRow> {
+  const ended = { ...row, status: 'Completed', next_interval_start: row.end_at, finished_at: new Date(now) };
+  return insert(trx, ports, batchExport, ended, now);
 }
 
 /** Makes up for the intervals between the cursor at the pause and the one after it, by arrival time. */
@@ -108,7 +139,18 @@ async function repeatedBy(trx: Trx, run: RunRow): Promise<string | null> {
 }
 
 type NewBackfill = Pick<BackfillRow, 'start_at' | 'end_at' | 'workflow_id' | 'arrival_before'> &
-  Partial<Pick<BackfillRow, 'by_arrival' | 'next_interval_start' | 'retry_of'>>;
+  Partial<
+    Pick<
+      BackfillRow,
+      | 'by_arrival'
+      | 'next_interval_start'
+      | 'retry_of'
+      | 'adjusted_start_at'
+      | 'total_records_count'
+      | 'status'
+      | 'finished_at'
+    >
+  >;
 
 async function start(
   trx: Trx,
@@ -117,21 +159,31 @@ async function start(
   row: NewBackfill,
   now: number,
 ): Promise<BackfillRow> {
-  const created = await trx
+  const created = await insert(trx, ports, batchExport, row, now);
+  await advanceBackfill(trx, ports, batchExport, created.id, now);
+  return created;
+}
+
+async function insert(
+  trx: Trx,
+  ports: RunPorts,
+  batchExport: BatchExportRow,
+  row: NewBackfill,
+  now: number,
+): Promise<BackfillRow> {
+  return trx
     .insertInto('batch_export_backfills')
     .values({
+      status: 'Starting',
       ...row,
       id: ports.newId(),
       team_id: batchExport.team_id,
       batch_export_id: batchExport.id,
-      status: 'Starting',
       created_at: new Date(now),
       last_updated_at: new Date(now),
     })
     .returningAll()
     .executeTakeFirstOrThrow();
-  await advanceBackfill(trx, ports, batchExport, created.id, now);
-  return created;
 }
 
 const rangeColumns = (range: Range) => ({

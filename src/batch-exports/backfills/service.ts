@@ -3,7 +3,7 @@ import { SluiceError } from '../../errors/error.ts';
 import type { Actor, ResourcePorts, Trx } from '../ports.ts';
 import { scheduleOf } from '../schedule/schedule.ts';
 import { record } from '../service.ts';
-import { lockedExport, readId } from '../store.ts';
+import { findExport, lockedExport, readId } from '../store.ts';
 import { cancelBackfills } from './cancel.ts';
 import { type Range, startBackfill } from './create.ts';
 import { readBound } from './dates.ts';
@@ -21,6 +21,7 @@ export async function createBackfill(
   exportId: string | undefined,
   body: BackfillBody,
 ): Promise<BackfillRow> {
+  const estimate = await estimateOf(ports, actor, exportId, body);
   return ports.db.transaction().execute(async (trx) => {
     const batchExport = await lockedExport(trx, actor.teamId, exportId);
     checkEarliest(ports, batchExport, body);
@@ -29,8 +30,28 @@ export async function createBackfill(
     const range = readRange(batchExport, body, now);
     const { start_at = null, end_at = null } = body;
     await record(trx, ports, actor, batchExport, 'backfill_created', { start_at, end_at });
-    return startBackfill(trx, ports, batchExport, range, now);
+    // Counted up to a moment before this transaction: a range that was not the same then is not estimated.
+    const same = estimate?.start === range.start && estimate.end === range.end;
+    return startBackfill(trx, ports, batchExport, range, same ? estimate.found : null, now);
   });
+}
+
+/** Before the transaction: the warehouse may take seconds, and locks must not. Null = the body is refused anyway. */
+async function estimateOf(
+  ports: ResourcePorts,
+  actor: Actor,
+  exportId: string | undefined,
+  body: BackfillBody,
+) {
+  const batchExport = await findExport(ports.db, actor.teamId, exportId);
+  const now = ports.clock.now();
+  let range: Range;
+  try {
+    range = readRange(batchExport, body, now);
+  } catch {
+    return null;
+  }
+  return { ...range, found: await ports.estimate(batchExport, { ...range, arrivalBefore: now + 1 }) };
 }
 
 /** Check 2. */

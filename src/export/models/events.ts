@@ -44,13 +44,19 @@ export interface Source {
   readonly preference: string;
 }
 
+/** What decides which events a run exports. */
+export type EventsSpec = Pick<
+  RunSpec,
+  'teamId' | 'interval' | 'region' | 'excludes' | 'includeEvents' | 'excludeEvents' | 'filters'
+>;
+
 /**
  * The events of a run: the project's, inside the run's region and outside its excludes, of the wanted names, and
  * accepted by the export's filters. Throws what `filterFragments` throws.
  * Live runs go by arrival alone. Upstream also bounds event time to a week before the interval (engine.md §1.3
  * rule 6) and so loses events that come later.
  */
-export function eventsSource(spec: RunSpec): Source {
+export function eventsSource(spec: EventsSpec): Source {
   const named: Fragment[] = [];
   if (spec.includeEvents.length > 0) {
     named.push({
