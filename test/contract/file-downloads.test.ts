@@ -1,6 +1,8 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createLinkSigner } from '../../src/batch-exports/downloads/links.ts';
 import type { RunsTable } from '../../src/database/tables.ts';
 import { type Json, type ServedBench, serveBench } from './batch-exports-kit.ts';
 
@@ -8,11 +10,15 @@ import { type Json, type ServedBench, serveBench } from './batch-exports-kit.ts'
 const PATH = 'file_download_batch_exports/';
 
 let bench: ServedBench;
+const stopping = new AbortController();
+const root = mkdtempSync(join(tmpdir(), 'sluice-downloads-'));
 let readOnly: string;
 let other: number;
 
 beforeAll(async () => {
-  bench = await serveBench();
+  const links = createLinkSigner(['a secret of at least thirty-two bytes']);
+  const settings = { root, most: 2, linkSeconds: 3600, keepSeconds: 86_400 };
+  bench = await serveBench({ downloads: { ...settings, links, stopping: stopping.signal } });
   const { accounts, db } = bench;
   const { userId = 0 } = (await accounts.authenticate(bench.key)) ?? {};
   const limits = { userId, projects: null, organizations: null };
@@ -21,7 +27,10 @@ beforeAll(async () => {
   const row = { ...project, created_at: new Date(bench.clock.now()) };
   ({ id: other } = await db.insertInto('projects').values(row).returning('id').executeTakeFirstOrThrow());
 });
-afterAll(() => bench.close());
+afterAll(async () => {
+  await bench.close();
+  rmSync(root, { recursive: true });
+});
 
 /** Leaves no download active for the next test. */
 afterEach(async () => {
@@ -217,12 +226,17 @@ describe('counting rows', () => {
     const answer = await bench.call('POST', `${PATH}count_rows/`, body);
     expect(answer).toMatchObject({ status: 400, body: { type: 'validation_error', code, attr } });
   });
+
+  it('of a query says in plain words that it cannot', async () => {
+    const answer = await bench.call('POST', `${PATH}count_rows/`, query('SELECT event AS e FROM events'));
+    expect(answer).toMatchObject({ status: 400, body: { code: 'model_not_available', attr: null } });
+  });
 });
 
 describe('downloads that exist', () => {
   it('are listed newest first, ids and statuses only, page by page', async () => {
     const older = await create();
-    bench.clock.advance(1);
+    bench.clock.advance(1_000);
     const newer = await create();
     await complete(older);
     const first = await bench.call('GET', `${PATH}?limit=1`);
@@ -240,7 +254,7 @@ describe('downloads that exist', () => {
       status: 'Completed',
       files: body.parts.map((part: Json) => part.id),
       records_completed: 30,
-      expires_at: '2026-03-02T10:20:00.001000Z',
+      expires_at: '2026-03-02T10:20:01Z',
       parts: [
         { name: 'a.parquet', bytes: 2000, records: 20 },
         { name: 'b.parquet', bytes: 1000, records: 10 },
@@ -339,13 +353,60 @@ describe('downloads that exist', () => {
   });
 });
 
+/** A file where the engine would have written it; it holds its run's id. */
+function lay(id: string): void {
+  mkdirSync(join(root, id), { recursive: true });
+  writeFileSync(join(root, id, 'a.parquet'), id);
+}
+
+async function linkTo(id: string): Promise<string> {
+  const headers = { authorization: `Bearer ${bench.key}` };
+  const url = `${bench.base}/api/projects/${bench.teamId}/${PATH}${id}/download/`;
+  const { headers: sent } = await fetch(url, { headers, redirect: 'manual' });
+  return sent.get('location') ?? '';
+}
+
+describe('the link to a file', () => {
+  it('is good for an hour', async () => {
+    const id = await create();
+    await complete(id);
+    lay(id);
+    const link = await linkTo(id);
+    bench.clock.advance(3_599_000);
+    expect(await (await fetch(link)).text()).toBe(id);
+    bench.clock.advance(1_000);
+    const late = await fetch(link);
+    const refused = { code: 'permission_denied', detail: expect.stringContaining('expired') };
+    expect([late.status, await late.json()]).toEqual([403, expect.objectContaining(refused)]);
+    expect((await fetch(await linkTo(id))).status).toBe(200);
+  });
+
+  it('is good no longer than the file', async () => {
+    const id = await create();
+    await complete(id);
+    bench.clock.advance(bench.ports.downloads.keepSeconds * 1000 - 60_000);
+    const expires = Number(new URL(await linkTo(id)).searchParams.get('expires'));
+    expect(expires * 1000 - bench.clock.now()).toBe(60_000);
+    bench.clock.advance(60_000);
+    expect((await bench.call('GET', `${PATH}${id}/download/`)).status).toBe(400);
+  });
+
+  it('lets go of the file when the server stops', async () => {
+    const id = await create();
+    await complete(id);
+    lay(id);
+    // Far more than sockets hold; the file has no blocks.
+    truncateSync(join(root, id, 'a.parquet'), 2 ** 28);
+    const response = await fetch(await linkTo(id));
+    expect(response.headers.get('content-length')).toBe(String(2 ** 28));
+    stopping.abort();
+    await expect(response.arrayBuffer()).rejects.toThrow();
+  });
+});
+
 describe('files whose time is over', () => {
   it('are removed, and nothing else is', async () => {
-    const { root, keepSeconds } = bench.ports.downloads;
-    const lay = (name: string) => {
-      mkdirSync(join(root, name), { recursive: true });
-      writeFileSync(join(root, name, 'a.parquet'), name);
-    };
+    const { keepSeconds } = bench.ports.downloads;
     const old = await create();
     const cancelled = await create();
     await complete(old);
@@ -354,6 +415,7 @@ describe('files whose time is over', () => {
     const [fresh, active] = [await create(), await create()];
     await complete(fresh);
     const unknown = crypto.randomUUID();
+    for (const left of readdirSync(root)) rmSync(join(root, left), { recursive: true });
     for (const name of [old, cancelled, fresh, active, unknown, 'else']) lay(name);
 
     expect(await bench.feature.removeExpiredDownloads()).toBe(1);

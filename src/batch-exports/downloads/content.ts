@@ -1,3 +1,4 @@
+import { addAbortSignal } from 'node:stream';
 import { send } from '@fastify/send';
 import { Type } from 'typebox';
 import { SluiceError } from '../../errors/error.ts';
@@ -9,6 +10,7 @@ import type { ResourcePorts } from '../ports.ts';
 import type { RunSnapshot } from '../runs/snapshot.ts';
 import { expiresAt } from './expiry.ts';
 import { type Part, partsOf } from './parts.ts';
+import type { DownloadSettings } from './settings.ts';
 import { findSignedDownload } from './store.ts';
 
 /** The path of a file's content; the name is for programs that go by a URL's ending. */
@@ -44,7 +46,7 @@ export function contentEndpoint(ports: ContentPorts): Endpoint {
       const { range, 'if-range': ifRange } = headers;
       const asked = { ...(range && { range }), ...(range && ifRange && { 'if-range': String(ifRange) }) };
       const snapshot = run.snapshot as unknown as RunSnapshot;
-      return sendPart(ports.downloads.root, part, contentType(snapshot), { method, headers: asked });
+      return sendPart(ports.downloads, part, contentType(snapshot), { method, headers: asked });
     },
   });
 }
@@ -59,7 +61,12 @@ interface Asked {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-async function sendPart(root: string, part: Part, type: string, asked: Asked): Promise<Answer> {
+async function sendPart(
+  { root, stopping }: DownloadSettings,
+  part: Part,
+  type: string,
+  asked: Asked,
+): Promise<Answer> {
   const path = part.key.split('/').map(encodeURIComponent).join('/');
   // The library looks at the method and the headers of a request only.
   const request = asked as unknown as Parameters<typeof send>[0];
@@ -77,7 +84,7 @@ async function sendPart(root: string, part: Part, type: string, asked: Asked): P
     'content-disposition': `attachment; filename="${part.name}"`,
     'cache-control': 'private, no-store',
   };
-  return { status: sent.statusCode, headers, stream: sent.stream };
+  return { status: sent.statusCode, headers, stream: addAbortSignal(stopping, sent.stream) };
 }
 
 const notHere = (): SluiceError =>

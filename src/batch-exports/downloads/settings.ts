@@ -11,4 +11,6 @@ export interface DownloadSettings {
   /** How long files are kept after their run has ended. */
   readonly keepSeconds: number;
   readonly links: LinkSigner;
+  /** Aborts when the server stops: who fetches a file then goes on elsewhere, or later, from where it was cut. */
+  readonly stopping: AbortSignal;
 }

@@ -15,6 +15,7 @@ export function fileDownload(root: string): Destination {
     ...filesystem,
     type: FILE_DOWNLOAD,
     title: 'File download',
+    testSteps: null,
     open: async (setup, ports) => {
       await requireDirectory(root);
       return openFiles(setup, { ...ports, filesRoot: root });
