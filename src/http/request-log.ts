@@ -39,7 +39,11 @@ export function withoutSecrets(url: string): string {
   const query = new URLSearchParams(url.slice(start + 1));
   const shown = [...query].map(
     ([name, value]) =>
-      `${name.replace(KEY, '[secret]')}=${SECRET_NAMES.has(name.toLowerCase()) ? '[secret]' : value.replace(KEY, '[secret]')}`,
+      `${name.replace(KEY, '[secret]')}=${SECRET_NAMES.has(name.toLowerCase()) ? '[secret]' : shownValue(value)}`,
   );
   return `${path}?${shown.join('&')}`.slice(0, 2000);
 }
+
+/** No parameter of the API takes JSON: this may be a body, with its secrets, sent to the wrong place. */
+const shownValue = (value: string): string =>
+  /[{"]/.test(value) ? '[json]' : value.replace(KEY, '[secret]');

@@ -9,8 +9,8 @@ import { makeEvents, send } from './events.ts';
 import { chooseSeed, LONG, seeded } from './random.ts';
 
 /** anchors.md D.3, row 13: killed while the stores are made, a second process, a newer version's data. */
-const KILLS = LONG ? 100 : 3;
-const LONGEST_LIFE_MS = 2_500;
+const KILLS = LONG ? 100 : 2;
+const LONGEST_LIFE_MS = 2_000;
 let dataDir = '';
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 

@@ -51,9 +51,12 @@ export class Stock {
   /** Makes what is missing: an export of every destination, integrations, runs and backfills. */
   async fill(): Promise<void> {
     const ids = this.#ids;
+    // Backfills of hours without events would have no runs.
+    if (this.#made === 0) await this.#events();
     while (ids.compatible.length < 2) await this.#integration('compatible');
     while (ids.aws.length < 2) await this.#integration('aws');
     while (ids.key.length < 3) await this.#key();
+
     const complete = ids.export.length >= DESTINATIONS.length;
     while (ids.export.length < DESTINATIONS.length) await this.#export();
     if (!complete) await this.#refreshRuns();
@@ -97,6 +100,20 @@ export class Stock {
       end_at: new Date(hour).toISOString(),
     });
     if (answer.status !== 201 && answer.status !== 429) throw new Error(JSON.stringify(answer));
+  }
+
+  async #events(): Promise<void> {
+    const { url, project_api_key: key } = this.#sluice.ready;
+    const batch = [1, 2].map((hours) => ({
+      event: 'stock',
+      distinct_id: 'stock',
+      timestamp: new Date((Math.floor(Date.now() / 3_600_000) - hours) * 3_600_000).toISOString(),
+    }));
+    const answer = await fetch(`${url}/batch/`, {
+      method: 'POST',
+      body: JSON.stringify({ api_key: key, batch }),
+    });
+    if (answer.status !== 200) throw new Error(`the events were refused with ${answer.status}`);
   }
 
   async #key(): Promise<void> {

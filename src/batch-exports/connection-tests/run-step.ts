@@ -1,7 +1,6 @@
 import type { BatchExportRow } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
-import type { Destination } from '../../export/destinations/destination.ts';
-import type { TestResult, TestStep } from '../../export/destinations/test-steps.ts';
+import type { Destination, TestResult, TestStep } from '../../export/destinations/destination.ts';
 import { readDestination } from '../destination.ts';
 import type { ResourcePorts } from '../ports.ts';
 import { checkFields, checkWhole } from '../rules.ts';
@@ -25,7 +24,7 @@ export function stepsOf(destinations: ReadonlyMap<string, Destination>, type: st
   const steps = destinations.get(type)?.testSteps;
   if (steps) return steps;
   throw new SluiceError('not_found', {
-    detail: `There is no connection test for destinations of type ${type}.`,
+    detail: 'There is no connection test for destinations of this type.',
   });
 }
 

@@ -2,7 +2,6 @@ import type { Readable } from 'node:stream';
 import type { TObject } from 'typebox';
 import type { Clock } from '../../work/clock.ts';
 import type { DestinationSetup, FileOptions } from '../spec.ts';
-import type { TestStep } from './test-steps.ts';
 
 /**
  * A destination is one object of this shape in one file, and one line in `index.ts`. Routes,
@@ -113,4 +112,17 @@ export interface RereadableFile {
   /** Bytes `start` (inclusive) to `end` (exclusive). */
   read(start: number, end: number): Promise<Buffer>;
   stream(signal?: AbortSignal): Promise<Readable>;
+}
+
+export interface TestResult {
+  readonly status: 'Passed' | 'Failed' | 'Skipped';
+  /** Words for a person; null when it passed. */
+  readonly message: string | null;
+}
+
+/** One step of a connection test. `run` throws what is wrong; the index in the list is the protocol. */
+export interface TestStep {
+  readonly name: string;
+  readonly description: string;
+  run(setup: DestinationSetup, ports: DestinationPorts): Promise<TestResult>;
 }

@@ -1,20 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { SluiceError } from '../../errors/error.ts';
-import type { DestinationSetup } from '../spec.ts';
-import type { Destination, DestinationPorts } from './destination.ts';
-
-export interface TestResult {
-  readonly status: 'Passed' | 'Failed' | 'Skipped';
-  /** Words for a person; null when it passed. */
-  readonly message: string | null;
-}
-
-/** One step of a connection test. `run` throws what is wrong; the index in the list is the protocol. */
-export interface TestStep {
-  readonly name: string;
-  readonly description: string;
-  run(setup: DestinationSetup, ports: DestinationPorts): Promise<TestResult>;
-}
+import type { Destination, TestResult, TestStep } from './destination.ts';
 
 export const PASSED: TestResult = { status: 'Passed', message: null };
 export const skipped = (message: string): TestResult => ({ status: 'Skipped', message });

@@ -1,4 +1,4 @@
-import type { TestStep } from '../test-steps.ts';
+import type { TestStep } from '../destination.ts';
 
 /** The same for every store that speaks S3's protocol. */
 export const BUCKET_STEP: Pick<TestStep, 'name' | 'description'> = {
