@@ -41,6 +41,8 @@ export interface Config {
   readonly downloadLinkSeconds: number;
   /** Seconds that files of downloads are kept. */
   readonly downloadKeepSeconds: number;
+  /** Features that are turned off (contract.md §1.8). */
+  readonly closedGates: readonly string[];
   /** Embedded engine's memory limit, bytes. */
   readonly warehouseMemory: number;
 }
@@ -71,10 +73,7 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
     readyJson: options.readyJson ?? false,
     bootstrapPersonalApiKey: env.SLUICE_BOOTSTRAP_PERSONAL_API_KEY || undefined,
     filesRoot: path(env.SLUICE_FILES_ROOT, resolve(dataDir, 'exports'), cwd),
-    allowedHosts: (env.SLUICE_ALLOWED_HOSTS ?? '')
-      .split(',')
-      .map((host) => host.trim().toLowerCase())
-      .filter(Boolean),
+    allowedHosts: list(env.SLUICE_ALLOWED_HOSTS),
     concurrency: integer('SLUICE_CONCURRENCY', env.SLUICE_CONCURRENCY ?? '2', 1, 64),
     settleSeconds: env.SLUICE_SETTLE_SECONDS
       ? integer('SLUICE_SETTLE_SECONDS', env.SLUICE_SETTLE_SECONDS, 0, 86_400)
@@ -103,6 +102,7 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
       60,
       31_536_000,
     ),
+    closedGates: list(env.SLUICE_CLOSED_GATES).map((name) => oneOf('SLUICE_CLOSED_GATES', name, GATES)),
     warehouseMemory: integer(
       'SLUICE_WAREHOUSE_MEMORY',
       env.SLUICE_WAREHOUSE_MEMORY ?? '4000000000',
@@ -111,6 +111,20 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
     ),
   };
 }
+
+/** Upstream's names of them. */
+const GATES = [
+  'high-frequency-batch-exports',
+  'hogql-batch-exports',
+  'backfill-workflows-destination',
+  'batch-export-earliest-backfill',
+];
+
+const list = (text = ''): string[] =>
+  text
+    .split(',')
+    .map((item) => item.trim().toLowerCase())
+    .filter(Boolean);
 
 const isOn = (text: string | undefined): boolean => ['1', 'true', 'yes'].includes((text ?? '').toLowerCase());
 

@@ -211,7 +211,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
       links: createLinkSigner(secrets),
       stopping: stopping.signal,
     },
-    gates: { highFrequency: true, hogql: true, earliestBackfill: true },
+    gates: gatesOf(config),
   });
 
   const tidying = loop(
@@ -279,3 +279,10 @@ const works = (attempt: () => Promise<unknown>): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+const gatesOf = ({ closedGates }: Config) => ({
+  highFrequency: !closedGates.includes('high-frequency-batch-exports'),
+  hogql: !closedGates.includes('hogql-batch-exports'),
+  workflows: !closedGates.includes('backfill-workflows-destination'),
+  earliestBackfill: !closedGates.includes('batch-export-earliest-backfill'),
+});

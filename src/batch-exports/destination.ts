@@ -41,7 +41,13 @@ export async function readDestination(
 ): Promise<WholeDestination> {
   const destination = ports.destinations.get(sent.type);
   if (!destination) throw new SluiceError('invalid_choice', { attr: 'destination__type' });
-  const integration = await readIntegration(db, ports, teamId, sent, stored);
+  const integration = await readIntegration(
+    db,
+    ports,
+    teamId,
+    sent,
+    destination.integration?.resent ? null : stored,
+  );
   const config = readDestinationConfig(destination, sent.config as Config, { complete });
   if (stored && stored.destination_type !== sent.type) {
     throw refuse('The type of a destination cannot be changed; create another export.');

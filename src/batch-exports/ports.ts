@@ -78,6 +78,7 @@ export interface ResourcePorts extends RunPorts {
 export interface Gates {
   readonly highFrequency: boolean;
   readonly hogql: boolean;
+  readonly workflows: boolean;
   readonly earliestBackfill: boolean;
 }
 

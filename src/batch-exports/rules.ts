@@ -20,6 +20,9 @@ const invalid = (attr: string | null, detail: string): SluiceError =>
 /** Field rules that a schema cannot say, in declared order. */
 export function checkFields(body: WriteBody, stored: StoredExport | null, gates: Gates): void {
   if (body.model !== undefined) checkModel(body.model, stored, gates);
+  if (body.destination?.type === 'Workflows' && !gates.workflows) {
+    throw new SluiceError('permission_denied', { detail: 'Exports to workflows are not enabled here.' });
+  }
   if (body.interval !== undefined && !gates.highFrequency && isSubHour(body.interval)) {
     throw new SluiceError('permission_denied', { detail: 'Intervals below an hour are not enabled here.' });
   }

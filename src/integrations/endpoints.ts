@@ -4,7 +4,7 @@ import { type Endpoint, type EndpointRequest, endpoint } from '../http/endpoint.
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
 import { formatTimestamp } from '../http/timestamps.ts';
 import { type Actor, createIntegration, type IntegrationPorts, removeIntegration } from './integrations.ts';
-import { KIND_NAMES, kinds } from './kinds.ts';
+import { kinds } from './kinds.ts';
 import { findIntegration, type IntegrationRow, listIntegrations } from './store.ts';
 
 /** How people are shown: `accounts` knows. */
@@ -13,7 +13,7 @@ export interface People {
   readonly users: (ids: readonly number[]) => Promise<ReadonlyMap<number, unknown>>;
 }
 
-const Kind = Type.Union(KIND_NAMES.map((name) => Type.Literal(name)));
+const Kind = Type.Union([...kinds.keys()].map((name) => Type.Literal(name)));
 
 /** Stored credentials (contract.md §10). What is secret goes in and never comes out. */
 export function integrationsEndpoints(ports: IntegrationPorts, people: People): readonly Endpoint[] {

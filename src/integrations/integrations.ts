@@ -6,9 +6,11 @@ import type { Sealer } from './sealing.ts';
 import {
   type Db,
   deleteIntegration,
+  findByIdentity,
   findIntegration,
   type IntegrationRow,
   insertIntegration,
+  replaceIntegration,
 } from './store.ts';
 
 /** One row of the activity log. */
@@ -18,7 +20,7 @@ export interface Activity {
   readonly userId: number;
   readonly scope: 'Integration';
   readonly itemId: string;
-  readonly activity: 'created' | 'deleted';
+  readonly activity: 'created' | 'updated' | 'deleted';
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
@@ -46,26 +48,38 @@ export interface Actor {
 
 const ADMINISTRATOR = 8;
 
-/** Stores credentials. Throws `invalid_input` with attr null for what §10 of the contract refuses. */
+/**
+ * Stores credentials, or replaces those of the same identity where the kind does so. Throws `invalid_input` with attr null
+ * for what §10 of the contract refuses, `permission_denied` for a replacement by less than an administrator.
+ */
 export async function createIntegration(
   ports: IntegrationPorts,
   actor: Actor,
   sent: { kind: string; config: Fields },
 ): Promise<IntegrationRow> {
   const kind = kinds.get(sent.kind);
-  if (!kind) {
-    throw new SluiceError('invalid_input', {
-      detail: `Integrations of kind ${sent.kind} are not available in this version.`,
-    });
-  }
-  const { identity, config, secrets } = await kind.read(sent.config, ports);
+  if (!kind) throw new SluiceError('invalid_choice', { attr: 'kind' });
+  const { identity, config, secrets, replaces } = await kind.read(sent.config, ports);
+  const level = replaces ? await ports.membershipLevel(actor.userId, actor.organizationId) : 0;
+  const sealed = ports.sealer.seal(JSON.stringify(secrets), contextOf(actor.teamId, kind.kind));
   return ports.db.transaction().execute(async (trx) => {
+    const known = replaces ? await findByIdentity(trx, actor.teamId, kind.kind, identity) : null;
+    if (known) {
+      if (level < ADMINISTRATOR) {
+        throw new SluiceError('permission_denied', {
+          detail: 'There is such an integration already; only an administrator may replace it.',
+        });
+      }
+      const replaced = await replaceIntegration(trx, known.id, { config, sealed });
+      await ports.recordActivity(trx, activityOf(actor, replaced, 'updated'));
+      return replaced;
+    }
     const row = await insertIntegration(trx, {
       teamId: actor.teamId,
       kind: kind.kind,
       identity,
       config,
-      sealed: ports.sealer.seal(JSON.stringify(secrets), contextOf(actor.teamId, kind.kind)),
+      sealed,
       createdBy: actor.userId,
       createdAt: new Date(ports.clock.now()),
     });

@@ -6,6 +6,8 @@ export type Fields = Readonly<Record<string, unknown>>;
 export interface Credentials {
   /** What two integrations of a kind in a project must not share. */
   readonly identity: string;
+  /** Whether one that is there already is replaced, by an administrator; else it is refused. */
+  readonly replaces?: true;
   /** Returned by the API. */
   readonly config: Fields;
   /** Sealed at rest, never returned. */
@@ -17,8 +19,8 @@ export interface IntegrationKind {
   readonly kind: string;
   /** Checks what was sent. Throws `invalid_input` with attr null (contract.md §10). */
   read(config: Fields, ports: KindPorts): Promise<Credentials>;
-  /** For people: which one is it? */
-  displayName(config: Fields): string;
+  /** For people: which one is it? Null = its number is all there is to say. */
+  displayName(config: Fields): string | null;
 }
 
 export interface KindPorts {
@@ -31,10 +33,10 @@ export const invalidConfig = (detail: string): SluiceError => new SluiceError('i
 const LONGEST = 4000;
 
 /** A text field, trimmed; missing, blank or of another type is refused. Never repeats the value. */
-export function readText(config: Fields, name: string): string {
+export function readText(config: Fields, name: string, longest = LONGEST): string {
   const value = Object.hasOwn(config, name) ? config[name] : undefined;
   if (typeof value !== 'string' || value.trim() === '') throw invalidConfig(`${name} is required.`);
-  if (value.length > LONGEST) throw invalidConfig(`${name} is too long.`);
+  if (value.length > longest) throw invalidConfig(`${name} is too long.`);
   return value.trim();
 }
 

@@ -74,5 +74,36 @@ export async function insertIntegration(db: Db, added: NewIntegration): Promise<
   return row ?? null;
 }
 
+/** Locked, so that it is there when it is replaced. */
+export async function findByIdentity(
+  db: Db,
+  teamId: number,
+  kind: string,
+  identity: string,
+): Promise<IntegrationRow | null> {
+  const row = await db
+    .selectFrom('integrations')
+    .selectAll()
+    .where('team_id', '=', teamId)
+    .where('kind', '=', kind)
+    .where('identity', '=', identity)
+    .forUpdate()
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+/** Puts other credentials into an integration; who uses it uses these from the next run on. */
+export const replaceIntegration = (
+  db: Db,
+  id: number,
+  { config, sealed }: Pick<NewIntegration, 'config' | 'sealed'>,
+): Promise<IntegrationRow> =>
+  db
+    .updateTable('integrations')
+    .set({ config: JSON.stringify(config), sealed, errors: '' })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+
 export const deleteIntegration = (db: Db, id: number) =>
   db.deleteFrom('integrations').where('id', '=', id).execute();

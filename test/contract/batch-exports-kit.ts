@@ -68,7 +68,7 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
   const sealer = createSealer(['a secret of at least thirty-two bytes'], randomBytes);
   const jobs: Job[] = [];
   const cancelled: string[] = [];
-  const gates = { highFrequency: true, hogql: true, earliestBackfill: true };
+  const gates = { highFrequency: true, hogql: true, workflows: true, earliestBackfill: true };
   let ids = 0;
   const ports: ResourcePorts = {
     db,

@@ -185,10 +185,11 @@ describe('§4.3 what a body may say', () => {
   });
 
   it('closed gates answer 403', () =>
-    bench.closing(['highFrequency', 'hogql'], async () => {
+    bench.closing(['highFrequency', 'hogql', 'workflows'], async () => {
       for (const parts of [
         { interval: 'every 5 minutes' },
         { model: 'hogql', hogql_query: 'select 1 as a' },
+        { destination: { type: 'Workflows', config: { hog_function_id: 'x' } } },
       ]) {
         const { status, body } = await bench.call('POST', 'batch_exports', inLake(parts));
         expect([status, body.code]).toEqual([403, 'permission_denied']);

@@ -13,7 +13,7 @@ export const azureBlob: Destination = {
     ...cloudFileOptionKeys,
   }),
   secretKeys: [],
-  integration: { kind: 'azure-blob' },
+  integration: { kind: 'azure-blob', resent: true },
   check: checkFileOptions,
   files: cloudFileOptionsOf,
   testSteps: stepsToCome('Azure Blob Storage', [

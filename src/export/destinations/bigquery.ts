@@ -17,7 +17,7 @@ export const bigquery: Destination = {
     client_email: Type.Optional(Type.String()),
   }),
   secretKeys: ['private_key', 'private_key_id', 'client_email', 'token_uri'],
-  integration: { kind: 'google-cloud-service-account' },
+  integration: { kind: 'google-cloud-service-account', resent: true },
   check: () => null,
   files: () => null,
   testSteps: stepsToCome('BigQuery', [

@@ -15,7 +15,7 @@ export const databricks: Destination = {
     use_automatic_schema_evolution: Type.Optional(Type.Boolean({ description: 'Default: true.' })),
   }),
   secretKeys: [],
-  integration: { kind: 'databricks' },
+  integration: { kind: 'databricks', resent: true },
   check: () => null,
   files: () => null,
   testSteps: stepsToCome('Databricks', [

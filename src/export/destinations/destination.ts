@@ -14,7 +14,11 @@ export interface Destination {
   readonly config: TObject;
   /** Keys of the config that are sealed at rest and never returned. */
   readonly secretKeys: readonly string[];
-  readonly integration: { readonly kind: string } | null;
+  readonly integration: {
+    readonly kind: string;
+    /** Must be sent with every write of the destination; what is stored does not count. */
+    readonly resent?: true;
+  } | null;
   /**
    * The destination's own rules on a complete config and the integration's public part; the first
    * problem is answered as 400 invalid_input with attr `destination`. Pure, no I/O.
