@@ -3,12 +3,15 @@
 // hands over to the Node that `npm ci` installed beside it.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import nodeModule from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 const main = new URL('../src/cli/main.ts', import.meta.url);
 
 if (major > 22 || (major === 22 && minor >= 18)) {
+  // Types are stripped and modules compiled once, not at every start.
+  nodeModule.enableCompileCache();
   await import(main);
 } else {
   const pinned = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url));

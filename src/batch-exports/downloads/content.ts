@@ -4,7 +4,7 @@ import { Type } from 'typebox';
 import { SluiceError } from '../../errors/error.ts';
 import { fileOptionsOf } from '../../export/destinations/file-options.ts';
 import { formatOf } from '../../export/formats/index.ts';
-import { type Answer, type Endpoint, endpoint } from '../../http/endpoint.ts';
+import { type Answer, type Endpoint, type EndpointRequest, endpoint } from '../../http/endpoint.ts';
 import { toErrorAnswer } from '../../http/envelope.ts';
 import type { ResourcePorts } from '../ports.ts';
 import type { RunSnapshot } from '../runs/snapshot.ts';
@@ -43,10 +43,8 @@ export function contentEndpoint(ports: ContentPorts): Endpoint {
       const run = await findSignedDownload(ports.db, runId);
       const part = partsOf(run).find(({ id }) => id === fileId);
       if (!part || expiresAt(run, ports.downloads.keepSeconds) <= now) throw new SluiceError('not_found');
-      const { range, 'if-range': ifRange } = headers;
-      const asked = { ...(range && { range }), ...(range && ifRange && { 'if-range': String(ifRange) }) };
       const snapshot = run.snapshot as unknown as RunSnapshot;
-      return sendPart(ports.downloads, part, contentType(snapshot), { method, headers: asked });
+      return sendPart(ports.downloads, part, contentType(snapshot), { method, headers });
     },
   });
 }
@@ -56,10 +54,7 @@ const REFUSED = {
   forged: 'This link is not valid; ask the download for one.',
 } as const;
 
-interface Asked {
-  readonly method: string;
-  readonly headers: Readonly<Record<string, string>>;
-}
+type Asked = Pick<EndpointRequest, 'method' | 'headers'>;
 
 async function sendPart(
   { root, stopping }: DownloadSettings,
@@ -68,23 +63,32 @@ async function sendPart(
   asked: Asked,
 ): Promise<Answer> {
   const path = part.key.split('/').map(encodeURIComponent).join('/');
+  // A completed run's file never changes, so its id is a strong tag; the library's are weak, which no If-Range may name.
+  const etag = `"${part.id}"`;
+  const { range, 'if-range': ifRange = etag } = asked.headers;
+  const headers = range && ifRange === etag ? { range } : {};
   // The library looks at the method and the headers of a request only.
-  const request = asked as unknown as Parameters<typeof send>[0];
-  const sent = await send(request, path, { root, cacheControl: false, contentType: false, index: false });
+  const request = { method: asked.method, headers } as unknown as Parameters<typeof send>[0];
+  const options = { root, cacheControl: false, contentType: false, etag: false, index: false };
+  const sent = await send(request, path, options);
   if (sent.type !== 'file') {
     sent.stream.destroy();
-    if (sent.statusCode !== 416) throw notHere();
-    const range = sent.headers['Content-Range'] ?? '';
+    if (sent.statusCode === 404 || sent.type === 'directory') throw notHere();
+    if (sent.statusCode !== 416) throw sent.metadata.error;
     const { body } = toErrorAnswer(new SluiceError('range_not_satisfiable'));
-    return { status: 416, headers: { 'content-range': range }, body };
+    return { status: 416, headers: { 'content-range': sent.headers['Content-Range'] ?? '' }, body };
   }
-  const headers = {
-    ...sent.headers,
-    'content-type': type,
-    'content-disposition': `attachment; filename="${part.name}"`,
-    'cache-control': 'private, no-store',
+  return {
+    status: sent.statusCode,
+    headers: {
+      ...sent.headers,
+      etag,
+      'content-type': type,
+      'content-disposition': `attachment; filename="${part.name}"`,
+      'cache-control': 'private, no-store',
+    },
+    stream: addAbortSignal(stopping, sent.stream),
   };
-  return { status: sent.statusCode, headers, stream: addAbortSignal(stopping, sent.stream) };
 }
 
 const notHere = (): SluiceError =>
