@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { SluiceError } from '../errors/error.ts';
-import type { Slot, Staged } from './destinations/destination.ts';
+import type { EngineFile, Slot, Staged } from './destinations/destination.ts';
 import { sameTally } from './fingerprint.ts';
 import type { Duplicates } from './models/rows.ts';
 import type { LedgerEntry } from './outcome.ts';
@@ -10,6 +11,7 @@ import type { RunContext } from './ports.ts';
 import { encodeQuery, isPlainPath, writeQuery } from './queries.ts';
 import type { Reread } from './reread/count.ts';
 import { rereadByEngine } from './reread/engine.ts';
+import { rereadGrowing } from './reread/growing.ts';
 import type { Slice } from './spec.ts';
 import { spoolPath } from './spool.ts';
 import { countingStream, rowsInFile } from './written.ts';
@@ -44,7 +46,7 @@ export async function stageSlice(
   };
   const place = await enginePlace(context, slot, slice, expected.rows);
   const { staged, rows, reread } = place
-    ? await writtenByEngine(context, slot, slice, duplicates, place)
+    ? await writtenByEngine(context, slot, { slice, expected }, duplicates, place)
     : await passedThrough(context, slot, slice, duplicates);
   const wrong = mismatch(expected.rows, rows) ?? mismatch(expected.rows, reread?.tally.rows ?? null);
   if (wrong !== null || (reread && !sameTally(expected, reread.tally))) {
@@ -91,11 +93,17 @@ interface Written {
   readonly reread: Reread | null;
 }
 
-/** The file is read back while the target brings it to its place: to the disk, or over the network. */
+/** Fewer rows are read back as fast once they are all there. */
+const ROWS_TO_FOLLOW = 50_000;
+
+/**
+ * The file is read back while the target brings it to its place, to the disk or over the network; one that takes a
+ * thread to compress is read back while it is written.
+ */
 async function writtenByEngine(
   context: RunContext,
   slot: Slot,
-  slice: Slice,
+  { slice, expected }: Work,
   duplicates: Duplicates,
   { path, temporary }: EnginePlace,
 ): Promise<Written> {
@@ -112,7 +120,10 @@ async function writtenByEngine(
       stop.abort(error);
       throw error;
     });
-    const looking = written.then(() => lookedAt(context, path, either));
+    const fifo = expected.rows >= ROWS_TO_FOLLOW ? followingPlace(context, slot, slice) : null;
+    const looking = fifo
+      ? followed(context, { path, written }, fifo, either)
+      : written.then(() => lookedAt(context, path, either));
     const [staged, looked] = await Promise.allSettled([staging, looking]);
     // The target's error first: a file cut short by a full disk cannot be read, but that is not what is wrong.
     if (staged.status === 'rejected') throw staged.reason;
@@ -127,6 +138,25 @@ async function writtenByEngine(
   } finally {
     if (temporary) await rm(path, { force: true });
   }
+}
+
+/** Where the named pipe lies through which a growing file is read; null when this file is not read so. */
+function followingPlace(
+  { format, spool }: RunContext,
+  { runId, attempt }: Slot,
+  slice: Slice,
+): string | null {
+  if (format.codec === null || spool === null || !isPlainPath(spool)) return null;
+  return join(spool, `${runId}.${attempt}.${slice.part}-${slice.of}.fifo`);
+}
+
+async function followed(
+  { format, warehouse }: RunContext,
+  file: EngineFile,
+  fifo: string,
+  signal: AbortSignal,
+): Promise<Pick<Written, 'rows' | 'reread'>> {
+  return { rows: null, reread: await rereadGrowing(warehouse, format, file, fifo, signal) };
 }
 
 async function lookedAt(

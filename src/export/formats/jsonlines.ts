@@ -19,7 +19,8 @@ export const CHANGED_MARK = 't';
  * One compact object per line, put together by concatenation (engine.md §3, §9.2). Compression levels measured
  * with a million events (1.1 GB): zstd 1 takes 2.7 s for 138 MB where the default 3 takes 6.1 s for 153 MB; gzip 2
  * is a third smaller than 1 and a quarter faster than 3; brotli 1 is as small as 3 in two fifths of the time.
- * Blocks of 65 536 rows instead of a million stay in the caches: 10 % faster with zstd, and less memory.
+ * Blocks of 8192 rows, as they are read, stay in the caches: a tenth less processor time than blocks of 65 536 (zstd
+ * 3.8 s instead of 4.2 s, plain 2.6 s instead of 3.0 s), and less memory.
  */
 export function jsonLines(codec: Codec | null): Format {
   const level = codec === 'gzip' ? 2 : 1;
@@ -31,7 +32,9 @@ export function jsonLines(codec: Codec | null): Format {
       output_format_json_escape_forward_slashes: 0,
       output_format_compression_level: level,
       http_zlib_compression_level: level,
-      min_insert_block_size_rows: 65_536,
+      max_block_size: 8192,
+      preferred_block_size_bytes: 16 * 1024 * 1024,
+      min_insert_block_size_rows: 0,
       min_insert_block_size_bytes: 0,
     },
     selectList: (columns) => `${line(columns)} AS line`,

@@ -6,7 +6,14 @@ import { quote } from '../queries.ts';
 import type { Reread } from './count.ts';
 
 /**
- * Lets the engine read a file of this machine: a million rows take 0.13 s (Parquet), 0.3 s (plain lines), 0.5 s (zstd).
+ * Lines are copied once instead of twice, in blocks that stay in the caches: of a million plain lines (1.1 GB) the
+ * engine's defaults take 0.53 s of processor time, these 0.2 s.
+ */
+const LINE_SETTINGS = { input_format_parallel_parsing: 0, max_block_size: 4096 };
+
+/**
+ * Lets the engine read a file of this machine: a million rows take 0.07 s (Parquet), 0.15 s (plain lines), 0.7 s (zstd),
+ * 1.1 s (gzip).
  */
 export async function rereadByEngine(
   warehouse: Warehouse,
@@ -16,6 +23,7 @@ export async function rereadByEngine(
 ): Promise<Reread> {
   const [row] = await warehouse.rows<TallyRow & { cleaned: string | number }>({
     sql: format.engineFormat === 'Parquet' ? parquetSql(path) : linesSql(path, format),
+    ...(format.engineFormat === 'LineAsString' && { settings: LINE_SETTINGS }),
     signal,
   });
   return row ? { tally: tallyOf(row), cleaned: Number(row.cleaned) } : { tally: NO_ROWS, cleaned: 0 };

@@ -1,9 +1,8 @@
-import { execFile } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { promisify } from 'node:util';
+import { makeFifos } from '../../work/fifo.ts';
 
 /** A named pipe through which the engine hands the bytes of one answer to Node. */
 export interface Pipe {
@@ -19,12 +18,11 @@ export interface OpenPipe {
 }
 
 /**
- * Makes `count` named pipes in `folder`. Node has no mkfifo(2), so one run of mkfifo(1) makes all of
- * them at start (4 ms for 64); they are reused, since a pipe empties when both ends are closed.
+ * Makes `count` named pipes in `folder`; they are reused, since a pipe empties when both ends are closed.
  */
 export async function makePipes(folder: string, count: number): Promise<Pipe[]> {
   const paths = Array.from({ length: count }, (_, index) => join(folder, `answer-${index}`));
-  await promisify(execFile)('mkfifo', ['-m', '600', ...paths]);
+  await makeFifos(paths);
   return paths.map((path) => ({ path, open: () => open(path) }));
 }
 

@@ -12,6 +12,7 @@ import type {
   Slot,
   Staged,
 } from '../destination.ts';
+import { bringAlong } from './bring-along.ts';
 import { onDisk } from './disk-error.ts';
 import { refuseFullDisk } from './full-disk.ts';
 import { puttingName, stagingName, sweepDirectory } from './leftovers.ts';
@@ -90,7 +91,7 @@ async function fill(
     return await writeStream(path, key, source, signal);
   }
   if (source.path !== path) throw new Error('A file is staged where stagingPath says, nowhere else.');
-  await source.written;
+  await bringAlong(path, source.written);
   return await syncFile(path, key);
 }
 

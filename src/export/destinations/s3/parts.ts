@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import type { ByteSource } from '../../growing-file.ts';
 import type { BufferPool } from './buffer-pool.ts';
-import type { ByteSource } from './byte-source.ts';
 import { partBytes } from './part-plan.ts';
 
 /** A part ready to be sent. `buffer` goes back to the pool when that is done. */

@@ -4,9 +4,10 @@ import {
   CreateMultipartUploadCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
+import { bytesOfStream, followFile } from '../../growing-file.ts';
 import type { EngineFile, Slot, Staged } from '../destination.ts';
 import { BufferPool } from './buffer-pool.ts';
-import { bytesOfStream, followFile } from './byte-source.ts';
+
 import { AnsweredWith, type Calls, WrongAnswer } from './calls.ts';
 import { type PartBody, partsOf } from './parts.ts';
 import { bare, MARK, type Receipt, stagedFrom } from './receipt.ts';

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EngineFile } from '../destination.ts';
+import type { EngineFile } from './destinations/destination.ts';
 
 /** Fills the beginning of a buffer and says how many bytes that were; 0 = there are no more. */
 export type ByteSource = (into: Buffer) => Promise<number>;
