@@ -2,7 +2,7 @@ import { addTallies, NO_ROWS, type TallyRow, tallyColumns, tallyOf } from './fin
 import { type Duplicates, distinctUuids, repeatedUuids } from './models/rows.ts';
 import type { RunContext } from './ports.ts';
 import { querySettings } from './queries.ts';
-import { cut, WHOLE } from './slices.ts';
+import { alone, cut, WHOLE } from './slices.ts';
 import type { Slice, Tally } from './spec.ts';
 
 /** Rows looked at in one go for repeated uuids: about 200 MB in the engine. 50 ms a million rows. */
@@ -18,7 +18,7 @@ export async function countSlices(
 ): Promise<ReadonlyMap<Slice, Tally>> {
   const finest = Math.max(1, ...slices.map(({ of }) => of));
   const only = slices.length === 1 && slices[0] ? slices[0] : WHOLE;
-  const uuids = distinctUuids(context.source, duplicates, only);
+  const uuids = distinctUuids(context.source, duplicates, alone(only));
   const rows = await context.warehouse.rows<TallyRow & { part: string | number }>({
     sql: `SELECT cityHash64(uuid) % {finest:UInt64} AS part, ${tallyColumns('uuid')}
           FROM (${uuids.sql}) GROUP BY part`,
@@ -51,7 +51,7 @@ async function countAll(context: RunContext, duplicates: Duplicates): Promise<Ta
 async function countRepeated(context: RunContext, rows: number): Promise<number> {
   let repeated = 0;
   for (const slice of cut(Math.ceil(rows / ROWS_PER_LOOK))) {
-    const uuids = repeatedUuids(context.source, slice);
+    const uuids = repeatedUuids(context.source, alone(slice));
     const [answer] = await context.warehouse.rows<{ repeated: string | number }>({
       sql: `SELECT count() AS repeated FROM (${uuids.sql})`,
       params: uuids.params,

@@ -1,8 +1,8 @@
 import type { Compression, FileOptions, RunSpec } from './spec.ts';
 
 export interface FileNames {
-  /** Key of file number `n`; null = the only file of a run without a size limit. */
-  key(n: number | null): string;
+  /** Key of file number `n`, or of what stands for the numbers of several; null = the only file of a run without a size limit. */
+  key(n: number | string | null): string;
   readonly manifest: string;
   /** What the user should know about the prefix; null = nothing. */
   readonly warning: string | null;

@@ -3,7 +3,7 @@ import type { Format } from './formats/format.ts';
 import { EVENT_COLUMNS } from './models/events.ts';
 import { type Duplicates, distinctRows, SPILL_SETTINGS } from './models/rows.ts';
 import type { RunContext } from './ports.ts';
-import type { Slice } from './spec.ts';
+import type { SliceSet } from './slices.ts';
 
 /** A thousand excluded rectangles are 300 kB of SQL; the default limit is 256 kB. */
 const QUERY_BYTES = 4 * 1024 * 1024;
@@ -15,24 +15,31 @@ export function querySettings(context: RunContext): Readonly<Record<string, stri
   return { ...SPILL_SETTINGS, max_query_size: QUERY_BYTES, log_comment: JSON.stringify(comment) };
 }
 
-/** The query whose answer, in the format's ClickHouse name, is the file of `slice`. */
-export function encodeQuery(context: RunContext, slice: Slice, duplicates: Duplicates): Query {
-  const rows = distinctRows(context.source, slice, duplicates);
+/** The query whose answer, in the format's ClickHouse name, is the file of the slices. */
+export function encodeQuery(context: RunContext, slices: SliceSet, duplicates: Duplicates): Query {
+  const rows = distinctRows(context.source, slices, duplicates);
   return {
     sql: `SELECT ${context.format.selectList(EVENT_COLUMNS)} FROM (${rows.sql})`,
     params: rows.params,
     settings: { ...querySettings(context), ...context.format.settings },
-    queryId: `${context.spec.runId}-${context.attempt}-${slice.part}-of-${slice.of}`,
+    queryId: `${context.spec.runId}-${context.attempt}-${slices.parts.join('.')}-of-${slices.of}`,
     signal: context.signal,
   };
 }
 
-/** As `encodeQuery`, but the engine writes the file at `path` itself. */
-export function writeQuery(encode: Query, path: string, format: Format): Query {
+/** In a path, what the engine replaces by the number of each slice. */
+export const SLICE_NUMBER = '{_partition_id}';
+
+/**
+ * As `encodeQuery`, but the engine writes the file at `path` itself; with `slices`, as many files as there are, all in
+ * one scan, at `path` with their numbers for `SLICE_NUMBER`.
+ */
+export function writeQuery(encode: Query, path: string, format: Format, slices?: SliceSet): Query {
   const place = [path, format.engineFormat, 'auto', format.codec ?? 'none'].map(quote).join(', ');
+  const partition = slices ? `PARTITION BY cityHash64(${format.rowUuid}) % ${slices.of} ` : '';
   return {
     ...encode,
-    sql: `INSERT INTO FUNCTION file(${place}) ${encode.sql}`,
+    sql: `INSERT INTO FUNCTION file(${place}) ${partition}${encode.sql}`,
     settings: { ...encode.settings, engine_file_truncate_on_insert: 1 },
   };
 }

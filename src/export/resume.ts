@@ -1,7 +1,7 @@
+import { keyOf } from './engine-place.ts';
 import type { LedgerEntry } from './outcome.ts';
 import type { RunContext } from './ports.ts';
 import { runLog } from './run-log.ts';
-import { keyOf } from './slice.ts';
 import type { Slice } from './spec.ts';
 
 export interface Resumed {

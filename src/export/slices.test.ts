@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { contains, cut, halves, remaining } from './slices.ts';
+import { contains, cut, halves, remaining, setsOf } from './slices.ts';
 import type { Slice } from './spec.ts';
 
 const holds = (slice: Slice, hash: number) => hash % slice.of === slice.part;
@@ -66,4 +66,19 @@ describe('slices', () => {
       { part: 3, of: 4 },
     ]);
   });
+});
+
+it('puts slices of one modulus together, in order, none left out', () => {
+  const item = fc.record({ slice: fc.record({ part: fc.nat(7), of: fc.constantFrom(8, 16) }) });
+  fc.assert(
+    fc.property(fc.array(item), fc.integer({ min: 1, max: 8 }), (items, most) => {
+      const sets = setsOf(items, most, 2);
+      expect(sets.flat()).toEqual(items);
+      for (const set of sets) {
+        expect(set.length).toBeLessThanOrEqual(most);
+        expect(new Set(set.map(({ slice }) => slice.of)).size).toBe(1);
+      }
+      if (items.length > 1) expect(sets.length).toBeGreaterThan(1);
+    }),
+  );
 });

@@ -7,6 +7,33 @@ import type { Slice } from './spec.ts';
  */
 export const WHOLE: Slice = { part: 0, of: 1 };
 
+/** Slices of one modulus that one scan reads together. */
+export interface SliceSet {
+  readonly parts: readonly number[];
+  readonly of: number;
+}
+
+export const alone = ({ part, of }: Slice): SliceSet => ({ parts: [part], of });
+
+/**
+ * Items in sets of at most `most` whose slices have one modulus, and at least `atOnce` sets where there are as many
+ * items, so that that many can be worked on side by side. Order is kept.
+ */
+export function setsOf<Item extends { readonly slice: Slice }>(
+  items: readonly Item[],
+  most: number,
+  atOnce: number,
+): Item[][] {
+  const size = Math.max(1, Math.min(most, Math.ceil(items.length / atOnce)));
+  const sets: Item[][] = [];
+  for (const item of items) {
+    const last = sets.at(-1);
+    if (last && last.length < size && last[0]?.slice.of === item.slice.of) last.push(item);
+    else sets.push([item]);
+  }
+  return sets;
+}
+
 /** `count` slices that cover everything. */
 export function cut(count: number): Slice[] {
   return Array.from({ length: count }, (_, part) => ({ part, of: count }));

@@ -1,21 +1,25 @@
 import { SluiceError } from '../errors/error.ts';
 import { concurrently } from './concurrently.ts';
+import { keyOf } from './engine-place.ts';
 import type { Duplicates } from './models/rows.ts';
 import { type Work, workOf } from './plan.ts';
 import type { RunContext } from './ports.ts';
 import { runLog } from './run-log.ts';
-import { keyOf, type StagedSlice, stageSlice } from './slice.ts';
-import { halves } from './slices.ts';
+import { type StagedSlice, stageSlice } from './slice.ts';
+import { halves, setsOf } from './slices.ts';
+import { stageTogether } from './together.ts';
 
-/** Slices at once: while one waits for its file system or store, the other keeps the engine busy. */
+/** Scans at once: while one waits for its file system or store, the other keeps the engine busy. */
 const PARALLEL = 2;
 /** A slice of so few rows that still does not fit will not fit by halving either. */
 const LEAST_ROWS_TO_SPLIT = 1_000;
+/** Files of one scan. Each one of Parquet holds a row group in memory, about 100 MB of events. */
+const FILES_A_SCAN = { Parquet: 4, LineAsString: 8 } as const;
 
 /**
- * Stages all slices and notes each in the ledger as soon as it is safe. A slice that is too much for the
- * warehouse's memory, or whose file is over the size limit, is done again as two halves. Resolves with the
- * new entries; on failure waits until nothing of it runs any more.
+ * Stages all slices and notes each in the ledger as soon as it is safe. What is too much for the warehouse's memory is
+ * done again in smaller pieces, slices together one by one, one slice as two halves; so is a slice whose file is over
+ * the size limit. Resolves when all is staged; on failure waits until nothing of it runs any more.
  */
 export async function stageAll(
   context: RunContext,
@@ -23,40 +27,83 @@ export async function stageAll(
   duplicates: Duplicates,
   done: (staged: StagedSlice) => void,
 ): Promise<void> {
-  await concurrently(PARALLEL, work, context.signal, async (item, signal) => {
+  const first = setsOf(work, FILES_A_SCAN[context.format.engineFormat], PARALLEL);
+  await concurrently(PARALLEL, first, context.signal, async (set, signal) => {
     const running = { ...context, signal };
+    const tooLarge: Work[] = [];
+    const settle = async (item: Work, staged: StagedSlice) => {
+      if (await isTooLarge(running, item, staged)) tooLarge.push(item);
+      else await note(running, staged, done);
+    };
     context.step('slice-started');
-    const staged = await stageOrSplit(running, item, duplicates);
-    if (staged === null) return workOf(running, halves(item.slice), duplicates);
-    const { entry } = staged;
-    context.step('slice-staged');
-    await context.ledger.record(entry);
-    context.step('slice-recorded');
-    context.observer.log('INFO', runLog.fileWritten(entry.staged.key, entry.rows, entry.bytes));
-    done(staged);
-    return [];
+    const left = await stageSet(running, set, duplicates, settle);
+    const halved: Work[][] = [];
+    for (const item of [...tooLarge, ...left.halve]) {
+      halved.push(await workOf(running, halves(item.slice), duplicates));
+    }
+    return [...left.again, ...halved];
   });
 }
 
-/** Null = to be split; nothing of it is left behind. */
-async function stageOrSplit(
+/** What is still to do of a set: in smaller sets, or as halves. */
+interface Left {
+  readonly again: readonly Work[][];
+  readonly halve: readonly Work[];
+}
+
+const NOTHING_LEFT: Left = { again: [], halve: [] };
+
+async function stageSet(
   context: RunContext,
-  work: Work,
+  set: readonly Work[],
   duplicates: Duplicates,
-): Promise<StagedSlice | null> {
-  const splittable = work.expected.rows >= LEAST_ROWS_TO_SPLIT;
-  const key = keyOf(context, work.slice);
+  settle: (item: Work, staged: StagedSlice) => Promise<void>,
+): Promise<Left> {
+  const settled = new Set<Work>();
+  const noted = async (item: Work, staged: StagedSlice) => {
+    await settle(item, staged);
+    settled.add(item);
+  };
+  const [only] = set;
   try {
-    const staged = await stageSlice(context, work, duplicates);
-    const { entry } = staged;
-    const limitMb = context.files.maxFileSizeMb;
-    if (limitMb === null || !splittable || entry.bytes <= limitMb * 1024 * 1024) return staged;
-    context.observer.log('INFO', runLog.splitForSize(key, entry.bytes, limitMb));
-    await context.target.discard(entry.staged);
-    return null;
+    if (set.length > 1) {
+      const together = await stageTogether(context, set, duplicates, noted);
+      return together ? NOTHING_LEFT : { ...NOTHING_LEFT, again: set.map((item) => [item]) };
+    }
+    if (only) await noted(only, await stageSlice(context, only, duplicates));
+    return NOTHING_LEFT;
   } catch (error) {
-    if (!splittable || !(error instanceof SluiceError) || error.code !== 'warehouse_memory') throw error;
-    context.observer.log('WARNING', runLog.splitForMemory(key));
-    return null;
+    if (!(error instanceof SluiceError) || error.code !== 'warehouse_memory') throw error;
+    const rest = set.filter((item) => !settled.has(item));
+    if (set.length > 1) return { ...NOTHING_LEFT, again: rest.map((item) => [item]) };
+    if (!rest.every(splittable)) throw error;
+    for (const { slice } of rest) {
+      context.observer.log('WARNING', runLog.splitForMemory(keyOf(context, slice)));
+    }
+    return { ...NOTHING_LEFT, halve: rest };
   }
+}
+
+const splittable = ({ expected }: Work): boolean => expected.rows >= LEAST_ROWS_TO_SPLIT;
+
+/** Takes the staged file back when it is over the limit and its slice can be halved. */
+async function isTooLarge(context: RunContext, item: Work, { entry }: StagedSlice): Promise<boolean> {
+  const limitMb = context.files.maxFileSizeMb;
+  if (limitMb === null || !splittable(item) || entry.bytes <= limitMb * 1024 * 1024) return false;
+  context.observer.log('INFO', runLog.splitForSize(keyOf(context, item.slice), entry.bytes, limitMb));
+  await context.target.discard(entry.staged);
+  return true;
+}
+
+async function note(
+  context: RunContext,
+  staged: StagedSlice,
+  done: (staged: StagedSlice) => void,
+): Promise<void> {
+  const { entry } = staged;
+  context.step('slice-staged');
+  await context.ledger.record(entry);
+  context.step('slice-recorded');
+  context.observer.log('INFO', runLog.fileWritten(entry.staged.key, entry.rows, entry.bytes));
+  done(staged);
 }

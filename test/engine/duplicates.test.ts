@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EVENT_COLUMNS, eventsSource } from '../../src/export/models/events.ts';
 import { type Duplicates, distinctRows, distinctUuids } from '../../src/export/models/rows.ts';
-import { cut, WHOLE } from '../../src/export/slices.ts';
+import { alone, cut, WHOLE } from '../../src/export/slices.ts';
 import type { Slice } from '../../src/export/spec.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
 import { eventRow, insertEvents, liveSpec } from './fixture.ts';
@@ -24,7 +24,7 @@ afterAll(() => embedded.close());
 const names = EVENT_COLUMNS.map(({ name }) => name).join(', ');
 
 function rowsOf(slice: Slice, duplicates: Duplicates): Promise<{ uuid: string }[]> {
-  const rows = distinctRows(source, slice, duplicates);
+  const rows = distinctRows(source, alone(slice), duplicates);
   return embedded.warehouse.rows({
     sql: `SELECT ${names} FROM (${rows.sql}) ORDER BY uuid`,
     params: rows.params,
@@ -48,7 +48,7 @@ it('are dropped alike in slices', async () => {
 });
 
 it('are counted as they are exported', async () => {
-  const uuids = distinctUuids(source, 'some', WHOLE);
+  const uuids = distinctUuids(source, 'some', alone(WHOLE));
   const [row] = await embedded.warehouse.rows<{ rows: string }>({
     sql: `SELECT count() AS rows FROM (${uuids.sql})`,
     params: uuids.params,

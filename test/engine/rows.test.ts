@@ -4,7 +4,7 @@ import type { Region } from '../../src/database/tables.ts';
 import { bulkEvents } from '../../src/demo/bulk.ts';
 import { eventsSource } from '../../src/export/models/events.ts';
 import { distinctRows } from '../../src/export/models/rows.ts';
-import { WHOLE } from '../../src/export/slices.ts';
+import { alone, WHOLE } from '../../src/export/slices.ts';
 import type { RunSpec } from '../../src/export/spec.ts';
 import { readEvents } from '../kit/duckdb.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
@@ -156,7 +156,7 @@ it('reads only the part of the table that arrived in the interval', async () => 
       }),
     );
   }
-  const rows = distinctRows(eventsSource(liveSpec(999)), WHOLE, 'none');
+  const rows = distinctRows(eventsSource(liveSpec(999)), alone(WHOLE), 'none');
   const plan = await embedded.warehouse.rows<{ explain: string }>({
     sql: `EXPLAIN indexes = 1 ${rows.sql}`,
     params: rows.params,

@@ -8,6 +8,8 @@ export interface Format {
   readonly codec: Codec | null;
   readonly contentType: string;
   readonly settings: Readonly<Record<string, string | number>>;
+  /** The uuid of an encoded row, as SQL over the columns of `selectList`. */
+  readonly rowUuid: string;
   /** The SELECT list over undecorated columns. */
   selectList(columns: readonly Column[]): string;
 }

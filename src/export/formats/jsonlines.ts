@@ -28,6 +28,7 @@ export function jsonLines(codec: Codec | null): Format {
     engineFormat: 'LineAsString',
     codec,
     contentType: 'application/x-ndjson',
+    rowUuid: `toUUID(substring(line, ${LINE_START.length + 1}, 36))`,
     settings: {
       output_format_json_escape_forward_slashes: 0,
       output_format_compression_level: level,

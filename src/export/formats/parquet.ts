@@ -18,6 +18,7 @@ export function parquet(compression: Compression | null): Format {
     engineFormat: 'Parquet',
     codec: null,
     contentType: 'application/vnd.apache.parquet',
+    rowUuid: 'toUUID(uuid)',
     settings: {
       output_format_parquet_compression_method: compression ?? 'none',
       output_format_compression_level: compression === 'gzip' ? 2 : 1,

@@ -1,7 +1,7 @@
 import type { Warehouse } from '../../warehouse/warehouse.ts';
 import { NO_ROWS, type TallyRow, tallyColumns, tallyOf } from '../fingerprint.ts';
 import type { Format } from '../formats/format.ts';
-import { CHANGED_AT, CHANGED_MARK, LINE_START } from '../formats/jsonlines.ts';
+import { CHANGED_AT, CHANGED_MARK } from '../formats/jsonlines.ts';
 import { quote } from '../queries.ts';
 import type { Reread } from './count.ts';
 
@@ -22,21 +22,20 @@ export async function rereadByEngine(
   signal: AbortSignal,
 ): Promise<Reread> {
   const [row] = await warehouse.rows<TallyRow & { cleaned: string | number }>({
-    sql: format.engineFormat === 'Parquet' ? parquetSql(path) : linesSql(path, format),
+    sql: format.engineFormat === 'Parquet' ? parquetSql(path, format) : linesSql(path, format),
     ...(format.engineFormat === 'LineAsString' && { settings: LINE_SETTINGS }),
     signal,
   });
   return row ? { tally: tallyOf(row), cleaned: Number(row.cleaned) } : { tally: NO_ROWS, cleaned: 0 };
 }
 
-function parquetSql(path: string): string {
+function parquetSql(path: string, format: Format): string {
   const file = `file(${quote(path)}, 'Parquet', 'uuid String', 'none')`;
-  return `SELECT ${tallyColumns('toUUID(uuid)')}, 0 AS cleaned FROM ${file}`;
+  return `SELECT ${tallyColumns(format.rowUuid)}, 0 AS cleaned FROM ${file}`;
 }
 
 function linesSql(path: string, format: Format): string {
   const file = `file(${quote(path)}, 'LineAsString', 'line String', ${quote(format.codec ?? 'none')})`;
-  const uuid = `toUUID(substring(line, ${LINE_START.length + 1}, 36))`;
-  return `SELECT ${tallyColumns(uuid)}, countIf(substring(line, ${CHANGED_AT + 1}, 1) = ${quote(CHANGED_MARK)}) AS cleaned
+  return `SELECT ${tallyColumns(format.rowUuid)}, countIf(substring(line, ${CHANGED_AT + 1}, 1) = ${quote(CHANGED_MARK)}) AS cleaned
           FROM ${file}`;
 }
