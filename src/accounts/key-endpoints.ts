@@ -4,6 +4,7 @@ import { type Caller, type Endpoint, endpoint } from '../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
 import { formatMaybeTimestamp, formatTimestamp } from '../http/timestamps.ts';
 import type { Accounts } from './accounts.ts';
+import { refuseLimited } from './limited-keys.ts';
 import type { KeyInfo } from './personal-api-keys.ts';
 
 const Uuid = Type.String({ format: 'uuid' });
@@ -33,7 +34,7 @@ export function keyEndpoints(
 ): readonly Endpoint[] {
   const shared = { area: 'api', tag: 'accounts', scope: '*' } as const;
   const mine = async (caller: Caller) => {
-    refuseLimited(caller);
+    refuseLimited(caller, 'manage keys');
     return (await accounts.listKeys(caller.userId)).filter((key) => key.revokedAt === null);
   };
   return [
@@ -68,7 +69,7 @@ export function keyEndpoints(
       }),
       response: { 201: KeySchema },
       handler: async ({ caller, body }) => {
-        refuseLimited(caller);
+        refuseLimited(caller, 'manage keys');
         const { key, info } = await accounts.createKey({
           userId: caller.userId,
           label: body.label,
@@ -94,11 +95,6 @@ export function keyEndpoints(
       },
     }),
   ];
-}
-
-function refuseLimited(caller: Caller): void {
-  if (caller.scopedProjects === null && caller.scopedOrganizations === null) return;
-  throw new SluiceError('permission_denied', { detail: 'A key limited to projects may not manage keys.' });
 }
 
 /** As the original API: an empty list is no limit. */

@@ -9,6 +9,8 @@ import { type Accounts, createAccounts } from '../../src/accounts/accounts.ts';
 import { accountsEndpoints } from '../../src/accounts/endpoints.ts';
 import { keyEndpoints } from '../../src/accounts/key-endpoints.ts';
 import type { RandomBytes } from '../../src/accounts/keys.ts';
+import { sessionEndpoints } from '../../src/accounts/session-endpoints.ts';
+import { tenantEndpoints } from '../../src/accounts/tenant-endpoints.ts';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import { createServer, type ServerOptions } from '../../src/http/server.ts';
@@ -64,7 +66,9 @@ export async function startApi(
   const lines: string[] = [];
   const server = await createServer({
     endpoints: [
-      ...accountsEndpoints(database.kysely),
+      ...accountsEndpoints(database.kysely, accounts),
+      ...tenantEndpoints(database.kysely, accounts),
+      ...sessionEndpoints(accounts),
       ...keyEndpoints(accounts),
       ...features({ database, accounts }),
     ],
