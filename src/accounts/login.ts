@@ -49,7 +49,7 @@ export function createLogins(parts: AccountsParts): Logins {
   const verify = async ({ email, password, ip }: Attempt, stored: string | null): Promise<boolean> => {
     const place = hashKey(`${ip} ${email.toLowerCase()}`);
     attempts.admit(place);
-    const right = await inTurn(() => verifyPassword(password, stored));
+    const right = await inTurn(() => verifyPassword(password, stored, parts.passwordCost));
     if (right) attempts.forget(place);
     return right;
   };
@@ -83,7 +83,7 @@ export function createLogins(parts: AccountsParts): Logins {
           throw new SluiceError('invalid_input', { attr: 'current_password', detail });
         }
       }
-      const hash = await inTurn(() => hashPassword(password, parts.random));
+      const hash = await inTurn(() => hashPassword(password, parts.random, parts.passwordCost));
       await db.transaction().execute(async (trx) => {
         await trx.updateTable('users').set({ password_hash: hash }).where('id', '=', userId).execute();
         await endSessionsOf(trx, userId, keep);

@@ -61,7 +61,12 @@ export async function startApi(
 ): Promise<Api> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-api-'));
   const database = await openDatabase({ dataDir });
-  const accounts = createAccounts({ db: database.kysely, clock: systemClock, random: seededBytes('api') });
+  const accounts = createAccounts({
+    db: database.kysely,
+    clock: systemClock,
+    random: seededBytes('api'),
+    passwordCost: { N: 1024, r: 8, p: 1 },
+  });
   const first = await accounts.bootstrap(MASTER_KEY);
   const lines: string[] = [];
   const server = await createServer({
