@@ -54,13 +54,14 @@ export interface Accounts extends Authenticator, Logins {
   /** Returns its number. */
   createProject(wanted: NewProject): Promise<number>;
   listProjects(): ReturnType<typeof allProjects>;
-  createPerson(wanted: NewPerson): Promise<number>;
+  /** Returns their number. */
+  createPerson(wanted: NewPerson, password?: string | null): Promise<number>;
   joinOrganization(wanted: NewPerson): Promise<void>;
   listPeople(): Promise<PersonInfo[]>;
   recordActivity: RecordActivity;
 }
 
-export type { AccountsParts, Bootstrap, KeyInfo, NewKey, RecordActivity, User };
+export type { AccountsParts, Bootstrap, KeyInfo, NewKey, NewPerson, PersonInfo, RecordActivity, User };
 
 const MINUTE_MS = 60_000;
 
@@ -98,7 +99,7 @@ export function createAccounts(parts: AccountsParts): Accounts {
     listOrganizations: () => allOrganizations(db),
     createProject: (wanted) => createProject(parts, wanted),
     listProjects: () => allProjects(db),
-    createPerson: (wanted) => createPerson(parts, wanted),
+    createPerson: (wanted, password) => createPerson(parts, wanted, password),
     joinOrganization: (wanted) => joinOrganization(parts, wanted),
     listPeople: () => listPeople(db),
     recordActivity: activityRecorder(clock),

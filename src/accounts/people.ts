@@ -3,6 +3,7 @@ import { SluiceError } from '../errors/error.ts';
 import { activityRecorder } from './activity.ts';
 import { LEVELS, type LevelName, levelName } from './levels.ts';
 import type { AccountsParts } from './parts.ts';
+import { checkPassword, hashPassword } from './passwords.ts';
 import { type Db, findUserByEmail, lowered } from './store.ts';
 
 export interface NewPerson {
@@ -23,12 +24,18 @@ export interface PersonInfo {
 
 const EMAIL = /^[^\s@]{1,64}@[^\s@]{1,190}$/;
 
-/** Makes a person without a password, a member of one organization. Throws `invalid_input`, `unique`. */
-export async function createPerson(parts: AccountsParts, wanted: NewPerson): Promise<number> {
+/** Makes a person, a member of one organization; without a password they have keys only. Throws `invalid_input`, `unique`. */
+export async function createPerson(
+  parts: AccountsParts,
+  wanted: NewPerson,
+  password: string | null = null,
+): Promise<number> {
   const email = lowered(wanted.email.trim());
   if (!EMAIL.test(email)) {
     throw new SluiceError('invalid_input', { attr: 'email', detail: 'Enter a valid e-mail address.' });
   }
+  if (password !== null) checkPassword(password, 'password');
+  const hash = password === null ? null : await hashPassword(password, parts.random, parts.passwordCost);
   return parts.db.transaction().execute(async (trx) => {
     const user = await trx
       .insertInto('users')
@@ -37,6 +44,7 @@ export async function createPerson(parts: AccountsParts, wanted: NewPerson): Pro
         distinct_id: v4(),
         email,
         first_name: wanted.firstName ?? '',
+        password_hash: hash,
         created_at: new Date(parts.clock.now()),
       })
       .onConflict((conflict) => conflict.column('email').doNothing())
