@@ -94,14 +94,17 @@ async function createFirst(parts: AccountsParts, key: string | undefined): Promi
 }
 
 async function findFirst(db: Db): Promise<First> {
-  const project = await db
-    .selectFrom('projects')
-    .select(['id', 'organization_id', 'api_token'])
-    .orderBy('id')
-    .limit(1)
-    .executeTakeFirstOrThrow();
   const user = await findUserByEmail(db, EMAIL);
   if (!user) throw new SluiceError('error', { detail: 'The first user is missing from the database.' });
+  const project = await db
+    .selectFrom('projects')
+    .innerJoin('organization_members as member', 'member.organization_id', 'projects.organization_id')
+    .select(['projects.id', 'projects.organization_id', 'projects.api_token'])
+    // The command line may have made other tenants before the first start.
+    .where('member.user_id', '=', user.id)
+    .orderBy('projects.id')
+    .limit(1)
+    .executeTakeFirstOrThrow();
   return {
     organizationId: project.organization_id,
     projectId: project.id,

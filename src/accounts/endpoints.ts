@@ -2,7 +2,6 @@ import { Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
-import { refuseLimited } from './limited-keys.ts';
 import type { Logins } from './login.ts';
 import {
   describeMe,
@@ -45,6 +44,7 @@ export function accountsEndpoints(db: Db, logins: Pick<Logins, 'setPassword'>): 
       tag: 'accounts',
       // As for keys: a narrower key could otherwise make itself a session, which may do everything.
       scope: '*',
+      unlimited: true,
       body: Type.Object({
         password: Type.Optional(Type.String({ maxLength: 1000, 'x-verbatim': true })),
         current_password: Type.Optional(
@@ -53,7 +53,6 @@ export function accountsEndpoints(db: Db, logins: Pick<Logins, 'setPassword'>): 
       }),
       response: { 200: MeSchema },
       handler: async ({ caller, body, ip }) => {
-        refuseLimited(caller, 'change its owner');
         if (body.password !== undefined) {
           await logins.setPassword({
             userId: caller.userId,

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
-import { type Endpoint, endpoint } from '../http/endpoint.ts';
+import { requireUnlimited } from '../http/authorization.ts';
+import { type Caller, type Endpoint, endpoint } from '../http/endpoint.ts';
 import type { Accounts } from './accounts.ts';
 import { requireAdministrator } from './levels.ts';
-import { refuseLimited } from './limited-keys.ts';
 import { describeProject, OrganizationSchema, organizationOf, ProjectSchema } from './present.ts';
 import { type Db, findProject } from './store.ts';
 
@@ -21,10 +21,10 @@ export function tenantEndpoints(
       operationId: 'organizations_create',
       summary: 'Make an organization, without projects. The caller becomes its owner.',
       scope: 'organization:write',
+      unlimited: true,
       body: Type.Object({ name: Type.String({ minLength: 1, maxLength: 64 }) }),
       response: { 201: OrganizationSchema },
       handler: async ({ caller, body }) => {
-        refuseLimited(caller, 'make organizations');
         const id = await accounts.createOrganization({ name: body.name, userId: caller.userId });
         return { status: 201, body: await organizationOf(db, caller, id) };
       },
@@ -40,12 +40,9 @@ export function tenantEndpoints(
         timezone: Type.Optional(Type.String({ minLength: 1, description: 'IANA name. Default: UTC.' })),
       }),
       response: { 201: ProjectSchema },
-      requireObject: ({ caller, params }) => organizationOf(db, caller, params.organization_id),
+      requireObject: ({ caller, params }) => requirePlace(db, caller, params.organization_id),
       handler: async ({ caller, params, body }) => {
-        const { id: organizationId } = await organizationOf(db, caller, params.organization_id);
-        // A key that is limited to an organization may work in it; one that is limited to projects may not make another.
-        if (caller.scopedProjects !== null) refuseLimited(caller, 'make projects');
-        await requireAdministrator(db, caller.userId, organizationId);
+        const organizationId = await requirePlace(db, caller, params.organization_id);
         const id = await accounts.createProject({ ...body, organizationId, userId: caller.userId });
         const row = await findProject(db, id, caller.userId);
         if (!row) throw new SluiceError('not_found');
@@ -53,4 +50,15 @@ export function tenantEndpoints(
       },
     }),
   ];
+}
+
+/**
+ * The id of an organization in which the caller may make projects. A key limited to the organization may, one limited
+ * to projects may not: it could not enter the new one. Throws `not_found`, `permission_denied`.
+ */
+async function requirePlace(db: Db, caller: Caller, reference: string | undefined): Promise<string> {
+  const { id } = await organizationOf(db, caller, reference);
+  if (caller.scopedProjects !== null) requireUnlimited(caller);
+  await requireAdministrator(db, caller.userId, id);
+  return id;
 }

@@ -10,8 +10,9 @@ export function organizationsCommand(open: Open): Command {
   const organizations = new Command('organizations')
     .summary('make and list organizations')
     .description(
-      'An organization holds projects and people. Who is not a member of it sees nothing of it.\n' +
-        'A running server makes organizations itself: POST /api/organizations/.',
+      'An organization holds projects and people. Who is not a member of it sees\n' +
+        'nothing of it. A running server makes organizations itself:\n' +
+        'POST /api/organizations/.',
     )
     .addHelpText(
       'after',

@@ -16,8 +16,9 @@ export function projectsCommand(open: Open): Command {
   const projects = new Command('projects')
     .summary('make and list projects')
     .description(
-      'A project has its own events, exports, integrations and project key (phc_…, for capture). Every member of its\n' +
-        'organization may enter it. A running server makes projects itself: POST /api/organizations/:id/projects/.',
+      'A project has its own events, exports, integrations and project key (phc_…,\n' +
+        'for capture). Every member of its organization may enter it. A running\n' +
+        'server makes projects itself: POST /api/organizations/:id/projects/.',
     );
   withDataDir(projects.command('create'))
     .description('Make a project; print its number and its project key.')

@@ -30,8 +30,9 @@ export function usersCommand(open: Open, input: SecretInput = process.stdin): Co
   const users = new Command('users')
     .summary('make and list people, and set their passwords')
     .description(
-      'People belong to organizations. With a password they may log in to the web UI; for scripts they have personal API\n' +
-        'keys (`sluice keys`). The first person, admin@sluice.local, has no password until one is set here.',
+      'People belong to organizations. With a password they may log in to the web\n' +
+        'UI; for scripts they have personal API keys (`sluice keys`). The first\n' +
+        'person, admin@sluice.local, has no password until one is set here.',
     );
   withLevel(withDataDir(users.command('create')))
     .description('Make a person and print their number.')

@@ -95,6 +95,14 @@ export async function resolveProject(
   return found.project;
 }
 
+/** Throws `permission_denied` for a key limited to projects or organizations: it must not reach beyond them. */
+export function requireUnlimited(caller: Caller): void {
+  if (caller.scopedProjects === null && caller.scopedOrganizations === null) return;
+  throw new SluiceError('permission_denied', {
+    detail: 'An API key limited to projects or organizations may not do this.',
+  });
+}
+
 /** Throws `permission_denied` when the key is limited to other organizations. */
 export function requireOrganization(caller: Caller, organizationId: string): void {
   if (caller.scopedOrganizations === null || caller.scopedOrganizations.includes(organizationId)) return;

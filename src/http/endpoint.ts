@@ -58,6 +58,8 @@ export interface Endpoint {
   readonly hidden?: true;
   /** Has a tighter throttle of its own (contract.md §1.6). */
   readonly costly?: true;
+  /** Closed to keys that are limited to projects or organizations. */
+  readonly unlimited?: true;
   /**
    * Throws `not_found` when what the path names is not there: an object is looked for before query and body are judged
    * (contract.md §1.2). Asked only when those are bad; otherwise the handler finds out by itself.

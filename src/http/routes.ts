@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Authenticator } from './authenticator.ts';
-import { identify, keyOfHeader, requireScope, resolveProject } from './authorization.ts';
+import { identify, keyOfHeader, requireScope, requireUnlimited, resolveProject } from './authorization.ts';
 import { allowOrigin, preflight } from './cors.ts';
 import type { Answer, Caller, Endpoint } from './endpoint.ts';
 import { describeEndpoint } from './openapi.ts';
@@ -75,6 +75,7 @@ function mountEndpoint(
   const { scope } = endpoint;
   const admit = async (request: FastifyRequest, caller: Caller) => {
     requireScope(caller, scope as string | null);
+    if (endpoint.unlimited) requireUnlimited(caller);
     const reference = endpoint.area === 'project' ? projectOf(request) : null;
     const project =
       reference === null ? null : await resolveProject(options.authenticator, caller, reference);
