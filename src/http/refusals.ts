@@ -5,7 +5,12 @@ import { identify, resolveProject } from './authorization.ts';
 import { allowOrigin } from './cors.ts';
 import type { Endpoint } from './endpoint.ts';
 
-type Refuse = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+/** `params` are those of the path. */
+type Refuse = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  params: Readonly<Record<string, string>>,
+) => Promise<void>;
 
 /** The methods of a path, with those that come by themselves. */
 export function methodsOf(mounted: readonly Endpoint[]): string[] {
@@ -20,12 +25,11 @@ export function refusal(mounted: readonly Endpoint[], authenticator: Authenticat
   const allowed = methodsOf(mounted).join(', ');
   const isPublic = mounted.some((endpoint) => endpoint.scope === 'public');
   const isOpen = mounted.some((endpoint) => endpoint.cors);
-  return async (request, reply) => {
+  return async (request, reply, { project_id: project }) => {
     if (isOpen) allowOrigin(request, reply);
     if (!isPublic) {
       const caller = await identify(authenticator, request, reply);
-      const reference = (request.params as { project_id?: string } | undefined)?.project_id;
-      if (reference !== undefined) await resolveProject(authenticator, caller, reference);
+      if (project !== undefined) await resolveProject(authenticator, caller, project);
     }
     reply.header('allow', allowed);
     throw new SluiceError('method_not_allowed', { detail: `Method "${request.method}" not allowed.` });
@@ -40,14 +44,20 @@ export function strangeMethod(
   byPath: ReadonlyMap<string, readonly Endpoint[]>,
   usual: readonly string[],
   authenticator: Authenticator,
-): Refuse {
-  const known = [...byPath].map(([path, mounted]) => ({
-    pattern: new RegExp(`^${path.replace(/\/$/, '').replaceAll(/:\w+/g, '[^/]+')}/?$`),
-    refuse: refusal(mounted, authenticator),
-  }));
+): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+  const known = [...byPath]
+    // As the router does: a name goes before a parameter.
+    .sort(([one], [other]) => one.split(':').length - other.split(':').length)
+    .map(([path, mounted]) => ({
+      pattern: new RegExp(`^${path.replace(/\/$/, '').replaceAll(/:(\w+)/g, '(?<$1>[^/]+)')}/?$`),
+      refuse: refusal(mounted, authenticator),
+    }));
   return async (request, reply) => {
     if (usual.includes(request.method)) return;
     const [path = ''] = request.url.split(/[?#]/, 1);
-    await known.find(({ pattern }) => pattern.test(path))?.refuse(request, reply);
+    for (const { pattern, refuse } of known) {
+      const match = pattern.exec(path);
+      if (match) await refuse(request, reply, match.groups ?? {});
+    }
   };
 }

@@ -154,12 +154,13 @@ function mountRefusals(
     );
   }
   const methods = methodsOf(mounted);
+  const refuse = refusal(mounted, options.authenticator);
   app.route({
     method: METHODS.filter((method) => !methods.includes(method)),
     url,
     schema: { hide: true },
     config: { operationId: 'method_not_allowed', rawBody: true },
-    onRequest: refusal(mounted, options.authenticator),
+    onRequest: (request, reply) => refuse(request, reply, request.params as Record<string, string>),
     handler: async () => undefined,
   });
 }

@@ -1,11 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Operation, readOperations } from '../fuzz/document.ts';
 import type { Reply } from '../fuzz/send.ts';
-import { MARK, type ObjectKind, openTwoTenants, type TwoTenants } from './two-tenants.ts';
+import {
+  type Area,
+  areaOf,
+  fill,
+  isUnsafe,
+  kindOf,
+  objectsOf,
+  type Place,
+  titleOf,
+} from './operation-paths.ts';
+import { MARK, openTwoTenants, type TwoTenants } from './two-tenants.ts';
 
 /**
  * contract.md §1.2 and §1.3: every operation of the API description, asked by those who may not. New endpoints are in it by
- * themselves; one whose path names an object of a new kind gets a line in `KINDS`.
+ * themselves; one whose path names an object of a new kind gets a line
+ * in `KINDS` of operation-paths.ts.
  */
 
 let tenants: TwoTenants;
@@ -30,51 +41,6 @@ beforeAll(async () => {
 });
 afterAll(() => tenants?.close());
 
-const KINDS: readonly (readonly [RegExp, ObjectKind])[] = [
-  [/\/runs\/\{id\}/, 'run'],
-  [/\/backfills\/\{id\}/, 'backfill'],
-  [/\/batch_exports\/\{(batch_export_)?id\}/, 'export'],
-  [/\/file_download_batch_exports\/\{id\}/, 'download'],
-  [/\/integrations\/\{id\}/, 'integration'],
-  [/\/personal_api_keys\/\{id\}/, 'key'],
-];
-
-/** What `{name}` stands for, told by the folders before it. */
-function kindOf(path: string, name: string): ObjectKind {
-  const upTo = path.slice(0, path.indexOf(`{${name}}`) + name.length + 2);
-  const found = KINDS.filter(([pattern]) => new RegExp(`${pattern.source}$`).test(upTo));
-  return found[0]?.[1] ?? 'unknown';
-}
-
-const paramsOf = (path: string) => [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? '');
-const objectsOf = (path: string) =>
-  paramsOf(path).filter((name) => !/^(project|organization)_id$/.test(name));
-
-interface Place {
-  readonly projectId?: number;
-  /** Instead of the private one's. */
-  readonly exportId?: string;
-}
-
-function fill(path: string, { projectId = tenants.projectId, exportId }: Place = {}): string {
-  const ids = { ...tenants.objects, ...(exportId && { export: exportId }) };
-  return paramsOf(path).reduce((filled, name) => {
-    const id = {
-      project_id: String(projectId),
-      organization_id: tenants.organizationId,
-      part: '0',
-    }[name];
-    return filled.replace(`{${name}}`, id ?? ids[kindOf(path, name)]);
-  }, path);
-}
-
-type Area = 'project' | 'organization' | 'own';
-const areaOf = ({ path }: Operation): Area =>
-  path.includes('{project_id}') ? 'project' : path.includes('{organization_id}') ? 'organization' : 'own';
-
-const isUnsafe = ({ method }: Operation): boolean => method !== 'GET';
-const titleOf = ({ method, path }: Operation): string => `${method} ${path}`;
-
 /** A body is sent where one is expected, and it is a bad one: whoever may not enter learns nothing about bodies. */
 const bodyFor = (operation: Operation): string | undefined => (operation.body ? '[]' : undefined);
 
@@ -83,7 +49,7 @@ type Ask = (operation: Operation) => Promise<Reply>;
 const withHeaders =
   (headers: () => Readonly<Record<string, string>>, place?: () => Place): Ask =>
   (operation) =>
-    tenants.ask(operation.method, fill(operation.path, place?.()), headers(), bodyFor(operation));
+    tenants.ask(operation.method, fill(operation.path, tenants, place?.()), headers(), bodyFor(operation));
 
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 const codeOf = ({ text }: Reply): unknown => (JSON.parse(text) as { code: unknown }).code;
@@ -331,7 +297,7 @@ describe('a key of the owner', () => {
         () => [403],
       );
       for (const path of ['/api/users/@me/', `/api/organizations/${tenants.organizationId}/projects/`]) {
-        const [operation] = operations.filter((one) => fill(one.path) === path && !isUnsafe(one));
+        const [operation] = operations.filter((one) => fill(one.path, tenants) === path && !isUnsafe(one));
         const reply = operation && (await ask(operation));
         expect(reply?.status).toBe(200);
         expect(reply?.text).not.toContain(privateTexts[1]);
@@ -346,6 +312,73 @@ describe('a key of the owner', () => {
         () => [403],
       ),
     ));
+});
+
+describe('§1.2: the object before the request’s body and query', () => {
+  const UNKNOWN = '00000000-0000-4000-8000-000000000000';
+
+  it.each([
+    ['not an object', '[]', ''],
+    ['no JSON', '{"name": ', ''],
+    ['of a type nobody knows', '<x/>', ''],
+    ['a bad query', undefined, '?limit=x&status=x&ordering=x'],
+  ])('an object that is not there, %s: 404', (_what, body, query) =>
+    expectAll(
+      operations.filter(({ path }) => path.includes('{project_id}') && objectsOf(path).length > 0),
+      ({ method, path }) =>
+        tenants.ask(
+          method,
+          fill(path, tenants, { objectId: UNKNOWN }) + query,
+          { ...bearer(tenants.owner.key), ...(body === '<x/>' && { 'content-type': 'text/xml' }) },
+          method === 'GET' ? undefined : body,
+        ),
+      (operation) => (EMPTY.test(operation.path) && !isUnsafe(operation) ? [200, 400] : [404]),
+      { 400: 'invalid_choice', 404: 'not_found' },
+    ),
+  );
+});
+
+describe('§4.2: methods that a path does not have', () => {
+  const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'QUERY'];
+
+  it('405 in the envelope, with those it has', async () => {
+    const document = await readOperations(tenants.url);
+    const byPath = Map.groupBy(document, ({ path }) => path);
+    for (const [path, own] of byPath) {
+      const has = own.map(({ method }) => method);
+      // Capture answers to preflight requests, and HEAD comes with GET.
+      const others = own.some(({ id }) => id.startsWith('capture_')) ? ['OPTIONS'] : [];
+      const lacks = METHODS.filter(
+        (method) => ![...has, ...others, ...(has.includes('GET') ? ['HEAD'] : [])].includes(method),
+      );
+      const replies = lacks.map((method) =>
+        tenants.ask(
+          method,
+          fill(path, tenants),
+          bearer(tenants.owner.key),
+          method === 'PUT' ? '[' : undefined,
+        ),
+      );
+      for (const [i, reply] of (await Promise.all(replies)).entries()) {
+        const title = `${lacks[i]} ${path}: ${reply.text}`;
+        expect(reply.status, title).toBe(405);
+        if (lacks[i] !== 'HEAD') {
+          expect(JSON.parse(reply.text), title).toMatchObject({ code: 'method_not_allowed', attr: null });
+        }
+        for (const method of has) expect(reply.headers.allow, title).toContain(method);
+      }
+    }
+  });
+
+  it('whoever may not enter is told so first', async () => {
+    const path = `/api/projects/${tenants.projectId}/batch_exports/`;
+    for (const method of ['DELETE', 'PROPFIND']) {
+      expect((await tenants.ask(method, path, {})).status).toBe(401);
+      expect((await tenants.ask(method, path, bearer(tenants.stranger.key))).status).toBe(403);
+    }
+    const nowhere = await tenants.ask('PROPFIND', '/api/nowhere/', bearer(tenants.owner.key));
+    expect(nowhere.status).toBe(404);
+  });
 });
 
 describe('§1.3', () => {
