@@ -27,6 +27,8 @@ export interface Config {
   /** Download every file again for its proof, even one whose checksums the store has confirmed. */
   readonly readBack: boolean;
   readonly rateLimitEnabled: boolean;
+  /** Projects that are never limited (contract.md §1.6). */
+  readonly rateLimitExempt: readonly number[];
   /** 0 = runs start the moment their interval ends; 1 = spread as contract.md §13 says. */
   readonly jitterScale: number;
   /** Runs of one export's backfills at once. */
@@ -80,6 +82,10 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
       : null,
     readBack: isOn(env.SLUICE_READ_BACK),
     rateLimitEnabled: isOn(env.RATE_LIMIT_ENABLED),
+    // Upstream's name of it.
+    rateLimitExempt: list(env.RATE_LIMITING_ALLOW_LIST_TEAMS).map((id) =>
+      integer('RATE_LIMITING_ALLOW_LIST_TEAMS', id, 1, 2 ** 31 - 1),
+    ),
     jitterScale: fraction('SLUICE_JITTER', env.SLUICE_JITTER ?? '1'),
     backfillParallelism: integer(
       'SLUICE_BACKFILL_PARALLELISM',

@@ -7,6 +7,8 @@ import { v7 } from 'uuid';
 import { createAccounts } from './accounts/accounts.ts';
 import { accountsEndpoints } from './accounts/endpoints.ts';
 import { keyEndpoints } from './accounts/key-endpoints.ts';
+import { sessionEndpoints } from './accounts/session-endpoints.ts';
+import { tenantEndpoints } from './accounts/tenant-endpoints.ts';
 import { UserSchema } from './accounts/user.ts';
 import { estimateBackfill } from './batch-exports/backfills/estimate.ts';
 import { batchExports } from './batch-exports/batch-exports.ts';
@@ -231,7 +233,9 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
         newUuid: () => v7({}, new Uint8Array(16)),
         keepIp: true,
       }),
-      ...accountsEndpoints(db),
+      ...accountsEndpoints(db, accounts),
+      ...tenantEndpoints(db, accounts),
+      ...sessionEndpoints(accounts),
       ...keyEndpoints(accounts),
       ...integrationsEndpoints(integrations, { schema: UserSchema, users: accounts.users }),
       ...feature.endpoints,
@@ -245,6 +249,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
       database: await works(() => db.selectFrom('instance').select('key').limit(1).execute()),
     }),
     rateLimitEnabled: config.rateLimitEnabled,
+    rateLimitExempt: config.rateLimitExempt,
     version: VERSION,
   });
   stack.defer(() => server.close());

@@ -4,14 +4,35 @@ import type { Caller, Project } from '../http/endpoint.ts';
 import { activityRecorder, type RecordActivity } from './activity.ts';
 import { type Bootstrap, bootstrap } from './bootstrap.ts';
 import { hashKey, sameHash } from './keys.ts';
+import { membershipLevel } from './levels.ts';
+import { createLogins, type Logins } from './login.ts';
 import type { AccountsParts } from './parts.ts';
+import { createPerson, joinOrganization, listPeople, type NewPerson, type PersonInfo } from './people.ts';
 import { createKey, type KeyInfo, keysOf, type NewKey, revokeKey } from './personal-api-keys.ts';
 import { createProjectCache } from './project-cache.ts';
-import { type Db, findKey, findProject, findProjectByToken, findUsers, touchKey } from './store.ts';
+import { authenticateSession } from './sessions.ts';
+import {
+  type Db,
+  findKey,
+  findProject,
+  findProjectByToken,
+  findUserByEmail,
+  findUsers,
+  touchKey,
+} from './store.ts';
+import {
+  allOrganizations,
+  allProjects,
+  createOrganization,
+  createProject,
+  findOrganizationId,
+  type NewOrganization,
+  type NewProject,
+} from './tenants.ts';
 import { toUser, type User } from './user.ts';
 
 /** Everything others may ask about organizations, projects, people and keys. */
-export interface Accounts extends Authenticator {
+export interface Accounts extends Authenticator, Logins {
   bootstrap(givenKey: string | undefined): Promise<Bootstrap>;
   /** The project of a `phc_…` key, from a cache of a minute; null = no such key. For capture. */
   findProjectByToken(apiToken: string): Promise<Project | null>;
@@ -25,10 +46,22 @@ export interface Accounts extends Authenticator {
   createKey(wanted: NewKey): Promise<{ key: string; info: KeyInfo }>;
   listKeys(userId: number | null): Promise<KeyInfo[]>;
   revokeKey(reference: string): Promise<KeyInfo>;
+  /** Returns its id. */
+  createOrganization(wanted: NewOrganization): Promise<string>;
+  /** By id or name. Throws `not_found`. */
+  findOrganizationId(reference: string): Promise<string>;
+  listOrganizations(): ReturnType<typeof allOrganizations>;
+  /** Returns its number. */
+  createProject(wanted: NewProject): Promise<number>;
+  listProjects(): ReturnType<typeof allProjects>;
+  /** Returns their number. */
+  createPerson(wanted: NewPerson, password?: string | null): Promise<number>;
+  joinOrganization(wanted: NewPerson): Promise<void>;
+  listPeople(): Promise<PersonInfo[]>;
   recordActivity: RecordActivity;
 }
 
-export type { AccountsParts, Bootstrap, KeyInfo, NewKey, RecordActivity, User };
+export type { AccountsParts, Bootstrap, KeyInfo, NewKey, NewPerson, PersonInfo, RecordActivity, User };
 
 const MINUTE_MS = 60_000;
 
@@ -39,7 +72,9 @@ export function createAccounts(parts: AccountsParts): Accounts {
     return row ? toProject(row) : null;
   });
   return {
+    ...createLogins(parts),
     authenticate: (key) => authenticate(parts, key),
+    authenticateSession: (token) => authenticateSession(parts, token),
     async findProject(id, userId) {
       const row = await findProject(db, id, userId);
       return row ? { project: toProject(row), member: row.level !== null } : null;
@@ -49,15 +84,7 @@ export function createAccounts(parts: AccountsParts): Accounts {
       return row ? toProject(row) : null;
     },
     findProjectByToken: projectOfToken,
-    async membershipLevel(userId, organizationId) {
-      const row = await db
-        .selectFrom('organization_members')
-        .select('level')
-        .where('user_id', '=', userId)
-        .where('organization_id', '=', organizationId)
-        .executeTakeFirst();
-      return row?.level ?? 0;
-    },
+    membershipLevel: (userId, organizationId) => membershipLevel(db, userId, organizationId),
     async users(ids) {
       const rows = await findUsers(db, [...new Set(ids)]);
       return new Map(rows.map((row) => [row.id, toUser(row)]));
@@ -67,6 +94,14 @@ export function createAccounts(parts: AccountsParts): Accounts {
     createKey: (wanted) => createKey(parts, wanted),
     listKeys: (userId) => keysOf(db, userId),
     revokeKey: (reference) => revokeKey(parts, reference),
+    createOrganization: (wanted) => createOrganization(parts, wanted),
+    findOrganizationId: (reference) => findOrganizationId(db, reference),
+    listOrganizations: () => allOrganizations(db),
+    createProject: (wanted) => createProject(parts, wanted),
+    listProjects: () => allProjects(db),
+    createPerson: (wanted, password) => createPerson(parts, wanted, password),
+    joinOrganization: (wanted) => joinOrganization(parts, wanted),
+    listPeople: () => listPeople(db),
     recordActivity: activityRecorder(clock),
   };
 }
@@ -89,21 +124,21 @@ async function authenticate({ db, clock }: AccountsParts, key: string): Promise<
     scopedProjects: row.scoped_projects,
     scopedOrganizations: row.scoped_organizations,
     keyHash,
+    sessionId: null,
   };
 }
 
 async function findUserId(db: Db, reference: string | undefined): Promise<number> {
-  const row = await db
-    .selectFrom('users')
-    .select('id')
-    .$if(reference !== undefined, (query) =>
-      /^\d{1,9}$/.test(reference ?? '')
-        ? query.where('id', '=', Number(reference))
-        : query.where('email', '=', reference ?? ''),
-    )
-    .orderBy('id')
-    .limit(1)
-    .executeTakeFirst();
+  const byNumber = reference === undefined || /^\d{1,9}$/.test(reference);
+  const row = byNumber
+    ? await db
+        .selectFrom('users')
+        .select('id')
+        .$if(reference !== undefined, (query) => query.where('id', '=', Number(reference)))
+        .orderBy('id')
+        .limit(1)
+        .executeTakeFirst()
+    : await findUserByEmail(db, reference);
   if (row) return row.id;
   throw new SluiceError('not_found', {
     detail: reference ? `There is no user ${reference}.` : 'There is no user yet.',

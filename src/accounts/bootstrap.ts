@@ -1,6 +1,7 @@
 import { v4, v7 } from 'uuid';
 import { SluiceError } from '../errors/error.ts';
 import { hashKey, newProjectApiKey } from './keys.ts';
+import { LEVELS } from './levels.ts';
 import type { AccountsParts } from './parts.ts';
 import { createKey, writeKey } from './personal-api-keys.ts';
 import { type Db, findUserByEmail } from './store.ts';
@@ -15,7 +16,6 @@ export interface Bootstrap {
 }
 
 const EMAIL = 'admin@sluice.local';
-const OWNER = 15;
 const EVERYTHING = { scopes: ['*'], projects: null, organizations: null } as const;
 
 /**
@@ -76,7 +76,7 @@ async function createFirst(parts: AccountsParts, key: string | undefined): Promi
       .executeTakeFirstOrThrow();
     await trx
       .insertInto('organization_members')
-      .values({ organization_id: organization.id, user_id: user.id, level: OWNER })
+      .values({ organization_id: organization.id, user_id: user.id, level: LEVELS.owner })
       .execute();
     // In the same transaction: a crash must not leave an installation that nobody has a key to.
     const made = await writeKey(
@@ -94,14 +94,17 @@ async function createFirst(parts: AccountsParts, key: string | undefined): Promi
 }
 
 async function findFirst(db: Db): Promise<First> {
-  const project = await db
-    .selectFrom('projects')
-    .select(['id', 'organization_id', 'api_token'])
-    .orderBy('id')
-    .limit(1)
-    .executeTakeFirstOrThrow();
   const user = await findUserByEmail(db, EMAIL);
   if (!user) throw new SluiceError('error', { detail: 'The first user is missing from the database.' });
+  const project = await db
+    .selectFrom('projects')
+    .innerJoin('organization_members as member', 'member.organization_id', 'projects.organization_id')
+    .select(['projects.id', 'projects.organization_id', 'projects.api_token'])
+    // The command line may have made other tenants before the first start.
+    .where('member.user_id', '=', user.id)
+    .orderBy('projects.id')
+    .limit(1)
+    .executeTakeFirstOrThrow();
   return {
     organizationId: project.organization_id,
     projectId: project.id,

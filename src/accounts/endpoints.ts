@@ -1,37 +1,19 @@
-import { type TSchema, Type } from 'typebox';
+import { Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
-import { requireOrganization } from '../http/authorization.ts';
-import type { Caller, Endpoint } from '../http/endpoint.ts';
+import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
-import { formatTimestamp } from '../http/timestamps.ts';
-import { type Db, findProject, findUser, listOrganizations, listProjects } from './store.ts';
-import { toUser, UserSchema } from './user.ts';
-
-const Maybe = (schema: TSchema) => Type.Union([schema, Type.Null()]);
-const Uuid = Type.String({ format: 'uuid' });
-
-const ProjectSchema = Type.Object({
-  id: Type.Integer(),
-  name: Type.String(),
-  organization: Uuid,
-  api_token: Type.String({ description: 'The project key, phc_…, that capture accepts.' }),
-  timezone: Type.String(),
-  created_at: Type.String({ format: 'date-time' }),
-});
-
-const OrganizationSchema = Type.Object({
-  id: Uuid,
-  name: Type.String(),
-  created_at: Type.String({ format: 'date-time' }),
-  membership_level: Type.Integer({ description: '1 member, 8 administrator, 15 owner' }),
-});
-
-const MeSchema = Type.Object({
-  ...UserSchema.properties,
-  team: Maybe(ProjectSchema),
-  organization: Maybe(OrganizationSchema),
-  organizations: Type.Array(OrganizationSchema),
-});
+import type { Logins } from './login.ts';
+import {
+  describeMe,
+  describeProject,
+  MeSchema,
+  OrganizationSchema,
+  organizationOf,
+  organizationsOf,
+  ProjectSchema,
+  Uuid,
+} from './present.ts';
+import { type Db, findProject, listProjects } from './store.ts';
 
 const KeySchema = Type.Object({
   scopes: Type.Array(Type.String()),
@@ -40,7 +22,7 @@ const KeySchema = Type.Object({
 });
 
 /** What real clients ask before anything else (contract.md §1.7). */
-export function accountsEndpoints(db: Db): readonly Endpoint[] {
+export function accountsEndpoints(db: Db, logins: Pick<Logins, 'setPassword'>): readonly Endpoint[] {
   return [
     {
       method: 'GET',
@@ -53,6 +35,35 @@ export function accountsEndpoints(db: Db): readonly Endpoint[] {
       response: { 200: MeSchema },
       handler: async ({ caller }) => ({ status: 200, body: await describeMe(db, caller) }),
     },
+    endpoint({
+      method: 'PATCH',
+      area: 'api',
+      path: '/users/@me',
+      operationId: 'users_me_partial_update',
+      summary: 'Set my password. It ends every other session of mine.',
+      tag: 'accounts',
+      // As for keys: a narrower key could otherwise make itself a session, which may do everything.
+      scope: '*',
+      unlimited: true,
+      body: Type.Object({
+        password: Type.Optional(Type.String({ maxLength: 1000, 'x-verbatim': true })),
+        current_password: Type.Optional(
+          Type.String({ maxLength: 1000, 'x-verbatim': true, description: 'Needed when there is one.' }),
+        ),
+      }),
+      response: { 200: MeSchema },
+      handler: async ({ caller, body, ip }) => {
+        if (body.password !== undefined) {
+          await logins.setPassword({
+            userId: caller.userId,
+            password: body.password,
+            proof: { current: body.current_password, ip },
+            keep: caller.sessionId,
+          });
+        }
+        return { status: 200, body: await describeMe(db, caller) };
+      },
+    }),
     {
       method: 'GET',
       area: 'api',
@@ -141,61 +152,3 @@ const pageOf = <Item>(url: URL, items: readonly Item[]) =>
     count: items.length,
     items: items.slice(offset, offset + limit),
   }));
-
-interface ProjectRow {
-  readonly id: number;
-  readonly name: string;
-  readonly organization_id: string;
-  readonly api_token: string;
-  readonly timezone: string;
-  readonly created_at: Date;
-}
-
-const describeProject = (row: ProjectRow) => ({
-  id: row.id,
-  name: row.name,
-  organization: row.organization_id,
-  api_token: row.api_token,
-  timezone: row.timezone,
-  created_at: formatTimestamp(row.created_at),
-});
-
-async function organizationsOf(db: Db, caller: Caller) {
-  const rows = await listOrganizations(db, caller.userId);
-  return rows
-    .filter((row) => caller.scopedOrganizations === null || caller.scopedOrganizations.includes(row.id))
-    .map((row) => ({
-      id: row.id,
-      name: row.name,
-      created_at: formatTimestamp(row.created_at),
-      membership_level: row.level,
-    }));
-}
-
-/** One the caller belongs to; `@current` is the current project's. Others do not exist for the caller. */
-async function organizationOf(db: Db, caller: Caller, reference: string | undefined) {
-  const id = reference === '@current' ? await currentOrganizationId(db, caller) : reference;
-  const mine = await listOrganizations(db, caller.userId);
-  if (mine.some((organization) => organization.id === id)) requireOrganization(caller, String(id));
-  const found = (await organizationsOf(db, caller)).find((organization) => organization.id === id);
-  if (!found) throw new SluiceError('not_found');
-  return found;
-}
-
-async function currentOrganizationId(db: Db, caller: Caller): Promise<string | null> {
-  if (caller.currentProjectId === null) return null;
-  return (await findProject(db, caller.currentProjectId, caller.userId))?.organization_id ?? null;
-}
-
-async function describeMe(db: Db, caller: Caller) {
-  const user = await findUser(db, caller.userId);
-  if (!user) throw new SluiceError('not_found');
-  const project =
-    caller.currentProjectId === null
-      ? undefined
-      : await findProject(db, caller.currentProjectId, caller.userId);
-  const organizations = await organizationsOf(db, caller);
-  const organization =
-    organizations.find(({ id }) => id === project?.organization_id) ?? organizations[0] ?? null;
-  return { ...toUser(user), team: project ? describeProject(project) : null, organization, organizations };
-}

@@ -98,8 +98,11 @@ export const listProjects = (db: Db, organizationId: string) =>
 export const findUser = (db: Db, id: number) =>
   db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
 
+/** Addresses are stored in lower case: nobody remembers how they once typed theirs. */
+export const lowered = (email: string): string => email.toLowerCase();
+
 export const findUserByEmail = (db: Db, email: string) =>
-  db.selectFrom('users').selectAll().where('email', '=', email).executeTakeFirst();
+  db.selectFrom('users').selectAll().where('email', '=', lowered(email.trim())).executeTakeFirst();
 
 export const findUsers = (db: Db, ids: readonly number[]) =>
   ids.length === 0

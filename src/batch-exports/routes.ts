@@ -19,6 +19,12 @@ export const actorOf = (request: Pick<EndpointRequest, 'caller' | 'project'>): A
   organizationId: request.project.organizationId,
 });
 
+/** For `Endpoint.requireObject`: the export that the path calls `id`, or by another name. */
+export const requireExport =
+  ({ db }: Pick<ResourcePorts, 'db'>, param = 'id'): NonNullable<Endpoint['requireObject']> =>
+  ({ project, params }) =>
+    findExport(db, project.id, params[param]);
+
 /** contract.md §4.2 and §6. */
 export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
   const types = [...ports.destinations.keys()].filter((type) => type !== 'FileDownload');
@@ -26,6 +32,7 @@ export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
     presentExport(row, (await latestRuns(ports.db, [row.id])).get(row.id) ?? []);
   const common = { area: 'project', tag: TAG } as const;
   const one = '/batch_exports/:id';
+  const requireObject = requireExport(ports);
 
   return [
     endpoint({
@@ -84,6 +91,7 @@ export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
       summary: 'Replace the settings of a batch export',
       scope: WRITE,
       body: writeSchema(types),
+      requireObject,
       response: { 200: BatchExportSchema },
       handler: async (request) => ({
         status: 200,
@@ -100,6 +108,7 @@ export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
       summary: 'Change settings of a batch export',
       scope: WRITE,
       body: patchSchema(types),
+      requireObject,
       response: { 200: BatchExportSchema },
       handler: async (request) => ({
         status: 200,
@@ -146,6 +155,7 @@ export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
           Type.Boolean({ description: 'Also export what the paused intervals missed.' }),
         ),
       }),
+      requireObject,
       response: { 200: Type.Object({ paused: Type.Boolean() }) },
       handler: async (request) => {
         const backfill = request.body.backfill ?? false;
@@ -161,6 +171,7 @@ export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
       summary: 'Log lines of a batch export, newest first',
       scope: READ,
       query: logQuery,
+      requireObject,
       response: { 200: pageSchema(LogEntrySchema) },
       handler: async ({ project, params, query, url }) => {
         const { id } = await findExport(ports.db, project.id, params.id);

@@ -1,28 +1,33 @@
 import { Command } from 'commander';
-import type { Accounts, KeyInfo } from '../accounts/accounts.ts';
+import type { KeyInfo } from '../accounts/accounts.ts';
 import { SluiceError } from '../errors/error.ts';
+import {
+  type AccountsRoom,
+  commaList,
+  type OpenAccounts,
+  type Place,
+  printLine,
+  withDataDir,
+  within,
+} from './accounts-room.ts';
 
-export interface KeysRoom {
-  readonly accounts: Pick<Accounts, 'createKey' | 'listKeys' | 'revokeKey' | 'findUserId'>;
-  close(): Promise<void>;
-}
+type Open = OpenAccounts<'createKey' | 'listKeys' | 'revokeKey' | 'findUserId' | 'findOrganizationId'>;
 
-interface Room {
-  readonly dataDir?: string;
-}
-
-interface CreateFlags extends Room {
+interface CreateFlags extends Place {
   readonly label: string;
   readonly scopes: readonly string[];
   readonly projects?: readonly number[];
+  readonly organizations?: readonly string[];
   readonly user?: string;
 }
+
+const INSTEAD = 'Make keys through its API (POST /api/personal_api_keys/ with a key of all scopes).';
 
 /**
  * `sluice keys create|list|revoke`. Works on the database itself: `open` reaches it, and fails with
  * `data_dir_locked` while a server holds an embedded one.
  */
-export function keysCommand(open: (flags: Room) => Promise<KeysRoom>): Command {
+export function keysCommand(open: Open): Command {
   const keys = new Command('keys')
     .summary('make, list and revoke personal API keys')
     .description(
@@ -30,94 +35,80 @@ export function keysCommand(open: (flags: Room) => Promise<KeysRoom>): Command {
         'DATABASE_URL at any time, on the embedded database while no server runs. A running server makes\n' +
         'keys itself: POST /api/personal_api_keys/.',
     );
-  keys
-    .command('create')
+  withDataDir(keys.command('create'))
     .description('Make a key and print it, the only time it can be shown.')
     .option('--label <text>', 'what it is for', 'made by sluice keys')
     .option('--scopes <list>', 'like batch_export:write,integration:read; * is everything', commaList, ['*'])
     .option('--projects <ids>', 'only these projects (default: all of the user’s)', projectList)
+    .option('--organizations <names or ids>', 'only these organizations (default: all)', commaList)
     .option('--user <email or id>', 'whose key it is (default: the first user)')
-    .option('--data-dir <dir>', 'data directory of Sluice (default: ./.sluice)')
     .addHelpText(
       'after',
-      '\nExample:\n  sluice keys create --label airflow --scopes batch_export:write --projects 1',
+      `
+Scopes: batch_export, integration, plugin, project, organization; each as :read or :write, which includes :read.
+
+Examples:
+  sluice keys create --label airflow --scopes batch_export:write --projects 1
+  sluice keys create --label terraform --user ada@acme.test --scopes batch_export:write,integration:write
+  sluice keys create --label acme --organizations Acme
+  KEY=$(sluice keys create --label shell)`,
     )
-    .action((flags: CreateFlags) => within(open, flags, (accounts) => create(accounts, flags)));
-  keys
-    .command('list')
+    .action((flags: CreateFlags) => within(open, flags, INSTEAD, (accounts) => create(accounts, flags)));
+  withDataDir(keys.command('list'))
     .description('List all keys, masked; revoked ones too.')
-    .option('--data-dir <dir>', 'data directory of Sluice (default: ./.sluice)')
-    .action((flags: Room) =>
-      within(open, flags, async (accounts) => {
-        for (const key of await accounts.listKeys(null)) process.stdout.write(`${describe(key)}\n`);
+    .addHelpText('after', '\nExample:\n  sluice keys list')
+    .action((flags: Place) =>
+      within(open, flags, INSTEAD, async (accounts) => {
+        for (const key of await accounts.listKeys(null)) printLine(...describe(key));
       }),
     );
-  keys
-    .command('revoke')
+  withDataDir(keys.command('revoke'))
     .description('End a key at once.')
     .argument('<id>', 'its id, as `sluice keys list` shows it')
-    .option('--data-dir <dir>', 'data directory of Sluice (default: ./.sluice)')
-    .action((id: string, flags: Room) =>
-      within(open, flags, async (accounts) => {
+    .addHelpText('after', '\nExample:\n  sluice keys revoke 019a5b2e-6f7c-7000-8a41-6d1f9a2b7c10')
+    .action((id: string, flags: Place) =>
+      within(open, flags, INSTEAD, async (accounts) => {
         const key = await accounts.revokeKey(id);
-        process.stdout.write(`Revoked ${key.mask} (${key.label}).\n`);
+        printLine(`Revoked ${key.mask} (${key.label}).`);
       }),
     );
   return keys;
 }
 
-async function create(accounts: KeysRoom['accounts'], flags: CreateFlags): Promise<void> {
+async function create(
+  accounts: AccountsRoom<'createKey' | 'findUserId' | 'findOrganizationId'>['accounts'],
+  flags: CreateFlags,
+): Promise<void> {
+  const organizations = flags.organizations?.length
+    ? await Promise.all(flags.organizations.map((one) => accounts.findOrganizationId(one)))
+    : null;
   const { key } = await accounts.createKey({
     userId: await accounts.findUserId(flags.user),
     label: flags.label,
     scopes: flags.scopes,
     projects: flags.projects ?? null,
-    organizations: null,
+    organizations,
   });
   // Only the key on stdout, so that it can be put into a variable or a secret store.
-  process.stdout.write(`${key}\n`);
+  printLine(key);
 }
 
-async function within(
-  open: (flags: Room) => Promise<KeysRoom>,
-  flags: Room,
-  act: (accounts: KeysRoom['accounts']) => Promise<void>,
-): Promise<void> {
-  const room = await open(flags.dataDir === undefined ? {} : { dataDir: flags.dataDir }).catch(explainLock);
-  try {
-    await act(room.accounts);
-  } finally {
-    await room.close();
-  }
-}
+const describe = (key: KeyInfo): string[] => [
+  key.id,
+  key.mask,
+  key.scopes.join(','),
+  limitsOf(key),
+  key.revokedAt
+    ? `revoked ${key.revokedAt.toISOString()}`
+    : `used ${key.lastUsedAt?.toISOString() ?? 'never'}`,
+  key.label,
+];
 
-function explainLock(error: unknown): never {
-  if (!(error instanceof SluiceError) || error.code !== 'data_dir_locked') throw error;
-  throw new SluiceError('data_dir_locked', {
-    detail:
-      'A running Sluice holds this data directory. Make keys through its API ' +
-      '(POST /api/personal_api_keys/ with a key of all scopes), or stop it first.',
-    cause: error,
-  });
-}
-
-const describe = (key: KeyInfo): string =>
+const limitsOf = ({ projects, organizations }: KeyInfo): string =>
   [
-    key.id,
-    key.mask,
-    key.scopes.join(','),
-    key.projects === null ? 'all projects' : `projects ${key.projects.join(',')}`,
-    key.revokedAt
-      ? `revoked ${key.revokedAt.toISOString()}`
-      : `used ${key.lastUsedAt?.toISOString() ?? 'never'}`,
-    key.label,
-  ].join('  ');
-
-const commaList = (text: string): string[] =>
-  text
-    .split(',')
-    .map((item) => item.trim())
-    .filter(Boolean);
+    ...(projects ? [`projects ${projects.join(',')}`] : []),
+    ...(organizations ? [`organizations ${organizations.join(',')}`] : []),
+  ].join(' ') || 'all projects';
 
 function projectList(text: string): number[] {
   const ids = commaList(text);

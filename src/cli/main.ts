@@ -12,7 +12,10 @@ import { demoCommand } from './demo.ts';
 import { exportCommand } from './export.ts';
 import { importCommand } from './import.ts';
 import { keysCommand } from './keys.ts';
+import { organizationsCommand } from './organizations.ts';
+import { projectsCommand } from './projects.ts';
 import { serveCommand } from './serve.ts';
+import { usersCommand } from './users.ts';
 import { warehouseCommand } from './warehouse.ts';
 
 /** For commands that work on a data directory, beside a running server where that is possible. */
@@ -40,6 +43,9 @@ program.addCommand(serveCommand());
 program.addCommand(demoCommand());
 program.addCommand(importCommand(openRoom));
 program.addCommand(exportCommand(openRoom));
+program.addCommand(organizationsCommand(openAccounts));
+program.addCommand(projectsCommand(openAccounts));
+program.addCommand(usersCommand(openAccounts));
 program.addCommand(keysCommand(openAccounts));
 program.addCommand(warehouseCommand());
 const throwing = (command: Command): void => {

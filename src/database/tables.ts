@@ -32,7 +32,16 @@ export interface UsersTable {
   last_name: Generated<string>;
   is_active: Generated<boolean>;
   current_project_id: Maybe<number>;
+  password_hash: Maybe<string>;
   created_at: When;
+}
+
+export interface SessionsTable {
+  id: string;
+  user_id: number;
+  token_hash: string;
+  created_at: When;
+  expires_at: When;
 }
 
 export interface OrganizationMembersTable {
@@ -194,6 +203,7 @@ export interface Tables {
   organizations: OrganizationsTable;
   projects: ProjectsTable;
   users: UsersTable;
+  sessions: SessionsTable;
   organization_members: OrganizationMembersTable;
   personal_api_keys: PersonalApiKeysTable;
   activity_log: ActivityLogTable;

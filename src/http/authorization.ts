@@ -1,11 +1,13 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '../errors/error.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { Caller, Project } from './endpoint.ts';
+import { callerOfSession } from './sessions.ts';
 
 /** Where keys may be found; the names end up in the detail of a refusal. */
 type Place = 'Authorization header' | 'request body' | 'query string';
 
-export interface Credentials {
+interface Credentials {
   readonly key: string;
   readonly place: Place;
 }
@@ -17,7 +19,7 @@ export function keyOfHeader(header: string | undefined): Credentials | null {
 }
 
 /** The places after the header, in order; only the first one found is tried (contract.md §1.3). */
-export function keyOfRequest(body: unknown, query: unknown): Credentials | null {
+function keyOfRequest(body: unknown, query: unknown): Credentials | null {
   const inBody = keyIn(body);
   if (inBody !== null) return { key: inBody, place: 'request body' };
   const inQuery = keyIn(query);
@@ -32,12 +34,21 @@ function keyIn(fields: unknown): string | null {
   return typeof key === 'string' && key !== '' ? key : null;
 }
 
-/** Throws `not_authenticated` or, naming where the key was found, `authentication_failed`. */
-export async function authenticate(
+/**
+ * Who is calling. A key, wherever it is, comes before the session of a browser. Throws `not_authenticated`,
+ * `authentication_failed` naming where the key was found, or `permission_denied` for a forged session.
+ */
+export async function identify(
   authenticator: Authenticator,
-  credentials: Credentials | null,
+  request: FastifyRequest,
+  reply: FastifyReply,
 ): Promise<Caller> {
-  if (credentials === null) throw new SluiceError('not_authenticated');
+  const credentials = keyOfHeader(request.headers.authorization) ?? keyOfRequest(request.body, request.query);
+  if (credentials === null) {
+    const caller = await callerOfSession(authenticator, request, reply);
+    if (caller) return caller;
+    throw new SluiceError('not_authenticated');
+  }
   const caller = await authenticator.authenticate(credentials.key);
   if (caller) return caller;
   throw new SluiceError('authentication_failed', {
@@ -82,6 +93,14 @@ export async function resolveProject(
     throw new SluiceError('permission_denied', { detail: 'You have no access to this project.' });
   }
   return found.project;
+}
+
+/** Throws `permission_denied` for a key limited to projects or organizations: it must not reach beyond them. */
+export function requireUnlimited(caller: Caller): void {
+  if (caller.scopedProjects === null && caller.scopedOrganizations === null) return;
+  throw new SluiceError('permission_denied', {
+    detail: 'An API key limited to projects or organizations may not do this.',
+  });
 }
 
 /** Throws `permission_denied` when the key is limited to other organizations. */

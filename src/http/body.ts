@@ -17,8 +17,19 @@ export const isForm = (contentType: string | undefined): boolean =>
 export function installBodyParsers(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) =>
-    request.routeOptions.config.rawBody ? body : parseBody(request.headers['content-type'], body),
+    request.routeOptions.config.rawBody
+      ? body
+      : parseBody(request.headers['content-type'], body).catch((error) => new UnreadableBody(error)),
   );
+}
+
+/** A body that cannot be parsed. It is told when the body's turn comes: after who asks, and for what (contract.md §1.2). */
+export class UnreadableBody {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
 }
 
 /** Throws `parse_error` or `unsupported_media_type`. */

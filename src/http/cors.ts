@@ -3,7 +3,7 @@ import type { Endpoint } from './endpoint.ts';
 
 const DAY_SECONDS = '86400';
 
-/** Lets the calling page read the answer. No cookie means anything here, so any origin may. */
+/** Lets the calling page read the answer. Cookies mean nothing to the endpoints that are open to all. */
 export function allowOrigin(request: FastifyRequest, reply: FastifyReply): void {
   const { origin } = request.headers;
   if (origin === undefined) return;

@@ -14,6 +14,8 @@ export interface Caller {
   readonly scopedOrganizations: readonly string[] | null;
   /** Hash of the key, for throttling; null for a session. */
   readonly keyHash: string | null;
+  /** The session of a browser; null for a key. */
+  readonly sessionId: string | null;
 }
 
 export interface Project {
@@ -54,6 +56,15 @@ export interface Endpoint {
   readonly cors?: true;
   /** Left out of the OpenAPI document. */
   readonly hidden?: true;
+  /** Has a tighter throttle of its own (contract.md §1.6). */
+  readonly costly?: true;
+  /** Closed to keys that are limited to projects or organizations. */
+  readonly unlimited?: true;
+  /**
+   * Throws `not_found` when what the path names is not there: an object is looked for before query and body are judged
+   * (contract.md §1.2). Asked only when those are bad; otherwise the handler finds out by itself.
+   */
+  requireObject?(request: Pick<EndpointRequest, 'caller' | 'project' | 'params'>): Promise<unknown>;
   handler(request: EndpointRequest): Promise<Answer>;
 }
 
@@ -82,7 +93,7 @@ export interface EndpointRequest {
 export interface Answer {
   readonly status: number;
   readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
   readonly stream?: Readable;
 }
 

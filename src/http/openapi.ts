@@ -25,6 +25,12 @@ export async function installOpenApi(app: FastifyInstance, version: string): Pro
             scheme: 'bearer',
             description: 'A personal API key, phx_…',
           },
+          SessionCookieAuth: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: 'sessionid',
+            description: 'A browser that logged in. Methods other than GET need the header X-CSRFToken.',
+          },
         },
       },
     },
@@ -48,7 +54,9 @@ export function describeEndpoint(endpoint: Endpoint, url: string, operationId: s
     ...(endpoint.body ? { body: endpoint.body } : {}),
     response: describeResponses(endpoint),
     security:
-      endpoint.scope === 'public' ? [] : [{ PersonalAPIKeyAuth: endpoint.scope ? [endpoint.scope] : [] }],
+      endpoint.scope === 'public'
+        ? []
+        : [{ PersonalAPIKeyAuth: endpoint.scope ? [endpoint.scope] : [] }, { SessionCookieAuth: [] }],
   };
 }
 

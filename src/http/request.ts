@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '../errors/error.ts';
-import { isForm } from './body.ts';
+import { isForm, UnreadableBody } from './body.ts';
 import type { Caller, Endpoint, EndpointRequest, Project } from './endpoint.ts';
 import { readBody, readQuery } from './validation.ts';
 
@@ -16,20 +16,25 @@ const NO_BYTES = Buffer.alloc(0);
  * What a handler sees of a request. Validates query, then body: throws the first problem. The URL and
  * the abort signal are made only when asked for, because the busiest endpoints need neither.
  */
-export function toEndpointRequest(
+export async function toEndpointRequest(
   endpoint: Endpoint,
   request: FastifyRequest,
   reply: FastifyReply,
   access: Access,
-): EndpointRequest {
+): Promise<EndpointRequest> {
   const params = request.params as Record<string, string>;
   // No name or id holds a NUL, and databases refuse to look for one.
   if (Object.values(params).some((value) => value.includes('\0'))) throw new SluiceError('not_found');
-  const rawQuery = request.query as Record<string, unknown>;
-  const query = endpoint.query ? readQuery(endpoint.query, rawQuery) : lastOfEach(rawQuery);
-  const body = endpoint.body
-    ? readBody(endpoint.body, request.body ?? {}, isForm(request.headers['content-type']) ? 'text' : 'json')
-    : {};
+  const where = {
+    params,
+    get caller(): Caller {
+      return present(access.caller, 'caller', endpoint);
+    },
+    get project(): Project {
+      return present(access.project, 'project', endpoint);
+    },
+  };
+  const { query, body } = await readSent(endpoint, request, where);
   let url: URL | undefined;
   let signal: AbortSignal | undefined;
   return {
@@ -41,10 +46,10 @@ export function toEndpointRequest(
     headers: request.headers,
     ip: request.ip,
     get caller(): Caller {
-      return present(access.caller, 'caller', endpoint);
+      return where.caller;
     },
     get project(): Project {
-      return present(access.project, 'project', endpoint);
+      return where.project;
     },
     get url(): URL {
       url ??= absoluteUrl(request);
@@ -55,6 +60,26 @@ export function toEndpointRequest(
       return signal;
     },
   };
+}
+
+/** Query and body, as the schemas type them. What the path names is looked for before either is found bad. */
+async function readSent(
+  endpoint: Endpoint,
+  request: FastifyRequest,
+  where: Pick<EndpointRequest, 'caller' | 'project' | 'params'>,
+) {
+  const rawQuery = request.query as Record<string, unknown>;
+  try {
+    // What nobody reads cannot be wrong.
+    if (endpoint.body && request.body instanceof UnreadableBody) throw request.body.error;
+    const query = endpoint.query ? readQuery(endpoint.query, rawQuery) : lastOfEach(rawQuery);
+    const source = isForm(request.headers['content-type']) ? 'text' : 'json';
+    const body = endpoint.body ? readBody(endpoint.body, request.body ?? {}, source) : {};
+    return { query, body };
+  } catch (error) {
+    await endpoint.requireObject?.(where);
+    throw error;
+  }
 }
 
 function present<T>(value: T | null, what: string, endpoint: Endpoint): T {

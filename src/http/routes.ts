@@ -1,14 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import { SluiceError } from '../errors/error.ts';
 import type { Authenticator } from './authenticator.ts';
-import { authenticate, keyOfHeader, keyOfRequest, requireScope, resolveProject } from './authorization.ts';
+import { identify, keyOfHeader, requireScope, requireUnlimited, resolveProject } from './authorization.ts';
 import { allowOrigin, preflight } from './cors.ts';
-import type { Answer, Endpoint } from './endpoint.ts';
+import type { Answer, Caller, Endpoint } from './endpoint.ts';
 import { describeEndpoint } from './openapi.ts';
+import { methodsOf, refusal, strangeMethod } from './refusals.ts';
 import { type Access, toEndpointRequest } from './request.ts';
-import type { Throttle } from './throttle.ts';
+import type { ApiThrottle } from './throttle.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -25,12 +25,13 @@ declare module 'fastify' {
 
 export interface MountOptions {
   readonly authenticator: Authenticator;
-  readonly throttle: Throttle | null;
+  readonly throttle: ApiThrottle | null;
   /** Checks each answer against its documented schema, for tests; a mismatch is answered with 500. */
   readonly verifyAnswers: boolean;
 }
 
 const DEFAULT_BODY_LIMIT = 10 * 1024 * 1024;
+/** Those the router knows; the rest of Node's go to `strangeMethod`. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'];
 const PREFIXES = {
   project: [
@@ -41,12 +42,15 @@ const PREFIXES = {
   root: [{ path: '', operation: '' }],
 } as const;
 
-/** Mounts every endpoint, and answers 405 for the methods a known path does not have. */
+/**
+ * Mounts every endpoint, and answers 405 for the methods a known path does not have. Returns what is left to do for
+ * requests that the router finds no route for.
+ */
 export function mountEndpoints(
   app: FastifyInstance,
   endpoints: readonly Endpoint[],
   options: MountOptions,
-): void {
+): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
   app.decorateRequest('access', null);
   const byPath = new Map<string, Endpoint[]>();
   for (const endpoint of endpoints) {
@@ -58,6 +62,7 @@ export function mountEndpoints(
     }
   }
   for (const [path, mounted] of byPath) mountRefusals(app, path, mounted, options);
+  return strangeMethod(byPath, METHODS, options.authenticator);
 }
 
 function mountEndpoint(
@@ -68,13 +73,13 @@ function mountEndpoint(
   options: MountOptions,
 ): void {
   const { scope } = endpoint;
-  const admit = async (request: FastifyRequest, credentials: ReturnType<typeof keyOfHeader>) => {
-    const caller = await authenticate(options.authenticator, credentials);
-    requireScope(caller, scope);
+  const admit = async (request: FastifyRequest, caller: Caller) => {
+    requireScope(caller, scope as string | null);
+    if (endpoint.unlimited) requireUnlimited(caller);
     const reference = endpoint.area === 'project' ? projectOf(request) : null;
     const project =
       reference === null ? null : await resolveProject(options.authenticator, caller, reference);
-    options.throttle?.admit(caller.keyHash);
+    options.throttle?.admit(caller.keyHash, project?.id ?? null, endpoint.costly ?? false);
     request.access = { caller, project };
   };
   app.route({
@@ -90,16 +95,16 @@ function mountEndpoint(
     onRequest: async (request, reply) => {
       if (endpoint.cors) allowOrigin(request, reply);
       // A key in the header is checked before a byte of the body is read.
-      const credentials = scope === 'public' ? null : keyOfHeader(request.headers.authorization);
-      if (credentials) await admit(request, credentials);
+      if (scope === 'public' || !keyOfHeader(request.headers.authorization)) return;
+      await admit(request, await identify(options.authenticator, request, reply));
     },
-    preValidation: async (request) => {
+    preValidation: async (request, reply) => {
       if (scope === 'public') request.access = { caller: null, project: null };
-      else if (!request.access) await admit(request, keyOfRequest(request.body, request.query));
+      else if (!request.access) await admit(request, await identify(options.authenticator, request, reply));
     },
     handler: async (request, reply) => {
       const access = request.access ?? { caller: null, project: null };
-      const answer = await endpoint.handler(toEndpointRequest(endpoint, request, reply, access));
+      const answer = await endpoint.handler(await toEndpointRequest(endpoint, request, reply, access));
       if (options.verifyAnswers) verifyAnswer(endpoint, answer);
       return send(reply, answer);
     },
@@ -133,41 +138,29 @@ function verifyAnswer(endpoint: Endpoint, answer: Answer): void {
   if (error) throw problem(`unlike its schema at "${error.instancePath}": ${error.message}`);
 }
 
-/** 405 with `Allow` for the other methods; whoever may not enter is told so first. */
+/** What the methods that a path does not have are answered. */
 function mountRefusals(
   app: FastifyInstance,
   url: string,
   mounted: readonly Endpoint[],
   options: MountOptions,
 ): void {
-  const methods = new Set<string>(mounted.map((endpoint) => endpoint.method));
-  if (methods.has('GET')) methods.add('HEAD');
   const open = mounted.filter((endpoint) => endpoint.cors);
   if (open.length > 0) {
-    methods.add('OPTIONS');
     app.options(
       url,
       { schema: { hide: true }, config: { operationId: 'preflight', quiet: true } },
       preflight(open),
     );
   }
-  const others = METHODS.filter((method) => !methods.has(method));
-  const isPublic = mounted.some((endpoint) => endpoint.scope === 'public');
+  const methods = methodsOf(mounted);
+  const refuse = refusal(mounted, options.authenticator);
   app.route({
-    method: others,
+    method: METHODS.filter((method) => !methods.includes(method)),
     url,
     schema: { hide: true },
     config: { operationId: 'method_not_allowed', rawBody: true },
-    onRequest: async (request, reply) => {
-      if (open.length > 0) allowOrigin(request, reply);
-      if (!isPublic)
-        await authenticate(
-          options.authenticator,
-          keyOfHeader(request.headers.authorization) ?? keyOfRequest(null, request.query),
-        );
-      reply.header('allow', [...methods].join(', '));
-      throw new SluiceError('method_not_allowed', { detail: `Method "${request.method}" not allowed.` });
-    },
+    onRequest: (request, reply) => refuse(request, reply, request.params as Record<string, string>),
     handler: async () => undefined,
   });
 }

@@ -18,7 +18,7 @@ import { installOpenApi } from './openapi.ts';
 import { installRequestLog } from './request-log.ts';
 import { mountEndpoints } from './routes.ts';
 import { type Readiness, systemEndpoints } from './system-endpoints.ts';
-import { createThrottle } from './throttle.ts';
+import { createApiThrottle } from './throttle.ts';
 
 export interface ServerOptions {
   readonly endpoints: readonly Endpoint[];
@@ -30,6 +30,8 @@ export interface ServerOptions {
   readonly readiness: () => Promise<Readiness>;
   /** `RATE_LIMIT_ENABLED` (contract.md §1.6). */
   readonly rateLimitEnabled: boolean;
+  /** Projects that are not limited even then. Default: none. */
+  readonly rateLimitExempt?: readonly number[];
   readonly version: string;
   /** Believe `X-Forwarded-*`: only behind a proxy that sets them. Default false. */
   readonly trustProxy?: boolean;
@@ -75,10 +77,16 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     ...options.endpoints,
     ...systemEndpoints({ readiness: options.readiness, metrics: options.metrics, openapi: () => openapi }),
   ];
-  mountEndpoints(app, endpoints, {
+  const refuseMethod = mountEndpoints(app, endpoints, {
     authenticator: options.authenticator,
-    throttle: options.rateLimitEnabled ? createThrottle(options.clock) : null,
+    throttle: options.rateLimitEnabled
+      ? createApiThrottle(options.clock, options.rateLimitExempt ?? [])
+      : null,
     verifyAnswers: options.verifyAnswers ?? false,
+  });
+  app.setNotFoundHandler(async (request, reply) => {
+    await refuseMethod(request, reply);
+    throw new SluiceError('not_found');
   });
   if (options.docsPage ?? true) {
     const { installDocsPage } = await import('./docs-page.ts');
@@ -127,9 +135,6 @@ function createApp(options: ServerOptions): FastifyInstance {
 function installErrors(app: FastifyInstance, log: Logger): void {
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
-  });
-  app.setNotFoundHandler(() => {
-    throw new SluiceError('not_found');
   });
   app.setErrorHandler((error, request, reply) => {
     const answer = toErrorAnswer(error);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createThrottle } from './throttle.ts';
+import { createApiThrottle, createThrottle } from './throttle.ts';
 
 describe('contract.md §1.6: throttling', () => {
   const MINUTE = 60_000;
@@ -45,5 +45,23 @@ describe('contract.md §1.6: throttling', () => {
     expect(times(3, 'a').admitted).toBe(2);
     expect(times(3, 'b').admitted).toBe(2);
     expect(times(100, null).admitted).toBe(100);
+  });
+
+  it('counts costly endpoints apart and tighter, and exempt projects not at all', () => {
+    const throttle = createApiThrottle({ now: () => 1_000_000 }, [7]);
+    const admitted = (project: number | null, costly: boolean) => {
+      let count = 0;
+      try {
+        for (; count < 1000; count++) throttle.admit('k', project, costly);
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'throttled', retryAfter: 60 });
+      }
+      return count;
+    };
+    expect(admitted(7, true)).toBe(1000);
+    expect(admitted(8, true)).toBe(60);
+    expect(admitted(8, false)).toBe(480);
+    expect(admitted(null, false)).toBe(0);
+    expect(admitted(7, false)).toBe(1000);
   });
 });

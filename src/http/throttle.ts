@@ -11,11 +11,35 @@ const RATES: readonly Rate[] = [
   { requests: 480, windowMs: 60_000 },
   { requests: 4800, windowMs: 3_600_000 },
 ];
+/** Ours: upstream's figures for `count_rows` are not known, only that they are tighter. */
+const COSTLY_RATES: readonly Rate[] = [
+  { requests: 60, windowMs: 60_000 },
+  { requests: 600, windowMs: 3_600_000 },
+];
 const LONGEST_MS = 3_600_000;
 
 export interface Throttle {
   /** Counts one request. Throws `throttled` with the wait. Sessions (null) are not counted. */
   admit(keyHash: string | null): void;
+  /** As if it had never been counted. */
+  forget(keyHash: string): void;
+}
+
+export interface ApiThrottle {
+  /** Throws `throttled`. Costly endpoints are counted apart from the others. */
+  admit(keyHash: string | null, projectId: number | null, costly: boolean): void;
+}
+
+/** The throttles of the whole API; requests to `exempt` projects are not counted (contract.md §1.6). */
+export function createApiThrottle(clock: Pick<Clock, 'now'>, exempt: readonly number[]): ApiThrottle {
+  const usual = createThrottle(clock, RATES);
+  const tight = createThrottle(clock, COSTLY_RATES);
+  return {
+    admit(keyHash, projectId, costly) {
+      if (projectId !== null && exempt.includes(projectId)) return;
+      (costly ? tight : usual).admit(keyHash);
+    },
+  };
 }
 
 /** Sliding windows in this process's memory: at most 4800 numbers for each key used in the last hour. */
@@ -41,6 +65,7 @@ export function createThrottle(clock: Pick<Clock, 'now'>, rates: readonly Rate[]
       if (times.length > 2 * most) times.splice(0, times.length - most);
       history.set(keyHash, times);
     },
+    forget: (keyHash) => void history.delete(keyHash),
   };
 }
 

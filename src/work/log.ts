@@ -6,6 +6,9 @@ export type Log = Logger;
 const SECRET_PATHS = [
   'authorization',
   'password',
+  'current_password',
+  'password_hash',
+  'cookie',
   'token',
   'secret',
   'api_key',

@@ -53,7 +53,11 @@ export async function startCapture(more: readonly Endpoint[] = []): Promise<Capt
       }),
       ...more,
     ],
-    authenticator: { authenticate: async () => null, findProject: async () => null },
+    authenticator: {
+      authenticate: async () => null,
+      authenticateSession: async () => null,
+      findProject: async () => null,
+    },
     log,
     metrics: new Registry(),
     clock: systemClock,

@@ -165,10 +165,12 @@ describe('what is no request', () => {
   });
 
   it.each([
+    ['a method we have nowhere', 'PROPFIND /nowhere/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 404],
+    ['the same on a path we have', 'PROPFIND /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n', 405],
     [
-      'a method we have nowhere',
+      'the same on a path that needs a key',
       'PROPFIND /api/users/@me/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
-      404,
+      401,
     ],
     ['no host', 'GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n', 200],
     [

@@ -9,6 +9,8 @@ import { type Accounts, createAccounts } from '../../src/accounts/accounts.ts';
 import { accountsEndpoints } from '../../src/accounts/endpoints.ts';
 import { keyEndpoints } from '../../src/accounts/key-endpoints.ts';
 import type { RandomBytes } from '../../src/accounts/keys.ts';
+import { sessionEndpoints } from '../../src/accounts/session-endpoints.ts';
+import { tenantEndpoints } from '../../src/accounts/tenant-endpoints.ts';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import { createServer, type ServerOptions } from '../../src/http/server.ts';
@@ -59,12 +61,19 @@ export async function startApi(
 ): Promise<Api> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-api-'));
   const database = await openDatabase({ dataDir });
-  const accounts = createAccounts({ db: database.kysely, clock: systemClock, random: seededBytes('api') });
+  const accounts = createAccounts({
+    db: database.kysely,
+    clock: systemClock,
+    random: seededBytes('api'),
+    passwordCost: { N: 1024, r: 8, p: 1 },
+  });
   const first = await accounts.bootstrap(MASTER_KEY);
   const lines: string[] = [];
   const server = await createServer({
     endpoints: [
-      ...accountsEndpoints(database.kysely),
+      ...accountsEndpoints(database.kysely, accounts),
+      ...tenantEndpoints(database.kysely, accounts),
+      ...sessionEndpoints(accounts),
       ...keyEndpoints(accounts),
       ...features({ database, accounts }),
     ],

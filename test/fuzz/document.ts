@@ -28,6 +28,8 @@ export interface Operation {
   /** With `{names}`. */
   readonly path: string;
   readonly parameters: readonly Parameter[];
+  /** `public`, or the scope that a key needs; null = any key will do. */
+  readonly scope: string | null;
   readonly body: Schema | null;
   /** By status or `4XX`; null = documented as empty, or not JSON. */
   readonly responses: Readonly<Record<string, Schema | null>>;
@@ -35,6 +37,7 @@ export interface Operation {
 
 interface RawOperation {
   readonly operationId: string;
+  readonly security: readonly { readonly PersonalAPIKeyAuth?: readonly string[] }[];
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
   readonly responses: Readonly<
@@ -57,6 +60,7 @@ export async function readOperations(url: string): Promise<Operation[]> {
       method: method.toUpperCase(),
       path,
       parameters: raw.parameters ?? [],
+      scope: raw.security.length === 0 ? 'public' : (raw.security[0]?.PersonalAPIKeyAuth?.[0] ?? null),
       body: raw.requestBody?.content['application/json']?.schema ?? null,
       responses: Object.fromEntries(
         Object.entries(raw.responses).map(([status, { content }]) => [

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { cursorPageSchema, cursorQuery } from '../../http/cursor.ts';
 import { type Endpoint, endpoint } from '../../http/endpoint.ts';
 import type { ResourcePorts } from '../ports.ts';
-import { actorOf, READ, TAG, WRITE } from '../routes.ts';
+import { actorOf, READ, requireExport, TAG, WRITE } from '../routes.ts';
 import { BackfillSchema } from '../schema.ts';
 import { readId } from '../store.ts';
 import { listBackfills, retrieveBackfill } from './list.ts';
@@ -49,6 +49,7 @@ export function backfillEndpoints(ports: ResourcePorts): Endpoint[] {
       operationId: 'batch_exports_backfills_create',
       summary: 'Export a range of the past',
       scope: WRITE,
+      requireObject: requireExport(ports, 'batch_export_id'),
       body,
       response: { 201: answer },
       handler: async (request) => {
@@ -95,6 +96,7 @@ export function backfillEndpoints(ports: ResourcePorts): Endpoint[] {
       operationId: 'batch_exports_backfill_create',
       summary: 'Export a range of the past (old address)',
       scope: WRITE,
+      requireObject: requireExport(ports),
       body,
       response: { 200: answer },
       handler: async (request) => {

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { SluiceError } from '../../errors/error.ts';
 import { type Endpoint, endpoint } from '../../http/endpoint.ts';
 import type { ResourcePorts } from '../ports.ts';
-import { READ, WRITE } from '../routes.ts';
+import { READ, requireExport, WRITE } from '../routes.ts';
 import { patchSchema, writeSchema } from '../schema.ts';
 import { findExport } from '../store.ts';
 import { runStep, shown, stepsOf } from './run-step.ts';
@@ -67,6 +67,7 @@ export function connectionTestEndpoints(ports: ResourcePorts): Endpoint[] {
       summary: "Run a step of the connection test with an export's stored configuration and changes to it",
       scope: WRITE,
       body: Type.Object({ ...patchSchema(types).properties, step }),
+      requireObject: requireExport(ports),
       response: { 200: StepSchema },
       handler: async ({ project, params, body }) => {
         const stored = await findExport(ports.db, project.id, params.id);

@@ -75,6 +75,7 @@ export function downloadEndpoints(ports: ResourcePorts): Endpoint[] {
       operationId: 'file_download_batch_exports_count_rows_create',
       summary: 'Count the rows that a query has',
       scope: WRITE,
+      costly: true,
       body: countBody,
       response: { 200: Type.Object({ count: Type.Integer() }) },
       handler: async ({ body }) => ({ status: 200, body: { count: countRows(ports, body) } }),
@@ -131,6 +132,7 @@ export function downloadEndpoints(ports: ResourcePorts): Endpoint[] {
       summary: 'Log lines of a file download, newest first',
       scope: READ,
       query: logQuery,
+      requireObject: ({ project, params }) => findDownload(ports.db, project.id, params.id),
       response: { 200: pageSchema(LogEntrySchema) },
       handler: async ({ project, params, query, url }) => {
         const run = await findDownload(ports.db, project.id, params.id);

@@ -87,6 +87,7 @@ export function runEndpoints(ports: ResourcePorts): Endpoint[] {
       summary: 'Log lines of a run, newest first',
       scope: READ,
       query: logQuery,
+      requireObject: ({ project, params }) => findRun(ports.db, project.id, params),
       response: { 200: pageSchema(LogEntrySchema) },
       handler: async ({ project, params, query, url }) => {
         const run = await findRun(ports.db, project.id, params);

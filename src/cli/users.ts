@@ -1,0 +1,117 @@
+import { Command } from 'commander';
+import type { NewPerson, PersonInfo } from '../accounts/accounts.ts';
+import { LEVELS, type LevelName } from '../accounts/levels.ts';
+import { SluiceError } from '../errors/error.ts';
+import { type OpenAccounts, type Place, printLine, withDataDir, within } from './accounts-room.ts';
+import { readSecret, type SecretInput } from './secret-prompt.ts';
+
+type Open = OpenAccounts<
+  'createPerson' | 'joinOrganization' | 'listPeople' | 'findUserId' | 'findOrganizationId' | 'setPassword'
+>;
+
+interface JoinFlags extends Place {
+  readonly email: string;
+  readonly organization: string;
+  readonly level: LevelName;
+}
+
+interface CreateFlags extends JoinFlags {
+  readonly firstName?: string;
+  readonly password?: boolean;
+}
+
+const INSTEAD = 'It has no API for people.';
+const INSTEAD_OF_PASSWORD =
+  'Set your password through its API (PATCH /api/users/@me/ {"password": …} with a key of all scopes).';
+
+/** `sluice users create|join|password|list`. Passwords come from the terminal or standard input. */
+export function usersCommand(open: Open, input: SecretInput = process.stdin): Command {
+  const ask = () => readSecret('Password', input, process.stderr);
+  const users = new Command('users')
+    .summary('make and list people, and set their passwords')
+    .description(
+      'People belong to organizations. With a password they may log in to the web\n' +
+        'UI; for scripts they have personal API keys (`sluice keys`). The first\n' +
+        'person, admin@sluice.local, has no password until one is set here.',
+    );
+  withLevel(withDataDir(users.command('create')))
+    .description('Make a person and print their number.')
+    .option('--first-name <text>', 'how others see who did it')
+    .option('--password', 'ask for a password, or read it from the first line of standard input')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sluice users create --email ada@acme.test --organization Acme --level owner --password
+  sluice users create --email ci@acme.test --organization Acme        # keys only
+  pass show sluice/ada | sluice users create --email ada@acme.test --organization Acme --password`,
+    )
+    .action((flags: CreateFlags) =>
+      within(open, flags, INSTEAD, async (accounts) => {
+        const { email, level, firstName } = flags;
+        const organizationId = await accounts.findOrganizationId(flags.organization);
+        const wanted: NewPerson = { email, level, organizationId, ...(firstName && { firstName }) };
+        printLine(await accounts.createPerson(wanted, flags.password ? await ask() : null));
+      }),
+    );
+  withLevel(withDataDir(users.command('join')))
+    .description('Make a known person a member of one more organization, or give a member another level.')
+    .addHelpText(
+      'after',
+      '\nExample:\n  sluice users join --email ada@acme.test --organization Globex --level administrator',
+    )
+    .action((flags: JoinFlags) =>
+      within(open, flags, INSTEAD, async (accounts) => {
+        const { email, level } = flags;
+        const organizationId = await accounts.findOrganizationId(flags.organization);
+        await accounts.joinOrganization({ email, level, organizationId });
+      }),
+    );
+  withDataDir(users.command('password'))
+    .description('Set the password of a person. All their sessions end.')
+    .option('--email <email or number>', 'whose (default: the first person’s)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sluice users password --email admin@sluice.local
+  openssl rand -base64 18 | tee /dev/tty | sluice users password --email ada@acme.test`,
+    )
+    .action((flags: Place & { readonly email?: string }) =>
+      within(open, flags, INSTEAD_OF_PASSWORD, async (accounts) => {
+        const userId = await accounts.findUserId(flags.email);
+        await accounts.setPassword({ userId, password: await ask(), proof: null, keep: null });
+        process.stderr.write('The password is set.\n');
+      }),
+    );
+  withDataDir(users.command('list'))
+    .description('List everybody: number, e-mail, how they come in, memberships.')
+    .addHelpText('after', '\nExample:\n  sluice users list')
+    .action((flags: Place) =>
+      within(open, flags, INSTEAD, async (accounts) => {
+        for (const person of await accounts.listPeople()) printLine(...describe(person));
+      }),
+    );
+  return users;
+}
+
+const withLevel = (command: Command): Command =>
+  command
+    .requiredOption('--email <address>', 'the person')
+    .requiredOption('--organization <name or id>', 'which (`sluice organizations list`)')
+    .option('--level <level>', 'member, administrator or owner', readLevel, 'member');
+
+function readLevel(text: string): LevelName {
+  const level = text === 'admin' ? 'administrator' : text;
+  if (Object.hasOwn(LEVELS, level)) return level as LevelName;
+  throw new SluiceError('invalid_input', {
+    detail: `--level takes ${Object.keys(LEVELS).join(', ')}, not "${text}".`,
+  });
+}
+
+const describe = ({ id, email, active, hasPassword, memberships }: PersonInfo) => [
+  id,
+  email,
+  active ? (hasPassword ? 'password' : 'keys only') : 'inactive',
+  memberships.map(({ organization, level }) => `${organization} (${level})`).join(', ') || 'no organization',
+];
