@@ -10,7 +10,7 @@ const lost: Error[] = [];
 beforeAll(async () => {
   postgres = await startPostgres();
   const pool = new pg.Pool({ connectionString: postgres.url, max: 2 });
-  const guarded = guardedPool(pool, (error) => void lost.push(error));
+  const guarded = guardedPool(pool, (error) => void lost.push(error), 30_000);
   db = new Kysely({ dialect: new PostgresDialect({ pool: guarded }) });
 });
 afterAll(async () => {

@@ -18,6 +18,7 @@ function bench(overrides: Partial<WorkerPorts<ClaimedRun>> = {}) {
       },
     },
     random: () => 0,
+    retryMs: 5_000,
     log: pino({ level: 'silent' }),
     claim: async (id) => ({ id, attempt: ++attempt, readableFrom: 0 }),
     watermark: async () => now,

@@ -15,6 +15,8 @@ export interface ClaimedRun {
 export interface WorkerPorts<Run extends ClaimedRun> {
   readonly clock: Clock;
   readonly random: () => number;
+  /** The wait after a run's first failure, milliseconds. */
+  readonly retryMs: number;
   readonly log: Log;
   /** Raises the fence and returns the run, or null when there is nothing (more) to do. */
   claim(runId: string): Promise<Run | null>;
@@ -98,7 +100,10 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
     if (signal.aborted) throw error;
     const kind: ErrorKind = kindOf(error);
     if (kind === 'bug') ports.log.error({ err: error, run: run.id }, 'run failed unexpectedly');
-    const verdict = afterFailure(kind, run.attempt, ports.clock.now(), ports.random);
+    const verdict = afterFailure(kind, run.attempt, ports.clock.now(), {
+      firstWaitMs: ports.retryMs,
+      random: ports.random,
+    });
     if (verdict.do === 'retry') await ports.retry(run, error, verdict.at);
     else {
       await ports.fail(run, error, verdict.status);
