@@ -7,10 +7,7 @@ import { migrateWarehouse } from './warehouse/migrate.ts';
 import type { Warehouse } from './warehouse/warehouse.ts';
 import type { Log } from './work/log.ts';
 
-type WarehouseSettings = Pick<
-  Config,
-  'clickhouseUrl' | 'dataDir' | 'warehouseMemory' | 'warehouseTimeoutMs'
->;
+type WarehouseSettings = Pick<Config, 'clickhouseUrl' | 'dataDir' | 'warehouseMemory' | 'warehouseTimeoutMs'>;
 
 /** The database and the warehouse of a server, both started at once and stopped with `stack`. */
 export async function openEngines(

@@ -63,9 +63,11 @@ export function watchSilence(silenceMs: number, ping: () => Promise<void>): Sile
 
 async function withinLimit(work: Promise<void>, deadline: number): Promise<void> {
   const over = new AbortController();
-  const late = pause(Math.max(0, deadline - performance.now()), undefined, { signal: over.signal }).then(() => {
-    throw new Error('late');
-  });
+  const late = pause(Math.max(0, deadline - performance.now()), undefined, { signal: over.signal }).then(
+    () => {
+      throw new Error('late');
+    },
+  );
   late.catch(() => {});
   try {
     await Promise.race([work, late]);

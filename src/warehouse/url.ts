@@ -1,7 +1,12 @@
 import { SluiceError } from '../errors/error.ts';
 
 /** `CLICKHOUSE_URL` in the client's parts. Throws `bad_configuration`, without the URL: it may hold a password. */
-export function parseUrl(text: string): { url: string; username: string; password: string; database: string } {
+export function parseUrl(text: string): {
+  url: string;
+  username: string;
+  password: string;
+  database: string;
+} {
   if (!URL.canParse(text)) {
     throw new SluiceError('bad_configuration', { detail: 'CLICKHOUSE_URL is not a URL.' });
   }

@@ -1,5 +1,5 @@
 import { startPostgres } from '../kit/postgres.ts';
-import { type Proxy, startProxy } from '../kit/proxy/proxy.ts';
+import { startProxy, type TcpProxy } from '../kit/proxy/proxy.ts';
 import { type RunningSluice, startSluice } from '../kit/sluice.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
 import { type BucketPlace, openBucketPlace } from './destinations.ts';
@@ -9,7 +9,7 @@ export interface NetworkStack {
   readonly sluice: RunningSluice;
   readonly warehouse: TestWarehouse;
   readonly bucket: BucketPlace;
-  readonly proxies: Readonly<Record<Target, Proxy>>;
+  readonly proxies: Readonly<Record<Target, TcpProxy>>;
   stop(): Promise<void>;
 }
 
@@ -23,7 +23,7 @@ export async function startNetworkStack(random: () => number): Promise<NetworkSt
   const [postgres, warehouse] = await Promise.all([startPostgres(), startTestWarehouse()]);
   stack.defer(() => postgres.stop());
   stack.defer(() => warehouse.close());
-  const before = async (url: string): Promise<Proxy> => {
+  const before = async (url: string): Promise<TcpProxy> => {
     const { hostname, port } = new URL(url);
     const proxy = await startProxy({ host: hostname, port: Number(port) }, random);
     stack.defer(() => proxy.stop());
@@ -31,9 +31,11 @@ export async function startNetworkStack(random: () => number): Promise<NetworkSt
   };
   const database = await postgres.createDatabase();
   const [clickhouse, pg] = await Promise.all([before(warehouse.url), before(database)]);
-  const sluice = await startSluice({ env: environment(pg.through(database), clickhouse.through(warehouse.url)) });
+  const sluice = await startSluice({
+    env: environment(pg.through(database), clickhouse.through(warehouse.url)),
+  });
   stack.defer(async () => void (await sluice.stop()));
-  let s3: Proxy | undefined;
+  let s3: TcpProxy | undefined;
   const bucket = await openBucketPlace(sluice, async ({ url }) => {
     s3 = await before(url);
     return s3.through(url);

@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Toxic } from '../kit/proxy/toxics.ts';
-import { createExport, expectDelivered, pathOf, type Run, runsOf, startBackfill, untilEnded } from './check.ts';
+import {
+  createExport,
+  expectDelivered,
+  pathOf,
+  type Run,
+  runsOf,
+  startBackfill,
+  untilEnded,
+} from './check.ts';
 import { makeEvents, type Range, send } from './events.ts';
 import { type NetworkStack, PATIENCE, startNetworkStack, type Target } from './network-stack.ts';
 import { chooseSeed, LONG, seeded } from './random.ts';
@@ -85,17 +93,23 @@ describe(`SLUICE_SEED=${seed}`, () => {
     const { toxic, bearable } = TOXICS[name] as Case;
     const prefix = `net/${number++}`;
     const { sluice, bucket, proxies } = stack;
-    const id = await createExport(sluice, bucket.destination(prefix, {
-      file_format: 'JSONLines',
-      max_file_size_mb: 50,
-    }));
+    const id = await createExport(
+      sluice,
+      bucket.destination(prefix, {
+        file_format: 'JSONLines',
+        max_file_size_mb: 50,
+      }),
+    );
     const when = RUN_SAYS[target];
     const struck = proxies[target].strike(toxic, when ? { when } : {});
     const saidBefore = sluice.logs().length;
     await startBackfill(sluice, id, range);
     await vi.waitFor(() => expect(struck.count()).toBeGreaterThan(0), { timeout: 20_000, interval: 20 });
     if (!bearable) {
-      await vi.waitFor(() => expectTold(target, id, saidBefore), { timeout: 2_000 * PATIENCE + SLACK_MS, interval: 100 });
+      await vi.waitFor(() => expectTold(target, id, saidBefore), {
+        timeout: 2_000 * PATIENCE + SLACK_MS,
+        interval: 100,
+      });
       proxies[target].clear();
     }
     const runs = await untilEnded(sluice, id, 60_000);
@@ -141,7 +155,10 @@ it(`${ROUNDS * 20} replies lost after the deed: nothing twice, nothing lost, and
     const first = new Date(start.getTime() + (6 + round) * 86_400_000 * -1);
     const hours: Range = { start: first, end: new Date(first.getTime() + HOURS * 3_600_000) };
     const captured = makeEvents(150, hours, 100, random);
-    const inserts = proxies.ClickHouse.strike({ kind: 'loseReply' }, { when: /INSERT(\+|%20)INTO/, times: 3 });
+    const inserts = proxies.ClickHouse.strike(
+      { kind: 'loseReply' },
+      { when: /INSERT(\+|%20)INTO/, times: 3 },
+    );
     for (let at = 0; at < captured.length; at += 50) await send(sluice.ready, captured.slice(at, at + 50));
     expect(inserts.count()).toBe(3);
     const id = await createExport(
@@ -157,7 +174,10 @@ it(`${ROUNDS * 20} replies lost after the deed: nothing twice, nothing lost, and
       ].map((match) => bucket.server.faults.add({ match, action: { dropReplyAfterCommit: true } }));
     }).flat();
     await startBackfill(sluice, id, hours);
-    const claims = proxies.Postgres.strike({ kind: 'loseReply' }, { when: RUN_SAYS.Postgres as RegExp, times: 2 });
+    const claims = proxies.Postgres.strike(
+      { kind: 'loseReply' },
+      { when: RUN_SAYS.Postgres as RegExp, times: 2 },
+    );
     const commits = proxies.Postgres.strike(
       { kind: 'loseReply' },
       { when: /commit\0/i, skip: Math.floor(random() * 4), times: 5 },
@@ -166,7 +186,12 @@ it(`${ROUNDS * 20} replies lost after the deed: nothing twice, nothing lost, and
     expect(runs).toHaveLength(HOURS);
     expect(lost.map(({ struck }) => struck)).toEqual(lost.map(() => 1));
     expect([claims.count(), commits.count()]).toEqual([2, 5]);
-    await expectDelivered(bucket, prefix, runs, captured.map(({ uuid }) => uuid));
+    await expectDelivered(
+      bucket,
+      prefix,
+      runs,
+      captured.map(({ uuid }) => uuid),
+    );
     for (const target of TARGETS) proxies[target].clear();
     bucket.server.faults.clear();
   }

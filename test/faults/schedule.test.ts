@@ -1,6 +1,11 @@
 import { expect, it } from 'vitest';
 import { INTERVALS, nominalLength } from '../../src/batch-exports/schedule/intervals.ts';
-import { dueAt, firstCursor, nextIntervals, type Schedule } from '../../src/batch-exports/schedule/schedule.ts';
+import {
+  dueAt,
+  firstCursor,
+  nextIntervals,
+  type Schedule,
+} from '../../src/batch-exports/schedule/schedule.ts';
 import { chooseSeed, LONG, seeded } from './random.ts';
 
 /**
@@ -90,7 +95,10 @@ it(`${CASES} looks at schedules by clocks that jump`, { timeout: LONG ? 600_000 
       const length = nominalLength(schedule.interval);
       const jump = JUMPS[Math.floor(random() * JUMPS.length)] as number;
       // 30 days are 8,640 intervals of five minutes: once in a while is enough.
-      now += random() < 0.3 && (length >= HOUR || random() < 0.05) ? jump : Math.floor((random() - 0.2) * 3 * length);
+      now +=
+        random() < 0.3 && (length >= HOUR || random() < 0.05)
+          ? jump
+          : Math.floor((random() - 0.2) * 3 * length);
       const due = nextIntervals(schedule, cursor, now, { limit: LIMIT, jitterScale });
       for (const { start, end } of due) {
         if (start !== cursor) throw wrong('a gap or an overlap', { start, end });

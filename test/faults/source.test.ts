@@ -148,7 +148,9 @@ function endless(warehouse: Warehouse, queryId: string): Warehouse {
   const never = '(SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1)';
   const bytes: Warehouse['bytes'] = (query) =>
     warehouse.bytes(
-      query.queryId === queryId ? { ...query, sql: `SELECT * FROM (${query.sql}) WHERE ${never} > 0` } : query,
+      query.queryId === queryId
+        ? { ...query, sql: `SELECT * FROM (${query.sql}) WHERE ${never} > 0` }
+        : query,
     );
   return new Proxy(remote(warehouse), {
     get: (target, name) => (name === 'bytes' ? bytes : Reflect.get(target, name, target)),
@@ -191,7 +193,9 @@ describe('an event larger than a part of S3', () => {
     expect(rows).toBe(small.length + sizes.length);
     const found = await readEvents(place.root);
     expect(found).toHaveLength(rows);
-    const lengths = found.map(({ properties }) => properties?.length ?? 0).filter((length) => length > 1_000_000);
+    const lengths = found
+      .map(({ properties }) => properties?.length ?? 0)
+      .filter((length) => length > 1_000_000);
     expect(lengths.toSorted()).toEqual(sizes.map(propertiesLength).toSorted());
 
     const connection = {

@@ -192,9 +192,11 @@ describe('stopping', () => {
     await gone;
     await expect.poll(inFlight, SOON).toEqual([]);
 
-    const killed = expect(running.warehouse.rows({ ...query, queryId: 'bound again' })).rejects.toMatchObject({
-      code: 'warehouse_cancelled',
-    });
+    const killed = expect(running.warehouse.rows({ ...query, queryId: 'bound again' })).rejects.toMatchObject(
+      {
+        code: 'warehouse_cancelled',
+      },
+    );
     await expect.poll(inFlight, SOON).toEqual(['bound again']);
     await running.warehouse.kill('bound again');
     await killed;

@@ -48,7 +48,8 @@ export class Line {
 
   async #pump(from: Socket, to: Socket, way: Way): Promise<void> {
     try {
-      for await (const chunk of from.iterator({ destroyOnReturn: false })) await this.#pass(chunk as Buffer, to, way);
+      for await (const chunk of from.iterator({ destroyOnReturn: false }))
+        await this.#pass(chunk as Buffer, to, way);
       if (this.#dead) return;
       for (const { toxic, struck } of this.#active()) {
         if (toxic.kind === 'slowClose' && struck > 0) await this.#wait(toxic.ms);

@@ -1,13 +1,13 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { type Proxy, startProxy } from './proxy.ts';
+import { startProxy, type TcpProxy } from './proxy.ts';
 import type { Toxic } from './toxics.ts';
 
 /** The toxics do what they say: else the tests that use them say nothing. */
 const BODY = 'x'.repeat(64 * 1024);
 let server: Server;
-let proxy: Proxy;
+let proxy: TcpProxy;
 let requests = 0;
 beforeAll(async () => {
   server = createServer((_, response) => {

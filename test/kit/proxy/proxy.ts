@@ -18,7 +18,7 @@ export interface StrikeOptions {
 }
 
 /** A TCP proxy on a loopback port that can be told what goes wrong. */
-export interface Proxy {
+export interface TcpProxy {
   readonly port: number;
   /** The URL with this proxy in the place of its host. */
   through(url: string): string;
@@ -34,7 +34,7 @@ export interface Proxy {
 export async function startProxy(
   target: { readonly host: string; readonly port: number },
   random: () => number,
-): Promise<Proxy> {
+): Promise<TcpProxy> {
   const lines = new Set<Line>();
   let strikes: Strike[] = [];
 
