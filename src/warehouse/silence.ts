@@ -1,5 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { SluiceError } from '../errors/error.ts';
+import { systemClock } from '../work/clock.ts';
 
 /** Watches over one request that may compute for long before it says anything. */
 export interface SilenceWatch {
@@ -43,11 +43,12 @@ export function watchSilence(silenceMs: number, ping: () => Promise<void>): Sile
       const [pinged] = await Promise.allSettled([withinLimit(ping(), deadline)]);
       if (pinged.status === 'fulfilled') return true;
       if (performance.now() + ASK_AGAIN_MS >= deadline) return false;
-      await pause(ASK_AGAIN_MS, undefined, { signal: stopped.signal }).catch(() => {});
+      await systemClock.sleep(ASK_AGAIN_MS, stopped.signal).catch(() => {});
     }
     return false;
   };
 
+  // Real time, whatever the clock of the run: this is about the wire.
   arm(silenceMs);
   return {
     dead: dead.signal,
@@ -63,11 +64,9 @@ export function watchSilence(silenceMs: number, ping: () => Promise<void>): Sile
 
 async function withinLimit(work: Promise<void>, deadline: number): Promise<void> {
   const over = new AbortController();
-  const late = pause(Math.max(0, deadline - performance.now()), undefined, { signal: over.signal }).then(
-    () => {
-      throw new Error('late');
-    },
-  );
+  const late = systemClock.sleep(Math.max(0, deadline - performance.now()), over.signal).then(() => {
+    throw new Error('late');
+  });
   late.catch(() => {});
   try {
     await Promise.race([work, late]);
