@@ -47,6 +47,12 @@ export interface Config {
   readonly closedGates: readonly string[];
   /** Embedded engine's memory limit, bytes. */
   readonly warehouseMemory: number;
+  /** Silence of ClickHouse, of a statement of Postgres, of a destination, after which it is not waited for any more. */
+  readonly warehouseTimeoutMs: number;
+  readonly databaseTimeoutMs: number;
+  readonly destinationTimeoutMs: number;
+  /** The wait after a run's first failed attempt; it doubles with each. */
+  readonly retryMs: number;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -115,8 +121,16 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
       1e8,
       1e13,
     ),
+    warehouseTimeoutMs: seconds('SLUICE_WAREHOUSE_TIMEOUT_SECONDS', env, 60),
+    databaseTimeoutMs: seconds('SLUICE_DATABASE_TIMEOUT_SECONDS', env, 60),
+    destinationTimeoutMs: seconds('SLUICE_DESTINATION_TIMEOUT_SECONDS', env, 60),
+    retryMs: seconds('SLUICE_RETRY_SECONDS', env, 5),
   };
 }
+
+/** 1 to 600 seconds, as milliseconds. */
+const seconds = (name: string, env: Environment, otherwise: number): number =>
+  integer(name, env[name] || String(otherwise), 1, 600) * 1000;
 
 /** Upstream's names of them. */
 const GATES = [

@@ -7,11 +7,11 @@ import { migrateWarehouse } from './warehouse/migrate.ts';
 import type { Warehouse } from './warehouse/warehouse.ts';
 import type { Log } from './work/log.ts';
 
-type WarehouseSettings = Pick<Config, 'clickhouseUrl' | 'dataDir' | 'warehouseMemory'>;
+type WarehouseSettings = Pick<Config, 'clickhouseUrl' | 'dataDir' | 'warehouseMemory' | 'warehouseTimeoutMs'>;
 
 /** The database and the warehouse of a server, both started at once and stopped with `stack`. */
 export async function openEngines(
-  config: WarehouseSettings & Pick<Config, 'databaseUrl'>,
+  config: WarehouseSettings & Pick<Config, 'databaseUrl' | 'databaseTimeoutMs'>,
   log: Log,
   stack: AsyncDisposableStack,
 ): Promise<{ database: Database; warehouse: Warehouse }> {
@@ -27,10 +27,13 @@ export async function openEngines(
   return { database: database.value, warehouse: warehouse.value.warehouse };
 }
 
-const open = ({ databaseUrl, dataDir }: Pick<Config, 'databaseUrl' | 'dataDir'>, log: Log) =>
+type DatabaseSettings = Pick<Config, 'databaseUrl' | 'dataDir' | 'databaseTimeoutMs'>;
+
+const open = ({ databaseUrl, dataDir, databaseTimeoutMs }: DatabaseSettings, log: Log) =>
   openDatabase({
     url: databaseUrl,
     dataDir,
+    timeoutMs: databaseTimeoutMs,
     onError: (error) => log.warn({ err: error }, 'a database connection was lost'),
   });
 
@@ -44,7 +47,12 @@ export async function openWarehouse(config: WarehouseSettings, log: Log): Promis
   if (config.clickhouseUrl === undefined) {
     return startEmbeddedWarehouse({ dataDir: config.dataDir, port: 0, memory: config.warehouseMemory, log });
   }
-  const warehouse = connectWarehouse({ url: config.clickhouseUrl, localFiles: false, log });
+  const warehouse = connectWarehouse({
+    url: config.clickhouseUrl,
+    localFiles: false,
+    log,
+    silenceMs: config.warehouseTimeoutMs,
+  });
   return { warehouse, close: () => warehouse.close() };
 }
 

@@ -142,11 +142,13 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   const queue = await openQueue({
     engine: database.engine,
     databaseUrl: config.databaseUrl,
+    timeoutMs: config.databaseTimeoutMs,
     onError: (error) => log.warn({ err: error }, 'queue'),
   });
   const destinationPorts = {
     random: ports.random ?? Math.random,
     filesRoot: config.filesRoot,
+    timeoutMs: config.destinationTimeoutMs,
     checkHost: async (host: string) => {
       const problem = await guard.problemWith(host);
       if (problem) throw new SluiceError('destination_config', { detail: problem });
@@ -189,6 +191,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     workerName: `${hostname()}:${process.pid}`,
     concurrency: config.concurrency,
     settleMs: settle(config),
+    retryMs: config.retryMs,
     oldestInFlight: () => batcher.oldestInFlight(),
     alone: config.databaseUrl === undefined,
   });

@@ -19,6 +19,8 @@ export interface DatabaseOptions {
   /** A Postgres server; absent = PGlite in `dataDir`. */
   readonly url?: string | undefined;
   readonly dataDir: string;
+  /** Milliseconds that a statement to a server may take; default 60,000. Migrations take as long as they need. */
+  readonly timeoutMs?: number | undefined;
   /** Told of lost connections; the pool replaces them by itself. */
   readonly onError?: (error: Error) => void;
 }
@@ -26,10 +28,10 @@ export interface DatabaseOptions {
 /** Opens the database and brings its tables up to date. Throws `data_dir_locked` (embedded). */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const database = options.url
-    ? openServer(options.url, options.onError)
+    ? openServer({ ...options, url: options.url })
     : await openEmbedded(options.dataDir);
   try {
-    await migrateDatabase(database.kysely);
+    await migrateDatabase(database.patient);
   } catch (error) {
     await database.close();
     throw error;
@@ -37,35 +39,58 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   return database;
 }
 
-const INT8 = 20;
+interface OpenedDatabase extends Database {
+  /** The same database, for statements that may take long. */
+  readonly patient: Kysely<Tables>;
+}
 
-function openServer(url: string, onError: ((error: Error) => void) | undefined): Database {
-  const pool = new pg.Pool({
-    connectionString: url,
+const INT8 = 20;
+const TIMEOUT_MS = 60_000;
+const MIGRATION_MS = 6 * 3_600_000;
+/** The kernel asks an idle connection whether its other end is there, first after so long. */
+const KEEP_ALIVE_MS = 30_000;
+
+function openServer(options: DatabaseOptions & { readonly url: string }): OpenedDatabase {
+  const { timeoutMs = TIMEOUT_MS } = options;
+  const config = {
+    connectionString: options.url,
     max: 10,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: Math.min(10_000, timeoutMs),
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     // Counts fit a double; without this pg hands bigint back as text.
     types: {
       getTypeParser: (oid: number, format?: 'text' | 'binary') =>
         oid === INT8 ? Number : pg.types.getTypeParser(oid, format as 'text'),
     } as pg.CustomTypesConfig,
+  };
+  const pool = new pg.Pool(config);
+  // A process that vanished without a word must not keep its locks until the kernel misses it, two hours later. Not a start-up
+  // parameter: connection poolers refuse those they do not know.
+  pool.on('connect', (client) => {
+    const patience = `set idle_in_transaction_session_timeout = ${2 * timeoutMs}`;
+    client.query(patience).catch((error: Error) => options.onError?.(error));
   });
-  const guarded = guardedPool(pool, (error) => onError?.(error));
+  const onError = (error: Error) => options.onError?.(error);
+  const guarded = guardedPool(pool, onError, timeoutMs);
   const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: guarded }) });
-  return { kysely, engine: { pool }, close: () => kysely.destroy() };
+  const slow = { ...guardedPool(pool, () => {}, MIGRATION_MS), end: async () => {} };
+  const patient = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: slow }) });
+  return { kysely, patient, engine: { pool }, close: () => kysely.destroy() };
 }
 
 /**
  * PGlite keeps every commit through kill -9 but does not fsync: a power cut may lose the last ones.
  * Two processes on one folder lose rows, hence the lock.
  */
-async function openEmbedded(dataDir: string): Promise<Database> {
+async function openEmbedded(dataDir: string): Promise<OpenedDatabase> {
   const lock = lockDirectory(join(dataDir, 'database.lock'));
   try {
     const pglite = await PGlite.create(join(dataDir, 'database'));
     const kysely = new Kysely<Tables>({ dialect: pgliteDialect(pglite) });
     return {
       kysely,
+      patient: kysely,
       engine: { pglite },
       close: async () => {
         await kysely.destroy();

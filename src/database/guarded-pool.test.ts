@@ -2,6 +2,8 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Postgres, startPostgres } from '../../test/kit/postgres.ts';
+import { startProxy } from '../../test/kit/proxy/proxy.ts';
+import { openDatabase } from './database.ts';
 import { guardedPool } from './guarded-pool.ts';
 
 let postgres: Postgres;
@@ -10,7 +12,7 @@ const lost: Error[] = [];
 beforeAll(async () => {
   postgres = await startPostgres();
   const pool = new pg.Pool({ connectionString: postgres.url, max: 2 });
-  const guarded = guardedPool(pool, (error) => void lost.push(error));
+  const guarded = guardedPool(pool, (error) => void lost.push(error), 30_000);
   db = new Kysely({ dialect: new PostgresDialect({ pool: guarded }) });
 });
 afterAll(async () => {
@@ -53,4 +55,30 @@ it('a server that goes away during a statement is unavailable', async () => {
   await postgres.kill();
   await failed;
   await postgres.restart();
+});
+
+it('a connection with nobody at its other end: noticed in time, replaced, and its locks are let go of', async () => {
+  const url = await postgres.createDatabase();
+  const proxy = await startProxy({ host: '127.0.0.1', port: postgres.port }, () => 0.5);
+  const open = (address: string) => openDatabase({ url: address, dataDir: '/nowhere', timeoutMs: 1_000 });
+  const [near, far] = [await open(url), await open(proxy.through(url))];
+  const lock = (db: typeof near.kysely) => sql`select 1 from instance for update`.execute(db);
+  await sql`insert into instance (key, value) values ('locked', '1')`.execute(near.kysely);
+  const began = performance.now();
+  const vanished = far.kysely.transaction().execute(async (trx) => {
+    await lock(trx);
+    proxy.strike({ kind: 'halfOpen' });
+    await lock(trx);
+  });
+  await expect(vanished).rejects.toMatchObject({ code: 'database_unavailable' });
+  // The rollback does not wait a second time, and a new connection is tried for as long as a statement.
+  await expect(lock(far.kysely)).rejects.toMatchObject({ code: 'database_unavailable' });
+  expect(performance.now() - began).toBeLessThan(8_000);
+  proxy.clear();
+  await expect
+    .poll(() => lock(near.kysely), { timeout: 20_000 })
+    .toMatchObject({ rows: [expect.anything()] });
+  await expect.poll(() => lock(far.kysely), { timeout: 20_000 }).toMatchObject({ rows: [expect.anything()] });
+  await Promise.all([near.close(), far.close()]);
+  await proxy.stop();
 });

@@ -6,8 +6,12 @@ import { SluiceError } from '../errors/error.ts';
  * A pool whose connections may break at any moment: what fails because of that throws `database_unavailable`, to be
  * tried again; statements that fail for their own reasons throw what they always did. `onError` is told of connections
  * that broke while nobody waited for an answer, idle ones and those in the middle of a transaction.
+ *
+ * A connection may also stay open with nobody at its other end. So a statement without an answer for `timeoutMs` counts as
+ * one whose connection broke, and the connection is thrown away. Whether it was carried out is not known then, as after any
+ * lost connection.
  */
-export function guardedPool(pool: Pool, onError: (error: Error) => void): PostgresPool {
+export function guardedPool(pool: Pool, onError: (error: Error) => void, timeoutMs: number): PostgresPool {
   // pg takes its own listener off a connection that is handed out; without one, a connection that breaks between
   // two statements of a transaction ends the process.
   pool.on('connect', (client) => client.on('error', onError));
@@ -16,7 +20,7 @@ export function guardedPool(pool: Pool, onError: (error: Error) => void): Postgr
     options: pool.options,
     connect: async () => {
       try {
-        return guardedClient(await pool.connect());
+        return guardedClient(await pool.connect(), timeoutMs);
       } catch (error) {
         throw unavailable(error);
       }
@@ -25,7 +29,7 @@ export function guardedPool(pool: Pool, onError: (error: Error) => void): Postgr
   };
 }
 
-function guardedClient(client: PoolClient): PostgresPoolClient {
+function guardedClient(client: PoolClient, timeoutMs: number): PostgresPoolClient {
   let broken = false;
   const onBroken = () => {
     broken = true;
@@ -33,8 +37,10 @@ function guardedClient(client: PoolClient): PostgresPoolClient {
   client.once('error', onBroken);
   client.once('end', onBroken);
   const query = async (sql: string, parameters: readonly unknown[]) => {
+    // What waited in vain once would wait again: a rollback on a dead connection.
+    if (broken) throw unavailable(new Error('the connection broke before'));
     try {
-      return await client.query(sql, [...parameters]);
+      return await inTime(client.query(sql, [...parameters]), timeoutMs, onBroken);
     } catch (error) {
       throw broken || isOutage(error) ? unavailable(error) : error;
     }
@@ -48,6 +54,17 @@ function guardedClient(client: PoolClient): PostgresPoolClient {
       client.release(broken || destroy);
     },
   };
+}
+
+/** Rejects, and calls `onLate`, when `work` is not done after `ms`; what comes of it later is not looked at. */
+function inTime<T>(work: Promise<T>, ms: number, onLate: () => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      onLate();
+      reject(new Error(`no answer for ${ms / 1000} s`));
+    }, ms);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 /**

@@ -1,11 +1,14 @@
 import { Readable } from 'node:stream';
 import { SluiceError } from '../errors/error.ts';
 import { connectionError, findException, TAIL_BYTES } from './exception.ts';
+import type { SilenceWatch } from './silence.ts';
 
 export interface AnswerOptions {
   /** `X-ClickHouse-Exception-Tag` of the answer, when the server sent one. */
   readonly exceptionTag: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Told of every byte; ends the answer when the server is taken for dead. Stopped with the answer. */
+  readonly watch: SilenceWatch;
   /** Called when the reader leaves, or `signal` aborts, before the end. */
   readonly onAbandoned: () => void;
 }
@@ -22,6 +25,13 @@ export function guardAnswer(source: Readable, options: AnswerOptions): Readable 
     over = true;
     answer.destroy(findException(tail, options.exceptionTag) ?? error);
   };
+  const { watch } = options;
+  const onDead = () => {
+    over = true; // nobody is there to be asked to stop
+    source.on('error', () => {});
+    source.destroy();
+    answer.destroy(watch.dead.reason as SluiceError);
+  };
   const onAbort = () =>
     answer.destroy(new SluiceError('warehouse_cancelled', { cause: options.signal?.reason }));
 
@@ -30,6 +40,8 @@ export function guardAnswer(source: Readable, options: AnswerOptions): Readable 
     read: () => source.resume(),
     destroy: (error, done) => {
       options.signal?.removeEventListener('abort', onAbort);
+      watch.dead.removeEventListener('abort', onDead);
+      watch.stop();
       if (!over) {
         source.on('error', () => {}); // breaking it off makes it complain
         source.destroy();
@@ -42,11 +54,13 @@ export function guardAnswer(source: Readable, options: AnswerOptions): Readable 
   // It may break before its reader listens; reading it then fails all the same.
   answer.on('error', () => {});
   source.on('data', (chunk: Buffer) => {
+    watch.heard();
     tail = lastBytes(tail, chunk);
     if (!answer.push(chunk)) source.pause();
   });
   source.on('end', () => {
     over = true;
+    watch.stop();
     const exception = findException(tail, options.exceptionTag);
     if (exception) answer.destroy(exception);
     else answer.push(null);
@@ -58,6 +72,7 @@ export function guardAnswer(source: Readable, options: AnswerOptions): Readable 
     if (!over && !answer.destroyed) fail(connectionError('the answer broke off', undefined));
   });
   source.pause();
+  watch.dead.addEventListener('abort', onDead, { once: true });
   if (options.signal?.aborted) onAbort();
   else options.signal?.addEventListener('abort', onAbort, { once: true });
   return answer;

@@ -10,6 +10,8 @@ import {
 import { SluiceError } from '../errors/error.ts';
 import { guardAnswer } from './answer.ts';
 import { connectionError, exceptionError } from './exception.ts';
+import { watchSilence } from './silence.ts';
+import { parseUrl } from './url.ts';
 import type { Encoding, Insert, Query, Warehouse } from './warehouse.ts';
 
 export interface WarehouseLog {
@@ -22,6 +24,8 @@ export interface WarehouseConnection {
   /** Whether the engine shares this machine's file system. */
   readonly localFiles: boolean;
   readonly log?: WarehouseLog;
+  /** Milliseconds without a byte after which the server is asked whether it lives; default 60,000. */
+  readonly silenceMs?: number;
 }
 
 /** Sent with every request: one time zone everywhere, and failures never disguised as data. */
@@ -32,38 +36,61 @@ const ALWAYS = {
   cancel_http_readonly_queries_on_client_close: 1,
 } as const;
 
-/** A query may compute this long before its first byte; a dead server is noticed by TCP keep-alive. */
-const SILENCE_MS = 30 * 60_000;
+/** A query may compute this long before its first byte, as long as its server answers pings. */
+const LONGEST_SILENCE_MS = 30 * 60_000;
+const SILENCE_MS = 60_000;
+/** A server that needs longer for a ping is not ready. */
+const LONGEST_PING_MS = 10_000;
 
 /** Connects on first use; nothing is checked here. Throws `bad_configuration` on a malformed URL. */
 export function connectWarehouse(connection: WarehouseConnection): Warehouse {
-  const target = parse(connection.url);
-  const client = createClient({
-    url: target.url,
-    username: target.username,
-    password: target.password,
-    database: target.database,
+  const { localFiles, log, silenceMs = SILENCE_MS } = connection;
+  const common = {
+    ...parseUrl(connection.url),
     application: 'sluice',
-    request_timeout: SILENCE_MS,
-    max_open_connections: 64,
-    keep_alive: { enabled: true },
     // Every failure is thrown; the library's log would hold SQL text.
     log: { level: ClickHouseLogLevel.OFF },
+  };
+  const client = createClient({
+    ...common,
+    request_timeout: LONGEST_SILENCE_MS,
+    max_open_connections: 64,
+    keep_alive: { enabled: true },
   });
-  return new HttpWarehouse(client, connection.localFiles, connection.log);
+  // Connections of their own: 64 hanging queries must not keep the question whether anybody is there from being asked.
+  const pings = createClient({
+    ...common,
+    request_timeout: Math.min(silenceMs, LONGEST_PING_MS),
+    keep_alive: { enabled: false },
+  });
+  return new HttpWarehouse({ client, pings, localFiles, log, silenceMs });
+}
+
+interface HttpWarehouseParts {
+  readonly client: ClickHouseClient;
+  readonly pings: ClickHouseClient;
+  readonly localFiles: boolean;
+  readonly log: WarehouseLog | undefined;
+  readonly silenceMs: number;
 }
 
 class HttpWarehouse implements Warehouse {
   readonly localFiles: boolean;
   readonly #client: ClickHouseClient;
+  readonly #pings: ClickHouseClient;
   readonly #log: WarehouseLog | undefined;
+  readonly #silenceMs: number;
+  /** The question on its way, shared by all who ask. */
+  #ping: Promise<void> | undefined;
   /** Kills on their way for abandoned answers; `close` lets them arrive. */
   readonly #kills = new Set<Promise<void>>();
 
-  constructor(client: ClickHouseClient, localFiles: boolean, log: WarehouseLog | undefined) {
-    this.#client = client;
-    this.localFiles = localFiles;
-    this.#log = log;
+  constructor(parts: HttpWarehouseParts) {
+    this.#client = parts.client;
+    this.#pings = parts.pings;
+    this.localFiles = parts.localFiles;
+    this.#log = parts.log;
+    this.#silenceMs = parts.silenceMs;
   }
 
   async rows<Row>(query: Query): Promise<Row[]> {
@@ -110,19 +137,27 @@ class HttpWarehouse implements Warehouse {
     await this.command({ sql: 'KILL QUERY WHERE query_id = {id:String} SYNC', params: { id: queryId } });
   }
 
-  async ping(): Promise<void> {
-    const result = await this.#client.ping();
-    if (!result.success) throw toSluiceError(result.error, undefined);
+  ping(): Promise<void> {
+    this.#ping ??= this.#pings
+      .ping()
+      .then((result) => {
+        if (!result.success) throw toSluiceError(result.error, undefined);
+      })
+      .finally(() => {
+        this.#ping = undefined;
+      });
+    return this.#ping;
   }
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#kills);
-    await this.#client.close();
+    await Promise.all([this.#client.close(), this.#pings.close()]);
   }
 
   async #send(sql: string, request: Request, check?: (headers: Headers) => void): Promise<Readable> {
     const queryId = request.queryId ?? randomUUID();
     const onAbandoned = () => this.#killLater(queryId);
+    const watch = watchSilence(this.#silenceMs, () => this.ping());
     try {
       request.signal?.throwIfAborted();
       const answer = await this.#client.exec({
@@ -132,7 +167,7 @@ class HttpWarehouse implements Warehouse {
         clickhouse_settings: { ...ALWAYS, ...request.settings },
         http_headers: headersOf(request),
         decompress_response_stream: false,
-        ...(request.signal ? { abort_signal: request.signal } : {}),
+        abort_signal: request.signal ? AbortSignal.any([request.signal, watch.dead]) : watch.dead,
         ...(request.body ? { values: request.body } : {}),
       } as ExecParams);
       const headers = answer.response_headers ?? {};
@@ -140,6 +175,7 @@ class HttpWarehouse implements Warehouse {
       const guarded = guardAnswer(answer.stream, {
         exceptionTag: typeof tag === 'string' ? tag : undefined,
         signal: request.signal,
+        watch,
         onAbandoned,
       });
       try {
@@ -150,7 +186,9 @@ class HttpWarehouse implements Warehouse {
       }
       return guarded;
     } catch (error) {
+      watch.stop();
       if (request.signal?.aborted) onAbandoned();
+      else watch.dead.throwIfAborted();
       throw toSluiceError(error, request.signal);
     }
   }
@@ -204,17 +242,4 @@ function toSluiceError(error: unknown, signal: AbortSignal | undefined): SluiceE
 /** Backticks, so that any table or column name is a name and nothing else. */
 function quoteName(name: string): string {
   return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
-}
-
-function parse(text: string): { url: string; username: string; password: string; database: string } {
-  if (!URL.canParse(text)) {
-    throw new SluiceError('bad_configuration', { detail: 'CLICKHOUSE_URL is not a URL.' });
-  }
-  const url = new URL(text);
-  return {
-    url: url.origin,
-    username: decodeURIComponent(url.username) || 'default',
-    password: decodeURIComponent(url.password),
-    database: decodeURIComponent(url.pathname.slice(1)) || 'default',
-  };
 }

@@ -25,6 +25,8 @@ export interface Queue {
 export interface QueueOptions {
   readonly engine: { readonly pglite: PGlite } | { readonly pool: Pool };
   readonly databaseUrl: string | undefined;
+  /** Milliseconds that a statement to a server may take; default 60,000. */
+  readonly timeoutMs?: number;
   readonly onError: (error: Error) => void;
 }
 
@@ -96,5 +98,18 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
 
 function connection(options: QueueOptions): ConstructorOptions {
   if ('pglite' in options.engine) return { db: fromPglite(options.engine.pglite), backend: 'pglite' };
-  return { connectionString: options.databaseUrl ?? '', max: 4, application_name: 'sluice-queue' };
+  const { timeoutMs = 60_000 } = options;
+  const patience = {
+    connectionTimeoutMillis: Math.min(10_000, timeoutMs),
+    // pg-boss hands these on to pg: without them a connection whose other end vanished stops the queue for good.
+    query_timeout: timeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 30_000,
+  };
+  return {
+    connectionString: options.databaseUrl ?? '',
+    max: 4,
+    application_name: 'sluice-queue',
+    ...patience,
+  };
 }

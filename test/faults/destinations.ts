@@ -32,7 +32,10 @@ export interface BucketPlace extends Place {
 const BUCKET = 'lake';
 
 /** A bucket on the strict fake, reached by an integration of the running Sluice. */
-export async function openBucketPlace(sluice: RunningSluice): Promise<BucketPlace> {
+export async function openBucketPlace(
+  sluice: RunningSluice,
+  through: (server: S3Server) => Promise<string> = async ({ url }) => url,
+): Promise<BucketPlace> {
   const server = await startS3({ buckets: [BUCKET] });
   const downloads = mkdtempSync(join(tmpdir(), 'sluice-fault-downloads-'));
   const { status, body } = await sluice.api<{ id: number }>(
@@ -44,7 +47,7 @@ export async function openBucketPlace(sluice: RunningSluice): Promise<BucketPlac
         name: 'the fake',
         aws_access_key_id: server.credentials.accessKeyId,
         aws_secret_access_key: server.credentials.secretAccessKey,
-        endpoint_url: server.url,
+        endpoint_url: await through(server),
       },
     },
   );

@@ -178,6 +178,31 @@ describe('stopping', () => {
     await running.warehouse.kill('nobody');
   });
 
+  test('a query with parameters stops too, by abort and by its id', async () => {
+    const query = {
+      sql: 'SELECT count() FROM numbers({rows:UInt64}) WHERE sipHash64(number) = 1',
+      params: { rows: 1_000_000_000_000 },
+      settings: { log_comment: 'of its own' },
+    };
+    const stop = new AbortController();
+    const aborted = running.warehouse.rows({ ...query, queryId: 'bound', signal: stop.signal });
+    const gone = expect(aborted).rejects.toMatchObject({ code: 'warehouse_cancelled' });
+    await expect.poll(inFlight, SOON).toEqual(['bound']);
+    stop.abort();
+    await gone;
+    await expect.poll(inFlight, SOON).toEqual([]);
+
+    const killed = expect(running.warehouse.rows({ ...query, queryId: 'bound again' })).rejects.toMatchObject(
+      {
+        code: 'warehouse_cancelled',
+      },
+    );
+    await expect.poll(inFlight, SOON).toEqual(['bound again']);
+    await running.warehouse.kill('bound again');
+    await killed;
+    expect(await inFlight()).toEqual([]);
+  });
+
   test('killing one whose reader does not read', async () => {
     const stream = await running.warehouse.bytes({ sql: ENDLESS, format: 'JSONEachRow', queryId: 'slow' });
     await running.warehouse.kill('slow');

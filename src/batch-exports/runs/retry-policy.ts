@@ -5,7 +5,6 @@ export type Verdict =
   | { readonly do: 'retry'; readonly at: number }
   | { readonly do: 'fail'; readonly status: 'Failed' | 'FailedRetryable' };
 
-const FIRST_WAIT_MS = 5_000;
 /** Upstream's ladder reaches an hour, which is a silent lag of hours (engine.md §9.10). */
 const LONGEST_WAIT_MS = 600_000;
 /** A bug of ours is not cured by repetition; a hiccup taken for one may be. */
@@ -13,14 +12,21 @@ const BUG_ATTEMPTS = 3;
 /** About a day of trying at the longest wait. */
 const MAX_ATTEMPTS = 150;
 
+export interface RetryPolicy {
+  /** The wait after the first failure, milliseconds; it doubles with each. */
+  readonly firstWaitMs: number;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+}
+
 /**
  * What to do after attempt number `attempt` (from 1) failed with an error of `kind`. Capped exponential
- * backoff with full jitter over its upper half: 5 s, 10 s, 20 s … 10 min. `random` is 0 ≤ x < 1.
+ * backoff with full jitter over its upper half: by default 5 s, 10 s, 20 s … 10 min.
  */
-export function afterFailure(kind: ErrorKind, attempt: number, now: number, random: () => number): Verdict {
+export function afterFailure(kind: ErrorKind, attempt: number, now: number, policy: RetryPolicy): Verdict {
   if (kind === 'user') return { do: 'fail', status: 'Failed' };
   if (kind === 'bug' && attempt >= BUG_ATTEMPTS) return { do: 'fail', status: 'Failed' };
   if (attempt >= MAX_ATTEMPTS) return { do: 'fail', status: 'FailedRetryable' };
-  const ceiling = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(attempt - 1, 20));
-  return { do: 'retry', at: Math.round(now + ceiling * (0.5 + random() / 2)) };
+  const ceiling = Math.min(LONGEST_WAIT_MS, policy.firstWaitMs * 2 ** Math.min(attempt - 1, 20));
+  return { do: 'retry', at: Math.round(now + ceiling * (0.5 + policy.random() / 2)) };
 }

@@ -18,6 +18,8 @@ export interface RunsPorts extends Omit<ExecutePorts, 'onRunCancelled'> {
   readonly queue: Queue;
   readonly log: Log;
   readonly random: () => number;
+  /** The wait after a run's first failed attempt, milliseconds. */
+  readonly retryMs: number;
   /** This process, for a person who looks at a run. */
   readonly workerName: string;
   /** Runs at once in this process. */
@@ -63,6 +65,7 @@ export function createRuns(given: RunsPorts): Runs {
   const worker = createWorker<ClaimedRun>({
     clock,
     random: given.random,
+    retryMs: given.retryMs,
     log,
     claim: (runId) => claimRun(db, { runId, worker: given.workerName, now: clock.now() }),
     watermark: (run) => watermark(run.snapshot.interval, run.readableFrom),

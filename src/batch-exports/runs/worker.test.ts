@@ -18,6 +18,7 @@ function bench(overrides: Partial<WorkerPorts<ClaimedRun>> = {}) {
       },
     },
     random: () => 0,
+    retryMs: 5_000,
     log: pino({ level: 'silent' }),
     claim: async (id) => ({ id, attempt: ++attempt, readableFrom: 0 }),
     watermark: async () => now,
@@ -74,21 +75,63 @@ it('writes nothing on a run that another worker took over', async () => {
   expect(did).toEqual([]);
 });
 
-it('ignores a second delivery of a run in progress and stops it when it is cancelled', async () => {
+/** Executes until it is aborted. */
+function untilAborted(did: string[]) {
   const started = Promise.withResolvers<void>();
-  const { worker, did } = bench({
-    execute: (_, signal) => {
-      did.push('execute');
-      started.resolve();
-      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
-    },
-  });
+  const execute = (run: ClaimedRun, signal: AbortSignal): Promise<void> => {
+    did.push(`execute ${run.attempt}`);
+    started.resolve();
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  };
+  return { started: started.promise, execute };
+}
+
+it('a second delivery of a run in progress waits for its outcome; a cancel stops it', async () => {
+  const did: string[] = [];
+  const { started, execute } = untilAborted(did);
+  const { worker } = bench({ execute });
   const first = worker.handle('a', NEVER_LOST);
-  await started.promise;
-  await worker.handle('a', NEVER_LOST);
+  await started;
+  const second = worker.handle('a', NEVER_LOST).then(() => did.push('second done'));
   worker.abort('a', new SluiceError('run_cancelled'));
-  await first;
-  expect(did).toEqual(['execute']);
+  await first.then(() => did.push('first done'));
+  await second;
+  expect(did).toEqual(['execute 1', 'first done', 'second done']);
+});
+
+it('a second delivery goes on with a run whose first lost its job', async () => {
+  const did: string[] = [];
+  const { started, execute } = untilAborted(did);
+  const { worker } = bench({
+    execute: async (run, signal) => (run.attempt === 1 ? execute(run, signal) : void did.push('execute 2')),
+  });
+  const job = new AbortController();
+  const first = worker.handle('a', job.signal);
+  await started;
+  const second = worker.handle('a', NEVER_LOST);
+  job.abort(new Error('no longer active'));
+  await expect(first).rejects.toThrow('no longer active');
+  await second;
+  expect(did).toEqual(['execute 1', 'execute 2']);
+});
+
+it('a run goes on when the database is back', async () => {
+  let away = 3;
+  const execute = async () => {
+    if (away-- > 0) throw new SluiceError('database_unavailable');
+  };
+  const outage = async () => {
+    throw new SluiceError('database_unavailable');
+  };
+  const { worker, did } = bench({ execute, retry: outage });
+  await worker.handle('a', NEVER_LOST);
+  expect([away, did]).toEqual([-1, []]);
+});
+
+it('a job that comes while the process stops is not reported as done', async () => {
+  const { worker } = bench();
+  worker.interrupt();
+  await expect(worker.handle('a', NEVER_LOST)).rejects.toMatchObject({ code: 'unavailable' });
 });
 
 it('hands an interrupted run back to the queue', async () => {

@@ -15,6 +15,8 @@ export interface ClaimedRun {
 export interface WorkerPorts<Run extends ClaimedRun> {
   readonly clock: Clock;
   readonly random: () => number;
+  /** The wait after a run's first failure, milliseconds. */
+  readonly retryMs: number;
   readonly log: Log;
   /** Raises the fence and returns the run, or null when there is nothing (more) to do. */
   claim(runId: string): Promise<Run | null>;
@@ -32,7 +34,10 @@ export interface WorkerPorts<Run extends ClaimedRun> {
 }
 
 export interface RunWorker {
-  /** The queue's handler. Never throws for a failure that it could store on the run. */
+  /**
+   * The queue's handler. Never throws for a failure that it could store on the run; when it returns, the run needs no job
+   * any more or has another.
+   */
   handle(runId: string, signal: AbortSignal): Promise<void>;
   /** Stops a run that was cancelled or superseded, if this process has it. */
   abort(runId: string, why: SluiceError): void;
@@ -45,26 +50,61 @@ export interface RunWorker {
 /** An interval that is readable this soon is waited for; a later one gives its place to others. */
 const WAIT_HERE_MS = 2_000;
 const POSTPONE_MS = 5_000;
+/** Between two attempts to go on while the database is away. */
+const OUTAGE_MS = 1_000;
+
+interface Active {
+  readonly controller: AbortController;
+  /** Whether what became of the run is stored; else it needs a job. */
+  readonly stored: Promise<boolean>;
+}
 
 /** Takes runs from the queue through claim, watermark, execution and verdict. */
 export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): RunWorker {
-  const active = new Map<string, AbortController>();
+  const active = new Map<string, Active>();
   const held = new Map<string, Run>();
   let interrupted = false;
 
+  /**
+   * The queue delivers at least once. After the database was away for a while it takes the job from us and delivers it
+   * again, here too, while we still work. That job is the run's only one by then: reported as done before we are, and
+   * then taken for lost by us, it would leave the run Running with nobody at work on it, for ever.
+   */
   const handle = async (runId: string, lost: AbortSignal): Promise<void> => {
-    // The queue delivers at least once; a second delivery of a run in progress here is no news.
-    if (active.has(runId) || interrupted) return;
+    for (let other = active.get(runId); other; other = active.get(runId)) {
+      if (await other.stored) return;
+    }
+    // Whoever returns says that the job is done.
+    if (interrupted) throw new SluiceError('unavailable');
     const controller = new AbortController();
-    active.set(runId, controller);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    active.set(runId, { controller, stored: promise });
+    let stored = false;
     try {
-      const run = await ports.claim(runId);
-      if (!run) return await ports.tidy(runId);
-      held.set(runId, run);
-      await attempt(run, AbortSignal.any([lost, controller.signal]));
+      await untilStored(runId, AbortSignal.any([lost, controller.signal]));
+      stored = true;
     } finally {
       active.delete(runId);
       held.delete(runId);
+      resolve(stored);
+    }
+  };
+
+  /** While the database is away nothing can be stored, neither here nor by whoever would get the job next. */
+  const untilStored = async (runId: string, signal: AbortSignal): Promise<void> => {
+    for (;;) {
+      try {
+        const run = await ports.claim(runId);
+        if (!run) return await ports.tidy(runId);
+        held.set(runId, run);
+        return await attempt(run, signal);
+      } catch (error) {
+        held.delete(runId);
+        const away = error instanceof SluiceError && error.code === 'database_unavailable';
+        if (!away || signal.aborted) throw error;
+        ports.log.warn({ err: error, run: runId }, 'the database is away in the middle of a run');
+        await ports.clock.sleep(OUTAGE_MS, signal);
+      }
     }
   };
 
@@ -98,7 +138,10 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
     if (signal.aborted) throw error;
     const kind: ErrorKind = kindOf(error);
     if (kind === 'bug') ports.log.error({ err: error, run: run.id }, 'run failed unexpectedly');
-    const verdict = afterFailure(kind, run.attempt, ports.clock.now(), ports.random);
+    const verdict = afterFailure(kind, run.attempt, ports.clock.now(), {
+      firstWaitMs: ports.retryMs,
+      random: ports.random,
+    });
     if (verdict.do === 'retry') await ports.retry(run, error, verdict.at);
     else {
       await ports.fail(run, error, verdict.status);
@@ -109,10 +152,10 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
   return {
     handle,
     claims: () => [...held.values()].map(({ id, attempt }) => ({ id, attempt })),
-    abort: (runId, why) => active.get(runId)?.abort(why),
+    abort: (runId, why) => active.get(runId)?.controller.abort(why),
     interrupt: () => {
       interrupted = true;
-      for (const controller of active.values()) controller.abort(new SluiceError('unavailable'));
+      for (const { controller } of active.values()) controller.abort(new SluiceError('unavailable'));
     },
   };
 }

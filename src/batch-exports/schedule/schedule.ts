@@ -66,7 +66,10 @@ function notBeforeStart(schedule: Schedule, cursor: number): number {
 
 /** When the interval at the cursor is due; null = never, because it would fire after `endAt`. */
 export function dueAt(schedule: Schedule, cursor: number, jitterScale: number): number | null {
-  const interval = intervalContaining(schedule, cursor);
+  return dueOf(schedule, intervalContaining(schedule, cursor), jitterScale);
+}
+
+function dueOf(schedule: Schedule, interval: DataInterval, jitterScale: number): number | null {
   if (schedule.endAt !== null && interval.end > schedule.endAt) return null;
   return interval.end + jitter(schedule, interval, jitterScale);
 }
@@ -84,9 +87,9 @@ export function nextIntervals(
   const intervals: DataInterval[] = [];
   let next = cursor;
   while (intervals.length < options.limit) {
-    const due = dueAt(schedule, next, options.jitterScale);
-    if (due === null || due > now) break;
     const interval = intervalContaining(schedule, next);
+    const due = dueOf(schedule, interval, options.jitterScale);
+    if (due === null || due > now) break;
     intervals.push(interval);
     next = interval.end;
   }

@@ -40,6 +40,8 @@ export interface DestinationPorts {
   readonly filesRoot: string;
   /** Throws SluiceError `destination_config` when the host may not be reached (SLUICE_ALLOWED_HOSTS). */
   readonly checkHost: (host: string) => Promise<void>;
+  /** Milliseconds of silence after which a destination is not waited for any more; absent = its own default. */
+  readonly timeoutMs?: number;
   /** Told of each wait before an attempt is repeated, so that the run can show it. */
   readonly onRetry: (event: { what: string; attempt: number; waitMs: number; error: unknown }) => void;
 }

@@ -1,5 +1,5 @@
 import { toEngineError, unknownSetting } from './engine-error.ts';
-import { mark } from './query-mark.ts';
+import { carries, mark } from './query-mark.ts';
 import { type PooledSession, Sessions } from './sessions.ts';
 import { bindParameters, quote, quoteName } from './sql-text.ts';
 import { tokens } from './statement.ts';
@@ -52,7 +52,7 @@ export class Engine {
     const pooled = this.#sessions.take();
     const bound = bindParameters(sql, context.params);
     try {
-      await prepare(pooled, context, bound.values);
+      await prepare(pooled, marked(context, bound.values), bound.values);
       const result = await pooled.session.queryAsync(`${mark(context.queryId)}${bound.sql}`, { format });
       return {
         body: Buffer.from(result.bytes()),
@@ -79,7 +79,7 @@ export class Engine {
       .then(() => {
         running = false;
       });
-    const kill = `KILL QUERY WHERE startsWith(query, ${quote(mark(queryId))}) ASYNC`;
+    const kill = `KILL QUERY WHERE ${carries(quote(mark(queryId)))} ASYNC`;
     for (let pause = 5; running; pause = Math.min(pause * 2, LONGEST_KILL_PAUSE_MS)) {
       await this.run(kill, 'Null', { ...NOTHING_SPECIAL, queryId: `kill ${queryId}` }).catch(() => {});
       await Promise.race([over, new Promise((resolve) => setTimeout(resolve, pause))]);
@@ -92,6 +92,13 @@ export class Engine {
 }
 
 const NOTHING_SPECIAL = { database: 'default', settings: new Map(), params: new Map(), readonly: false };
+
+/** With values to bind, the comment in front of the query is lost. */
+function marked(context: Context, values: readonly string[]): Context {
+  if (values.length === 0) return context;
+  const comment = mark(context.queryId) + (context.settings.get('log_comment') ?? '');
+  return { ...context, settings: new Map([...context.settings, ['log_comment', comment]]) };
+}
 
 /** Brings a session to the state the query asks for, whatever the one before left in it. */
 async function prepare(pooled: PooledSession, context: Context, values: readonly string[]): Promise<void> {

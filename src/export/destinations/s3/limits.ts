@@ -29,6 +29,16 @@ export const defaultLimits: Limits = {
   bufferBytes: 5 * 16 * 1024 * 1024,
 };
 
+/** The default limits with another patience, milliseconds. */
+export function limitsFor(timeoutMs: number): Limits {
+  return {
+    ...defaultLimits,
+    connectMs: Math.min(defaultLimits.connectMs, timeoutMs),
+    idleMs: timeoutMs,
+    graceMs: timeoutMs,
+  };
+}
+
 /** Milliseconds after which a request that moves `bytes` has stalled. */
 export function deadlineMs(limits: Limits, bytes: number): number {
   return limits.graceMs + Math.ceil((bytes / limits.minRate) * 1000);

@@ -2,7 +2,7 @@ import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { DestinationPorts, FileTarget } from '../destination.ts';
 import { type Calls, callsTo } from './calls.ts';
 import type { Connection } from './connection.ts';
-import { defaultLimits, type Limits } from './limits.ts';
+import { defaultLimits, type Limits, limitsFor } from './limits.ts';
 import { integrityOf } from './parts.ts';
 import { isStaged, publish } from './publish.ts';
 import { reread } from './read.ts';
@@ -17,7 +17,7 @@ import { sweep } from './sweep.ts';
 export async function openBucket(
   connection: Connection,
   ports: DestinationPorts,
-  limits: Limits = defaultLimits,
+  limits: Limits = ports.timeoutMs === undefined ? defaultLimits : limitsFor(ports.timeoutMs),
 ): Promise<FileTarget> {
   await checkEndpoint(connection, ports);
   const calls = callsTo(connection, ports, limits);
