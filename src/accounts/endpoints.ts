@@ -10,21 +10,27 @@ import { toUser, UserSchema } from './user.ts';
 const Maybe = (schema: TSchema) => Type.Union([schema, Type.Null()]);
 const Uuid = Type.String({ format: 'uuid' });
 
-const ProjectSchema = Type.Object({
-  id: Type.Integer(),
-  name: Type.String(),
-  organization: Uuid,
-  api_token: Type.String({ description: 'The project key, phc_…, that capture accepts.' }),
-  timezone: Type.String(),
-  created_at: Type.String({ format: 'date-time' }),
-});
+const ProjectSchema = Type.Object(
+  {
+    id: Type.Integer(),
+    name: Type.String(),
+    organization: Uuid,
+    api_token: Type.String({ description: 'The project key, phc_…, that capture accepts.' }),
+    timezone: Type.String(),
+    created_at: Type.String({ format: 'date-time' }),
+  },
+  { title: 'Project' },
+);
 
-const OrganizationSchema = Type.Object({
-  id: Uuid,
-  name: Type.String(),
-  created_at: Type.String({ format: 'date-time' }),
-  membership_level: Type.Integer({ description: '1 member, 8 administrator, 15 owner' }),
-});
+const OrganizationSchema = Type.Object(
+  {
+    id: Uuid,
+    name: Type.String(),
+    created_at: Type.String({ format: 'date-time' }),
+    membership_level: Type.Integer({ description: '1 member, 8 administrator, 15 owner' }),
+  },
+  { title: 'Organization' },
+);
 
 const MeSchema = Type.Object({
   ...UserSchema.properties,
