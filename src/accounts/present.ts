@@ -9,21 +9,27 @@ import { toUser, UserSchema } from './user.ts';
 const Maybe = (schema: TSchema) => Type.Union([schema, Type.Null()]);
 export const Uuid = Type.String({ format: 'uuid' });
 
-export const ProjectSchema = Type.Object({
-  id: Type.Integer(),
-  name: Type.String(),
-  organization: Uuid,
-  api_token: Type.String({ description: 'The project key, phc_…, that capture accepts.' }),
-  timezone: Type.String(),
-  created_at: Type.String({ format: 'date-time' }),
-});
+export const ProjectSchema = Type.Object(
+  {
+    id: Type.Integer(),
+    name: Type.String(),
+    organization: Uuid,
+    api_token: Type.String({ description: 'The project key, phc_…, that capture accepts.' }),
+    timezone: Type.String(),
+    created_at: Type.String({ format: 'date-time' }),
+  },
+  { title: 'Project' },
+);
 
-export const OrganizationSchema = Type.Object({
-  id: Uuid,
-  name: Type.String(),
-  created_at: Type.String({ format: 'date-time' }),
-  membership_level: Type.Integer({ description: '1 member, 8 administrator, 15 owner' }),
-});
+export const OrganizationSchema = Type.Object(
+  {
+    id: Uuid,
+    name: Type.String(),
+    created_at: Type.String({ format: 'date-time' }),
+    membership_level: Type.Integer({ description: '1 member, 8 administrator, 15 owner' }),
+  },
+  { title: 'Organization' },
+);
 
 export const MeSchema = Type.Object({
   ...UserSchema.properties,

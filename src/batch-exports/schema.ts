@@ -64,100 +64,127 @@ const fields = (types: readonly string[]) => ({
   last_paused_at: nullable(time()),
 });
 
-export const patchSchema = (types: readonly string[]) => Type.Partial(Type.Object(fields(types)));
+const EXAMPLE = {
+  name: 'hourly',
+  model: 'events',
+  interval: 'hour',
+  destination: {
+    type: 'Filesystem',
+    config: { prefix: 'events/{year}/{month}/{day}', file_format: 'Parquet', compression: 'zstd' },
+  },
+};
+
+export const patchSchema = (types: readonly string[]) =>
+  Type.Partial(Type.Object(fields(types)), { title: 'PatchedBatchExport' });
 
 export const writeSchema = (types: readonly string[]) => {
   const { name, destination, interval } = fields(types);
   // Spread first and again: the required fields keep their places in the declared order.
-  return Type.Object({ ...patchSchema(types).properties, name, destination, interval });
+  const required = { name, destination, interval };
+  return Type.Object(
+    { ...patchSchema(types).properties, ...required },
+    { title: 'BatchExportWrite', examples: [EXAMPLE] },
+  );
 };
 
 export type WriteBody = Static<ReturnType<typeof patchSchema>>;
 
-export const RunStatusSchema = choice(RUN_STATUSES);
+export const RunStatusSchema = choice(RUN_STATUSES, { title: 'BatchExportRunStatus' });
 
-export const RunSchema = Type.Object({
-  id: Type.String({ format: 'uuid' }),
-  batch_export: nullable(Type.String({ format: 'uuid' })),
-  batch_export_on_demand: nullable(Type.String({ format: 'uuid' })),
-  backfill: nullable(Type.String({ format: 'uuid' })),
-  status: RunStatusSchema,
-  records_completed: nullable(whole()),
-  records_failed: nullable(whole()),
-  records_total_count: nullable(whole()),
-  bytes_exported: nullable(whole()),
-  latest_error: nullable(Type.String()),
-  data_interval_start: nullable(time()),
-  data_interval_end: time(),
-  cursor: Type.Null(),
-  created_at: time(),
-  finished_at: nullable(time()),
-  last_updated_at: time(),
-  attempt: Type.Integer({ description: 'How often this run was begun; 0 = not yet.' }),
-  next_attempt_at: nullable(time()),
-  proof: nullable(
-    Type.Object(
-      {},
-      { additionalProperties: true, description: 'Rows and fingerprints at the source, written, re-read.' },
+export const RunSchema = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    batch_export: nullable(Type.String({ format: 'uuid' })),
+    batch_export_on_demand: nullable(Type.String({ format: 'uuid' })),
+    backfill: nullable(Type.String({ format: 'uuid' })),
+    status: RunStatusSchema,
+    records_completed: nullable(whole()),
+    records_failed: nullable(whole()),
+    records_total_count: nullable(whole()),
+    bytes_exported: nullable(whole()),
+    latest_error: nullable(Type.String()),
+    data_interval_start: nullable(time()),
+    data_interval_end: time(),
+    cursor: Type.Null(),
+    created_at: time(),
+    finished_at: nullable(time()),
+    last_updated_at: time(),
+    attempt: Type.Integer({ description: 'How often this run was begun; 0 = not yet.' }),
+    next_attempt_at: nullable(time()),
+    proof: nullable(
+      Type.Object(
+        {},
+        { additionalProperties: true, description: 'Rows and fingerprints at the source, written, re-read.' },
+      ),
     ),
-  ),
-});
+  },
+  { title: 'BatchExportRun' },
+);
 
-export const BatchExportSchema = Type.Object({
-  id: Type.String({ format: 'uuid' }),
-  team_id: whole(),
-  name: Type.String(),
-  model: choice(MODELS),
-  destination: Type.Object({
-    type: Type.String(),
-    config: Type.Object({}, { additionalProperties: true }),
-    integration: nullable(whole()),
-  }),
-  interval: choice(INTERVALS),
-  paused: Type.Boolean(),
-  created_at: time(),
-  last_updated_at: time(),
-  last_paused_at: nullable(time()),
-  start_at: nullable(time()),
-  end_at: nullable(time()),
-  latest_runs: Type.Array(RunSchema),
-  hogql_query: nullable(Type.String()),
-  hogql_modifiers: nullable(Type.Object({}, { additionalProperties: true })),
-  primary_key: nullable(Type.Array(Type.String())),
-  version_key: nullable(Type.Array(Type.String())),
-  incremental_mode: choice(INCREMENTAL_MODES),
-  schema: Type.Null(),
-  filters: nullable(Type.Array(Type.Object({}, { additionalProperties: true }))),
-  timezone: Type.String(),
-  offset_day: nullable(whole()),
-  offset_hour: nullable(whole()),
-});
-
-export const BackfillSchema = Type.Object({
-  id: Type.String({ format: 'uuid' }),
-  team: whole(),
-  batch_export: Type.String({ format: 'uuid' }),
-  start_at: nullable(time()),
-  end_at: nullable(time()),
-  adjusted_start_at: nullable(time()),
-  status: Type.String(),
-  total_records_count: nullable(whole()),
-  progress: nullable(
-    Type.Object({
-      total_runs: nullable(whole()),
-      finished_runs: nullable(whole()),
-      progress: nullable(Type.Number()),
+export const BatchExportSchema = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    team_id: whole(),
+    name: Type.String(),
+    model: choice(MODELS),
+    destination: Type.Object({
+      type: Type.String(),
+      config: Type.Object({}, { additionalProperties: true }),
+      integration: nullable(whole()),
     }),
-  ),
-  created_at: time(),
-  finished_at: nullable(time()),
-  last_updated_at: time(),
-});
+    interval: choice(INTERVALS),
+    paused: Type.Boolean(),
+    created_at: time(),
+    last_updated_at: time(),
+    last_paused_at: nullable(time()),
+    start_at: nullable(time()),
+    end_at: nullable(time()),
+    latest_runs: Type.Array(RunSchema),
+    hogql_query: nullable(Type.String()),
+    hogql_modifiers: nullable(Type.Object({}, { additionalProperties: true })),
+    primary_key: nullable(Type.Array(Type.String())),
+    version_key: nullable(Type.Array(Type.String())),
+    incremental_mode: choice(INCREMENTAL_MODES),
+    schema: Type.Null(),
+    filters: nullable(Type.Array(Type.Object({}, { additionalProperties: true }))),
+    timezone: Type.String(),
+    offset_day: nullable(whole()),
+    offset_hour: nullable(whole()),
+  },
+  { title: 'BatchExport' },
+);
 
-export const LogEntrySchema = Type.Object({
-  log_source_id: Type.String(),
-  instance_id: Type.String(),
-  timestamp: time(),
-  level: Type.String(),
-  message: Type.String(),
-});
+export const BackfillSchema = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    team: whole(),
+    batch_export: Type.String({ format: 'uuid' }),
+    start_at: nullable(time()),
+    end_at: nullable(time()),
+    adjusted_start_at: nullable(time()),
+    status: Type.String(),
+    total_records_count: nullable(whole()),
+    progress: nullable(
+      Type.Object({
+        total_runs: nullable(whole()),
+        finished_runs: nullable(whole()),
+        progress: nullable(Type.Number()),
+      }),
+    ),
+    created_at: time(),
+    finished_at: nullable(time()),
+    last_updated_at: time(),
+  },
+  { title: 'BatchExportBackfill' },
+);
+
+export const LogEntrySchema = Type.Object(
+  {
+    log_source_id: Type.String(),
+    instance_id: Type.String(),
+    timestamp: time(),
+    level: Type.String(),
+    message: Type.String(),
+  },
+  { title: 'LogEntry' },
+);

@@ -1,5 +1,6 @@
 import { type TSchema, Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
+import { listTitle } from './pagination.ts';
 
 /** One key of an ordering; the last is always `id`, in the direction of the first (contract.md §1.5). */
 export interface OrderKey<Field extends string = string> {
@@ -34,11 +35,14 @@ export const cursorQuery = {
 };
 
 export const cursorPageSchema = (item: TSchema) =>
-  Type.Object({
-    next: Type.Union([Type.String({ format: 'uri' }), Type.Null()]),
-    previous: Type.Union([Type.String({ format: 'uri' }), Type.Null()]),
-    results: Type.Array(item),
-  });
+  Type.Object(
+    {
+      next: Type.Union([Type.String({ format: 'uri' }), Type.Null()]),
+      previous: Type.Union([Type.String({ format: 'uri' }), Type.Null()]),
+      results: Type.Array(item),
+    },
+    listTitle(item),
+  );
 
 /**
  * `-created_at,status` → keys, `id` last in the direction of the first. Unknown fields are dropped;

@@ -1,10 +1,12 @@
 import swagger from '@fastify/swagger';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { type TSchema, Type } from 'typebox';
+import { type Json, nameSchemas } from './components.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EnvelopeSchema } from './envelope.ts';
 
-const ERROR_ID = 'Error';
+/** Not `Error`: in a generated client that would hide the language's own. */
+const ERROR_ID = 'ErrorEnvelope';
 
 /** Registers the generator of the API description; routes added later are described by their schemas. */
 export async function installOpenApi(app: FastifyInstance, version: string): Promise<void> {
@@ -17,7 +19,9 @@ export async function installOpenApi(app: FastifyInstance, version: string): Pro
         version,
         description:
           'Batch exports of product-analytics events. Every error is an object of type, code, detail and attr.',
+        license: { name: 'MIT', identifier: 'MIT' },
       },
+      servers: [{ url: '/', description: 'The server that gave you this description.' }],
       components: {
         securitySchemes: {
           PersonalAPIKeyAuth: {
@@ -35,7 +39,21 @@ export async function installOpenApi(app: FastifyInstance, version: string): Pro
       },
     },
     refResolver: { buildLocalReference: (json) => String(json.$id ?? json.title ?? 'Schema') },
+    transformObject: (described) => ('openapiObject' in described ? finished(described.openapiObject) : {}),
   });
+}
+
+interface Parts {
+  readonly paths?: unknown;
+  readonly components?: { readonly schemas?: object };
+}
+
+type Document = ReturnType<FastifyInstance['swagger']>;
+
+function finished(document: Parts): Document {
+  const { paths, schemas } = nameSchemas(document.paths as Json);
+  const components = { ...document.components, schemas: { ...document.components?.schemas, ...schemas } };
+  return { ...document, paths, components } as Document;
 }
 
 /** The route schema of an endpoint: it documents; validation.ts validates from the same schemas. */
@@ -52,7 +70,7 @@ export function describeEndpoint(endpoint: Endpoint, url: string, operationId: s
     ...(names.length > 0 ? { params } : {}),
     ...(endpoint.query ? { querystring: endpoint.query } : {}),
     ...(endpoint.body ? { body: endpoint.body } : {}),
-    response: describeResponses(endpoint),
+    response: describeResponses(endpoint, names.length > 0),
     security:
       endpoint.scope === 'public'
         ? []
@@ -67,11 +85,45 @@ function paramSchema(params: TSchema | undefined, name: string): TSchema {
   return Type.String();
 }
 
-function describeResponses(endpoint: Endpoint): Record<string, unknown> {
-  const error = { description: 'The request was refused.', $ref: `${ERROR_ID}#` };
-  const responses = Object.entries(endpoint.response).map(([status, schema]) => [
+/** What may go wrong, besides what `4xx` stands for. */
+const REFUSALS = {
+  400: 'Something in the request is missing or wrong; `attr` names it.',
+  401: 'The request has no credentials, or wrong ones.',
+  403: 'The key has not got the scope, or may not enter the project.',
+  404: 'There is no such thing in this project.',
+  '4xx': 'The request was refused.',
+} as const;
+
+function describeResponses(endpoint: Endpoint, hasParams: boolean): Record<string, unknown> {
+  const successes = Object.entries(endpoint.response).map(([status, schema]) => [
     status,
-    schema === null ? { type: 'null', description: 'Empty.' } : { description: 'Success.', ...schema },
+    schema === null
+      ? { type: 'null', ...(status === '302' ? ELSEWHERE : { description: 'Empty.' }) }
+      : { description: descriptionOf(schema), content: { [mediaTypeOf(schema)]: { schema } } },
   ]);
-  return { ...Object.fromEntries(responses), '4xx': error };
+  const refusals = Object.entries(REFUSALS)
+    .filter(([status]) => isPossible(endpoint, status, hasParams))
+    .map(([status, description]) => [
+      status,
+      { description, content: { 'application/json': { schema: { $ref: `${ERROR_ID}#` } } } },
+    ]);
+  return { ...Object.fromEntries(successes), ...Object.fromEntries(refusals) };
 }
+
+const ELSEWHERE = {
+  description: 'Go to `Location`.',
+  headers: { Location: { type: 'string', format: 'uri', description: 'Good for a while.' } },
+};
+
+function isPossible(endpoint: Endpoint, status: string, hasParams: boolean): boolean {
+  if (status === '400') return endpoint.body !== undefined || endpoint.query !== undefined;
+  if (status === '401' || status === '403') return endpoint.scope !== 'public';
+  return status !== '404' || hasParams;
+}
+
+const descriptionOf = (schema: TSchema): string =>
+  (schema as { description?: string }).description ?? 'Success.';
+
+/** JSON, unless the schema says otherwise in `contentMediaType`. */
+const mediaTypeOf = (schema: TSchema): string =>
+  (schema as { contentMediaType?: string }).contentMediaType ?? 'application/json';

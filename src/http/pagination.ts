@@ -25,12 +25,21 @@ export interface Page<Item> {
 }
 
 export const pageSchema = (item: TSchema) =>
-  Type.Object({
-    count: Type.Integer(),
-    next: Type.Union([Type.String({ format: 'uri' }), Type.Null()]),
-    previous: Type.Union([Type.String({ format: 'uri' }), Type.Null()]),
-    results: Type.Array(item),
-  });
+  Type.Object(
+    {
+      count: Type.Integer(),
+      next: Type.Union([Type.String({ format: 'uri' }), Type.Null()]),
+      previous: Type.Union([Type.String({ format: 'uri' }), Type.Null()]),
+      results: Type.Array(item),
+    },
+    listTitle(item),
+  );
+
+/** What a page of `item` is called in the API description: `PaginatedBatchExportList`. */
+export function listTitle(item: TSchema): { title?: string } {
+  const { title } = item as { title?: string };
+  return title === undefined ? {} : { title: `Paginated${title}List` };
+}
 
 /** `limit` and `offset` of a URL; what is not a sensible number counts as absent (contract.md §1.5). */
 export function readWindow(url: URL): Window {

@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
 import { Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Endpoint, EndpointRequest } from './endpoint.ts';
 
 /** Name of a part → whether it works. */
 export type Readiness = Readonly<Record<string, boolean>>;
@@ -62,29 +62,40 @@ export function systemEndpoints({ readiness, metrics, openapi }: Parts): readonl
         headers: { 'content-type': metrics.contentType },
       }),
     },
-    {
-      method: 'GET',
-      area: 'api',
+    described({
       path: '/schema',
       operationId: 'schema_retrieve',
+      query: Type.Object({ format: Type.Optional(Type.String({ description: '`json` or `yaml`' })) }),
+      isJson: ({ query, headers }) => query.format === 'json' || (!query.format && wantsJson(headers.accept)),
+    }),
+    described({ path: '/schema.json', operationId: 'schema_json', hidden: true, isJson: () => true }),
+    described({ path: '/schema.yaml', operationId: 'schema_yaml', hidden: true, isJson: () => false }),
+  ];
+
+  function described(
+    own: Pick<Endpoint, 'path' | 'operationId' | 'query' | 'hidden'> & {
+      isJson(request: EndpointRequest): boolean;
+    },
+  ): Endpoint {
+    const { isJson, ...rest } = own;
+    return {
+      ...rest,
+      method: 'GET',
+      area: 'api',
       summary: 'This description: YAML, or JSON with `?format=json`.',
       tag: 'system',
       scope: 'public',
-      query: Type.Object({ format: Type.Optional(Type.String({ description: '`json` or `yaml`' })) }),
-      response: { 200: Type.Unknown() },
-      handler: async ({ query, headers }) => {
-        const json = query.format === 'json' || (!query.format && wantsJson(headers.accept));
-        return json
-          ? { status: 200, body: openapi().json() }
-          : {
-              status: 200,
-              body: openapi().yaml(),
-              headers: { 'content-type': 'application/yaml; charset=utf-8' },
-            };
-      },
-    },
-  ];
+      response: { 200: Type.String({ contentMediaType: 'application/yaml' }) },
+      handler: async (request) =>
+        isJson(request)
+          ? { status: 200, body: JSON.stringify(openapi().json()), headers: JSON_TYPE }
+          : { status: 200, body: openapi().yaml(), headers: YAML_TYPE },
+    };
+  }
 }
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+const YAML_TYPE = { 'content-type': 'application/yaml; charset=utf-8' };
 
 /** Asks for JSON by name and not for YAML. `*` alone gets YAML, what client generators download. */
 const wantsJson = (accept = '') => accept.includes('json') && !accept.includes('yaml');

@@ -96,18 +96,21 @@ const actorOf = ({ caller, project }: Pick<EndpointRequest, 'caller' | 'project'
 const idOf = (text: string | undefined): number => (/^\d{1,10}$/.test(text ?? '') ? Number(text) : 0);
 
 const integrationSchema = (user: TSchema) =>
-  Type.Object({
-    id: Type.Integer(),
-    kind: Kind,
-    config: Type.Record(Type.String(), Type.Unknown()),
-    created_at: Type.String({ format: 'date-time' }),
-    created_by: Type.Union([user, Type.Null()]),
-    errors: Type.String(),
-    display_name: Type.String(),
-    files_write_requestable: Type.Boolean(),
-    installation_shared: Type.Null(),
-    installation_status: Type.Null(),
-  });
+  Type.Object(
+    {
+      id: Type.Integer(),
+      kind: Kind,
+      config: Type.Record(Type.String(), Type.Unknown()),
+      created_at: Type.String({ format: 'date-time' }),
+      created_by: Type.Union([user, Type.Null()]),
+      errors: Type.String(),
+      display_name: Type.String(),
+      files_write_requestable: Type.Boolean(),
+      installation_shared: Type.Null(),
+      installation_status: Type.Null(),
+    },
+    { title: 'Integration' },
+  );
 
 const presentIntegration = (row: IntegrationRow, createdBy: unknown) => ({
   id: row.id,

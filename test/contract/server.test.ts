@@ -115,7 +115,7 @@ describe('the API description', () => {
       expect(operation.responses).toHaveProperty('4XX');
       expect(operation).toHaveProperty('security');
     }
-    expect(body.components.schemas.Error.properties).toHaveProperty('attr');
+    expect(body.components.schemas.ErrorEnvelope.properties).toHaveProperty('attr');
   });
 
   it('has a page for people, with nothing from elsewhere', async () => {

@@ -105,10 +105,10 @@ const uuidsIn = async (folder: string) => (await readEvents(folder)).map((event)
 
 describe('file downloads', () => {
   it.each([
-    [{ format: 'Parquet', compression: 'zstd' }, 'application/vnd.apache.parquet', 1],
-    [{ format: 'JSONLines', compression: 'gzip' }, 'application/gzip', 1],
-    [{ format: 'JSONLines', max_size_mb: 1 }, 'application/x-ndjson', 3],
-  ])('hold every event that happened in the interval, once (%o)', async (file, type, atLeast) => {
+    [{ format: 'Parquet', compression: 'zstd' }, 1],
+    [{ format: 'JSONLines', compression: 'gzip' }, 1],
+    [{ format: 'JSONLines', max_size_mb: 1 }, 3],
+  ])('hold every event that happened in the interval, once (%o)', async (file, atLeast) => {
     const id = await ask({ file });
     const download = await ended(id);
     expect(download).toMatchObject({ status: 'Completed', records_completed: EVENTS });
@@ -116,7 +116,7 @@ describe('file downloads', () => {
     expect(await uuidsIn(await fetchAll(id, download.files))).toEqual(uuids);
     const head = await fetch(await link(id, 0), { method: 'HEAD' });
     expect(head.status).toBe(200);
-    expect(head.headers.get('content-type')).toBe(type);
+    expect(head.headers.get('content-type')).toBe('application/octet-stream');
     expect(Number(head.headers.get('content-length'))).toBe(download.parts[0].bytes);
   });
 

@@ -12,7 +12,6 @@ export interface Schema {
   readonly maximum?: number;
   readonly minItems?: number;
   readonly minLength?: number;
-  readonly $ref?: string;
 }
 
 export interface Parameter {
@@ -31,7 +30,7 @@ export interface Operation {
   /** `public`, or the scope that a key needs; null = any key will do. */
   readonly scope: string | null;
   readonly body: Schema | null;
-  /** By status or `4XX`; null = documented as empty, or not JSON. */
+  /** By status or `4XX`; null = documented as empty, `{}` = not JSON. */
   readonly responses: Readonly<Record<string, Schema | null>>;
 }
 
@@ -45,7 +44,7 @@ interface RawOperation {
   >;
 }
 
-interface Document {
+export interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, RawOperation>>>>;
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
@@ -53,7 +52,7 @@ interface Document {
 /** Every operation that a running server describes at `/api/schema/`. */
 export async function readOperations(url: string): Promise<Operation[]> {
   const answer = await fetch(new URL('/api/schema/?format=json', url));
-  const document = (await answer.json()) as Document;
+  const document = written((await answer.json()) as Document);
   return Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, raw]) => ({
       id: raw.operationId,
@@ -65,15 +64,22 @@ export async function readOperations(url: string): Promise<Operation[]> {
       responses: Object.fromEntries(
         Object.entries(raw.responses).map(([status, { content }]) => [
           status,
-          inlined(content?.['application/json']?.schema ?? null, document),
+          content ? (content['application/json']?.schema ?? {}) : null,
         ]),
       ),
     })),
   );
 }
 
-/** The description refers to whole schemas only, never from inside one. */
-function inlined(schema: Schema | null, document: Document): Schema | null {
-  const name = schema?.$ref?.split('/').at(-1);
-  return name === undefined ? schema : (document.components.schemas[name] ?? null);
+/** The same document with every `$ref` replaced by what it refers to. */
+export function written(document: Document): Document {
+  const { schemas } = document.components;
+  const visit = (node: unknown): unknown => {
+    if (Array.isArray(node)) return node.map(visit);
+    if (node === null || typeof node !== 'object') return node;
+    const { $ref } = node as { $ref?: string };
+    if (typeof $ref === 'string') return visit(schemas[$ref.split('/').at(-1) ?? '']);
+    return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, visit(value)]));
+  };
+  return visit(document) as Document;
 }

@@ -9,17 +9,20 @@ import { runStep, shown, stepsOf } from './run-step.ts';
 
 const TAG = 'Connection tests';
 
-const StepSchema = Type.Object({
-  name: Type.String(),
-  description: Type.String(),
-  result: Type.Union([
-    Type.Object({
-      status: Type.Union([Type.Literal('Passed'), Type.Literal('Failed'), Type.Literal('Skipped')]),
-      message: Type.Union([Type.String(), Type.Null()]),
-    }),
-    Type.Null(),
-  ]),
-});
+const StepSchema = Type.Object(
+  {
+    name: Type.String(),
+    description: Type.String(),
+    result: Type.Union([
+      Type.Object({
+        status: Type.Union([Type.Literal('Passed'), Type.Literal('Failed'), Type.Literal('Skipped')]),
+        message: Type.Union([Type.String(), Type.Null()]),
+      }),
+      Type.Null(),
+    ]),
+  },
+  { title: 'ConnectionTestStep' },
+);
 
 const step = Type.Optional(Type.Integer({ minimum: 0, description: 'Which step, from 0. Default: 0.' }));
 

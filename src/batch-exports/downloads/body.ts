@@ -18,22 +18,25 @@ export const queryFields = {
 };
 
 /** contract.md §9.1, in declared order. */
-export const downloadBody = Type.Object({
-  file: Type.Object({
-    format: Type.Optional(choice(['Parquet', 'JSONLines'], { default: 'Parquet' })),
-    compression: Type.Optional(nullable(choice(['zstd', 'gzip', 'brotli', 'lz4', 'snappy']))),
-    max_size_mb: Type.Optional(
-      Type.Union([Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), Type.Null()], {
-        default: 1024,
-        description: 'Start another file beyond this size, in MiB; 0 or null = one file.',
-      }),
-    ),
-  }),
-  model: choice(MODELS, { description: 'What the files hold.' }),
-  include: names('Only events of these names.'),
-  exclude: names('No events of these names.'),
-  ...queryFields,
-});
+export const downloadBody = Type.Object(
+  {
+    file: Type.Object({
+      format: Type.Optional(choice(['Parquet', 'JSONLines'], { default: 'Parquet' })),
+      compression: Type.Optional(nullable(choice(['zstd', 'gzip', 'brotli', 'lz4', 'snappy']))),
+      max_size_mb: Type.Optional(
+        Type.Union([Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), Type.Null()], {
+          default: 1024,
+          description: 'Start another file beyond this size, in MiB; 0 or null = one file.',
+        }),
+      ),
+    }),
+    model: choice(MODELS, { description: 'What the files hold.' }),
+    include: names('Only events of these names.'),
+    exclude: names('No events of these names.'),
+    ...queryFields,
+  },
+  { title: 'FileDownloadWrite' },
+);
 
 export type DownloadBody = Static<typeof downloadBody>;
 

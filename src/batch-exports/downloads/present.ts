@@ -10,35 +10,41 @@ const time = () => Type.String({ format: 'date-time' });
 const count = () => nullable(Type.Integer());
 
 /** Nothing else: clients compare it whole (contract.md §9). */
-export const ListedDownloadSchema = Type.Object({ id: id(), status: RunStatusSchema });
+export const ListedDownloadSchema = Type.Object(
+  { id: id(), status: RunStatusSchema },
+  { title: 'ListedFileDownload' },
+);
 
-export const DownloadSchema = Type.Object({
-  status: RunStatusSchema,
-  files: Type.Optional(Type.Array(id(), { description: 'Completed: the ids of the files.' })),
-  records_completed: Type.Optional(Type.Integer()),
-  bytes_exported: Type.Optional(count()),
-  expires_at: Type.Optional(time()),
-  parts: Type.Optional(
-    Type.Array(
-      Type.Object({ id: id(), name: Type.String(), bytes: Type.Integer(), records: Type.Integer() }),
-      { description: 'Completed: the same files with what they hold.' },
+export const DownloadSchema = Type.Object(
+  {
+    status: RunStatusSchema,
+    files: Type.Optional(Type.Array(id(), { description: 'Completed: the ids of the files.' })),
+    records_completed: Type.Optional(Type.Integer()),
+    bytes_exported: Type.Optional(count()),
+    expires_at: Type.Optional(time()),
+    parts: Type.Optional(
+      Type.Array(
+        Type.Object({ id: id(), name: Type.String(), bytes: Type.Integer(), records: Type.Integer() }),
+        { description: 'Completed: the same files with what they hold.' },
+      ),
     ),
-  ),
-  error: Type.Optional(Type.String({ description: 'Failed: what happened and what to do.' })),
-  progress: Type.Optional(
-    Type.Object(
-      {
-        records_completed: count(),
-        records_total_count: count(),
-        bytes_exported: count(),
-        attempt: Type.Integer(),
-        latest_error: nullable(Type.String()),
-        next_attempt_at: nullable(time()),
-      },
-      { description: 'While it runs.' },
+    error: Type.Optional(Type.String({ description: 'Failed: what happened and what to do.' })),
+    progress: Type.Optional(
+      Type.Object(
+        {
+          records_completed: count(),
+          records_total_count: count(),
+          bytes_exported: count(),
+          attempt: Type.Integer(),
+          latest_error: nullable(Type.String()),
+          next_attempt_at: nullable(time()),
+        },
+        { description: 'While it runs.' },
+      ),
     ),
-  ),
-});
+  },
+  { title: 'FileDownload' },
+);
 
 /** By status, contract.md §9; `progress`, `parts`, `bytes_exported` and `expires_at` are ours. */
 export function presentDownload(run: RunRow, keepSeconds: number) {

@@ -16,6 +16,13 @@ import { linkTo } from './link.ts';
 import { DownloadSchema, ListedDownloadSchema, presentDownload } from './present.ts';
 import { findDownload, listDownloads } from './store.ts';
 
+/** What a client gets that follows the redirect, as most do by themselves. */
+const fileContent = Type.String({
+  format: 'binary',
+  contentMediaType: 'application/octet-stream',
+  description: 'The file, for clients that follow the redirect.',
+});
+
 /** contract.md §9. Ids are those of runs. */
 export function downloadEndpoints(ports: ResourcePorts): Endpoint[] {
   const common = { area: 'project', tag: 'File downloads' } as const;
@@ -31,7 +38,7 @@ export function downloadEndpoints(ports: ResourcePorts): Endpoint[] {
       operationId,
       summary,
       scope: READ,
-      response: { 302: null },
+      response: { 200: fileContent, 302: null },
       handler: async ({ project, params, url }) => {
         const run = await findDownload(ports.db, project.id, params.id);
         const link = linkTo(ports, run, params.part, url);
