@@ -23,6 +23,8 @@ import { openEngines } from './engines.ts';
 import { SluiceError } from './errors/error.ts';
 import { FILE_DOWNLOAD, fileDownload } from './export/destinations/file-download.ts';
 import { destinations } from './export/destinations/index.ts';
+import { checkQuery } from './export/models/hogql/check.ts';
+import { createQueryParser } from './export/models/hogql/parser.ts';
 import { emptySpool } from './export/spool.ts';
 import { createServer } from './http/server.ts';
 import { integrationsEndpoints } from './integrations/endpoints.ts';
@@ -191,6 +193,8 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     alone: config.databaseUrl === undefined,
   });
 
+  const parser = createQueryParser();
+  stack.defer(() => parser.close());
   const stopping = new AbortController();
   const feature = batchExports({
     ...shared,
@@ -201,6 +205,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     seal: sealer.seal,
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,
+    readQuery: async (text) => checkQuery(await parser.parse(text)),
     estimate: (batchExport, range) => estimateBackfill(warehouse, batchExport, range),
     maxBackfills: config.maxBackfills,
     downloads: {

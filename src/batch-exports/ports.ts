@@ -2,6 +2,7 @@ import type { Kysely, Transaction } from 'kysely';
 import type { BatchExportRow, Tables } from '../database/tables.ts';
 import type { Destination, DestinationPorts } from '../export/destinations/destination.ts';
 import type { Estimate } from '../export/estimate.ts';
+import type { Query } from '../export/models/hogql/check.ts';
 import type { Clock } from '../work/clock.ts';
 import type { DownloadSettings } from './downloads/settings.ts';
 
@@ -66,6 +67,8 @@ export interface ResourcePorts extends RunPorts {
   readonly unseal: (sealed: string, context: string) => string;
   /** Writes in the caller's transaction: the row exists exactly when the change does. */
   readonly recordActivity: (trx: Trx, activity: Activity) => Promise<void>;
+  /** Reads and checks a query of the model `hogql`; throws `invalid_input` at hogql_query (contract.md §4.3). */
+  readonly readQuery: (text: string) => Promise<Query>;
   /** What a range holds by event time, of what had arrived by `arrivalBefore`; null = that cannot be said now. */
   readonly estimate: (batchExport: BatchExportRow, range: EstimateRange) => Promise<Estimate | null>;
   /** Backfills of a project in Starting or Running; one more answers 429 (contract.md §8.2). */

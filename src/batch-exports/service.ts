@@ -1,13 +1,15 @@
 import type { BatchExportRow } from '../database/tables.ts';
+import { SluiceError } from '../errors/error.ts';
 import { cancelBackfills } from './backfills/cancel.ts';
 import { destinationColumns } from './destination.ts';
 import type { Actor, ResourcePorts, Trx } from './ports.ts';
+import { readExportQuery } from './query.ts';
 import { checkFields, checkWhole, offsetAfter } from './rules.ts';
 import { cancelRuns } from './runs/cancel.ts';
 import { changeSchedule, firstCursorColumns } from './schedule/change.ts';
 import type { IntervalName } from './schedule/intervals.ts';
 import type { WriteBody } from './schema.ts';
-import { insertExport, lockedExport, updateExport } from './store.ts';
+import { findExport, insertExport, lockedExport, updateExport } from './store.ts';
 
 /** Creates an export and its schedule (contract.md §4.3). Throws the first problem of the body. */
 export async function createExport(
@@ -26,7 +28,7 @@ export async function createExport(
     null,
     true,
   );
-  checkWhole(body, null, destination.type);
+  checkWhole(body, null, destination.type, await readExportQuery(ports, body, null));
   const now = ports.clock.now();
   const schedule = {
     interval,
@@ -69,8 +71,11 @@ export async function changeExport(
   body: WriteBody,
   how: { readonly replace: boolean },
 ): Promise<BatchExportRow> {
+  const seen = await findExport(ports.db, actor.teamId, id);
+  const query = await readExportQuery(ports, body, seen);
   return ports.db.transaction().execute(async (trx) => {
     const stored = await lockedExport(trx, actor.teamId, id);
+    if (stored.hogql_query !== seen.hogql_query) throw new SluiceError('conflict');
     checkFields(body, stored, ports.gates);
     const columns = body.destination
       ? await destinationColumns(
@@ -82,7 +87,7 @@ export async function changeExport(
           how.replace,
         )
       : {};
-    checkWhole(body, stored, stored.destination_type);
+    checkWhole(body, stored, stored.destination_type, query);
     const now = ports.clock.now();
     const schedule = scheduleAfter(body, stored, how.replace);
     const cursor = await changeSchedule(trx, ports, stored, schedule, now);
@@ -156,7 +161,7 @@ const json = (value: unknown): string | null => (value === null ? null : JSON.st
 function queryColumns(body: WriteBody) {
   return {
     ...(body.filters === undefined ? {} : { filters: json(body.filters) }),
-    ...(body.hogql_query === undefined ? {} : { hogql_query: body.hogql_query }),
+    ...((body.hogql_query ?? null) === null ? {} : { hogql_query: body.hogql_query }),
     ...(body.hogql_modifiers === undefined ? {} : { hogql_modifiers: json(body.hogql_modifiers) }),
     ...(body.primary_key === undefined ? {} : { primary_key: body.primary_key }),
     ...(body.version_key === undefined ? {} : { version_key: body.version_key }),

@@ -10,6 +10,8 @@ import { createLinkSigner } from '../../src/batch-exports/downloads/links.ts';
 import type { Db, Gates, ResourcePorts } from '../../src/batch-exports/ports.ts';
 import { openDatabase } from '../../src/database/database.ts';
 import { destinations } from '../../src/export/destinations/index.ts';
+import { checkQuery } from '../../src/export/models/hogql/check.ts';
+import { createQueryParser } from '../../src/export/models/hogql/parser.ts';
 import { createServer } from '../../src/http/server.ts';
 import { openIntegration } from '../../src/integrations/integrations.ts';
 import { createSealer } from '../../src/integrations/sealing.ts';
@@ -66,6 +68,7 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
   const accounts = createAccounts({ db, clock, random: randomBytes });
   const first = await accounts.bootstrap('phx_a_key_that_only_tests_use_0123456789abcdef');
   const sealer = createSealer(['a secret of at least thirty-two bytes'], randomBytes);
+  const parser = createQueryParser();
   const jobs: Job[] = [];
   const cancelled: string[] = [];
   const gates = { highFrequency: true, hogql: true, workflows: true, earliestBackfill: true };
@@ -87,6 +90,7 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     seal: sealer.seal,
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,
+    readQuery: async (text) => checkQuery(await parser.parse(text)),
     // No warehouse here: what a range holds is not known.
     estimate: async () => null,
     maxBackfills: 2,
@@ -121,6 +125,7 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     key: first.personalApiKey ?? '',
     accounts,
     close: async () => {
+      await parser.close();
       await database.close();
       rmSync(dataDir, { recursive: true });
     },

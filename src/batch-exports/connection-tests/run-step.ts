@@ -3,6 +3,7 @@ import { SluiceError } from '../../errors/error.ts';
 import type { Destination, TestResult, TestStep } from '../../export/destinations/destination.ts';
 import { readDestination } from '../destination.ts';
 import type { ResourcePorts } from '../ports.ts';
+import { readExportQuery } from '../query.ts';
 import { checkFields, checkWhole } from '../rules.ts';
 import type { WriteBody } from '../schema.ts';
 
@@ -41,7 +42,7 @@ export async function runStep(
   if (!body.destination) throw new SluiceError('required', { attr: 'destination' });
   checkFields(body, stored, ports.gates);
   const whole = await readDestination(ports.db, ports, teamId, body.destination, stored, stored === null);
-  checkWhole(body, stored, whole.destination.type);
+  checkWhole(body, stored, whole.destination.type, await readExportQuery(ports, body, stored));
   const steps = whole.destination.testSteps;
   if (!steps) {
     const detail = `There is no connection test for ${whole.destination.title}.`;

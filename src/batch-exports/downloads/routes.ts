@@ -77,7 +77,7 @@ export function downloadEndpoints(ports: ResourcePorts): Endpoint[] {
       scope: WRITE,
       body: countBody,
       response: { 200: Type.Object({ count: Type.Integer() }) },
-      handler: async ({ body }) => ({ status: 200, body: { count: countRows(ports, body) } }),
+      handler: async ({ body }) => ({ status: 200, body: { count: await countRows(ports, body) } }),
     }),
     endpoint({
       ...common,
