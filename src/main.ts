@@ -24,6 +24,7 @@ import { SluiceError } from './errors/error.ts';
 import { FILE_DOWNLOAD, fileDownload } from './export/destinations/file-download.ts';
 import { destinations } from './export/destinations/index.ts';
 import { checkQuery } from './export/models/hogql/check.ts';
+import { createRowCounter } from './export/models/hogql/count.ts';
 import { createQueryParser } from './export/models/hogql/parser.ts';
 import { emptySpool } from './export/spool.ts';
 import { createServer } from './http/server.ts';
@@ -206,6 +207,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,
     readQuery: async (text) => checkQuery(await parser.parse(text)),
+    countRows: createRowCounter(warehouse),
     estimate: (batchExport, range) => estimateBackfill(warehouse, batchExport, range),
     maxBackfills: config.maxBackfills,
     downloads: {

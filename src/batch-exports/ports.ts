@@ -3,6 +3,7 @@ import type { BatchExportRow, Tables } from '../database/tables.ts';
 import type { Destination, DestinationPorts } from '../export/destinations/destination.ts';
 import type { Estimate } from '../export/estimate.ts';
 import type { Query } from '../export/models/hogql/check.ts';
+import type { RowCounter } from '../export/models/hogql/count.ts';
 import type { Clock } from '../work/clock.ts';
 import type { DownloadSettings } from './downloads/settings.ts';
 
@@ -69,6 +70,8 @@ export interface ResourcePorts extends RunPorts {
   readonly recordActivity: (trx: Trx, activity: Activity) => Promise<void>;
   /** Reads and checks a query of the model `hogql`; throws `invalid_input` at hogql_query (contract.md §4.3). */
   readonly readQuery: (text: string) => Promise<Query>;
+  /** How many rows a query has now. */
+  readonly countRows: RowCounter;
   /** What a range holds by event time, of what had arrived by `arrivalBefore`; null = that cannot be said now. */
   readonly estimate: (batchExport: BatchExportRow, range: EstimateRange) => Promise<Estimate | null>;
   /** Backfills of a project in Starting or Running; one more answers 429 (contract.md §8.2). */

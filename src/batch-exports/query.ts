@@ -1,6 +1,5 @@
 import { SluiceError } from '../errors/error.ts';
 import type { ResourcePorts } from './ports.ts';
-import type { StoredExport } from './rules.ts';
 import type { WriteBody } from './schema.ts';
 
 /** What was found out about the query that an export will have. `outputs` null = its columns are not known. */
@@ -19,7 +18,7 @@ const TOUCHES = ['hogql_query', 'primary_key', 'version_key'] as const;
 export async function readExportQuery(
   ports: Pick<ResourcePorts, 'readQuery' | 'gates'>,
   body: WriteBody,
-  stored: StoredExport | null,
+  stored: { readonly model: string; readonly hogql_query: string | null } | null,
 ): Promise<ReadQuery | null> {
   const model = stored?.model ?? body.model;
   if (model !== 'hogql' || !ports.gates.hogql || !TOUCHES.some((key) => body[key] !== undefined)) return null;

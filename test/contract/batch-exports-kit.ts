@@ -91,7 +91,8 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,
     readQuery: async (text) => checkQuery(await parser.parse(text)),
-    // No warehouse here: what a range holds is not known.
+    // No warehouse here: what a range holds is not known, and nothing is counted.
+    countRows: async () => 0,
     estimate: async () => null,
     maxBackfills: 2,
     downloads: {

@@ -77,7 +77,10 @@ export function downloadEndpoints(ports: ResourcePorts): Endpoint[] {
       scope: WRITE,
       body: countBody,
       response: { 200: Type.Object({ count: Type.Integer() }) },
-      handler: async ({ body }) => ({ status: 200, body: { count: await countRows(ports, body) } }),
+      handler: async ({ project, body, signal }) => ({
+        status: 200,
+        body: { count: await countRows(ports, project, body, signal) },
+      }),
     }),
     endpoint({
       ...common,
