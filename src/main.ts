@@ -201,6 +201,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     ...shared,
     onRunCancelled: runs.onRunCancelled,
     openIntegration: (teamId, id) => openIntegration(integrations, teamId, id),
+    hosts: guard,
     destinationPorts,
     findIntegration: async (within, teamId, id) => (await findIntegration(within, teamId, id)) ?? null,
     seal: sealer.seal,

@@ -5,6 +5,7 @@ import type { Estimate } from '../export/estimate.ts';
 import type { Query } from '../export/models/hogql/check.ts';
 import type { RowCounter } from '../export/models/hogql/count.ts';
 import type { Clock } from '../work/clock.ts';
+import type { HostGuard } from '../work/hosts.ts';
 import type { DownloadSettings } from './downloads/settings.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -62,6 +63,8 @@ export interface ResourcePorts extends RunPorts {
     teamId: number,
     id: number,
   ) => Promise<{ readonly config: Fields; readonly secrets: Fields } | null>;
+  /** Which hosts a destination may name. */
+  readonly hosts: Pick<HostGuard, 'problemWith' | 'names'>;
   readonly destinationPorts: Omit<DestinationPorts, 'onRetry' | 'clock'>;
   /** `context` names the place the secret belongs to; it opens nowhere else. */
   readonly seal: (text: string, context: string) => string;

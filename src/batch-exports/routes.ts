@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { SluiceError } from '../errors/error.ts';
 import { type Endpoint, type EndpointRequest, endpoint } from '../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
 import { exportLogPage, logQuery } from './log-page.ts';
@@ -148,6 +149,8 @@ export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
       }),
       response: { 200: Type.Object({ paused: Type.Boolean() }) },
       handler: async (request) => {
+        // As upstream has it, where the scheduler acts in the caller's current project (contract.md §6).
+        if (request.caller.currentProjectId === null) throw new SluiceError('not_authenticated');
         const backfill = request.body.backfill ?? false;
         await unpauseExport(ports, actorOf(request), request.params.id, { backfill });
         return { status: 200, body: { paused: false } };

@@ -1,8 +1,9 @@
 import type { BatchExportRow } from '../database/tables.ts';
 import { SluiceError } from '../errors/error.ts';
 import { cancelBackfills } from './backfills/cancel.ts';
-import { destinationColumns } from './destination.ts';
-import type { Actor, ResourcePorts, Trx } from './ports.ts';
+import { changesBetween } from './changes.ts';
+import { acceptDestination, destinationColumns, readDestination } from './destination.ts';
+import type { Actor, Db, ResourcePorts, Trx } from './ports.ts';
 import { readExportQuery } from './query.ts';
 import { checkFields, checkWhole, offsetAfter } from './rules.ts';
 import { cancelRuns } from './runs/cancel.ts';
@@ -20,14 +21,9 @@ export async function createExport(
   const { name, destination, interval } = required(body);
   checkFields(body, null, ports.gates);
   const id = ports.newId();
-  const columns = await destinationColumns(
-    ports.db,
-    ports,
-    { id, teamId: actor.teamId },
-    destination,
-    null,
-    true,
-  );
+  const whole = await readDestination(ports.db, ports, actor.teamId, destination, null, true);
+  await acceptDestination(ports, actor.teamId, whole);
+  const columns = destinationColumns(ports, id, whole);
   checkWhole(body, null, destination.type, await readExportQuery(ports, body, null));
   const now = ports.clock.now();
   const schedule = {
@@ -72,21 +68,19 @@ export async function changeExport(
   how: { readonly replace: boolean },
 ): Promise<BatchExportRow> {
   const seen = await findExport(ports.db, actor.teamId, id);
+  checkFields(body, seen, ports.gates);
+  const read = (db: Db | Trx, stored: BatchExportRow) =>
+    body.destination && readDestination(db, ports, actor.teamId, body.destination, stored, how.replace);
+  // These may take seconds, which no transaction should.
+  const whole = await read(ports.db, seen);
+  if (whole) await acceptDestination(ports, actor.teamId, whole);
   const query = await readExportQuery(ports, body, seen);
   return ports.db.transaction().execute(async (trx) => {
     const stored = await lockedExport(trx, actor.teamId, id);
     if (stored.hogql_query !== seen.hogql_query) throw new SluiceError('conflict');
     checkFields(body, stored, ports.gates);
-    const columns = body.destination
-      ? await destinationColumns(
-          trx,
-          ports,
-          { id: stored.id, teamId: actor.teamId },
-          body.destination,
-          stored,
-          how.replace,
-        )
-      : {};
+    const destination = await read(trx, stored);
+    const columns = destination ? destinationColumns(ports, stored.id, destination) : {};
     checkWhole(body, stored, stored.destination_type, query);
     const now = ports.clock.now();
     const schedule = scheduleAfter(body, stored, how.replace);
@@ -102,7 +96,10 @@ export async function changeExport(
       last_modified_by: actor.userId,
       last_updated_at: new Date(now),
     });
-    await record(trx, ports, actor, row, 'updated', { fields: Object.keys(body) });
+    await record(trx, ports, actor, row, 'updated', {
+      name: row.name,
+      changes: changesBetween(ports, stored, row),
+    });
     return row;
   });
 }

@@ -16,6 +16,7 @@ import { createServer } from '../../src/http/server.ts';
 import { openIntegration } from '../../src/integrations/integrations.ts';
 import { createSealer } from '../../src/integrations/sealing.ts';
 import { findIntegration, insertIntegration } from '../../src/integrations/store.ts';
+import { createHostGuard } from '../../src/work/hosts.ts';
 
 /** A clock that stands still until it is moved. */
 export class TestClock {
@@ -86,6 +87,7 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     destinations,
     findIntegration,
     openIntegration: (teamId, id) => openIntegration({ db, sealer }, teamId, id),
+    hosts: createHostGuard([]),
     destinationPorts: { random: () => 0.5, filesRoot: dataDir, checkHost: async () => {} },
     seal: sealer.seal,
     unseal: sealer.unseal,
@@ -150,7 +152,12 @@ export interface ServedBench extends Bench {
   send(method: string, path: string, text: string | undefined, key?: string): Promise<Answer>;
   /** Creates an export to a folder; `changes` override the body. */
   create(changes?: Record<string, unknown>): Promise<Json>;
-  addIntegration(kind: string): Promise<number>;
+  /** `config` and `secrets` as its kind would have stored them. */
+  addIntegration(
+    kind: string,
+    config?: Record<string, unknown>,
+    secrets?: Record<string, unknown>,
+  ): Promise<number>;
 }
 
 /** The bench behind the real HTTP server, which checks every answer against its documented schema. */
@@ -197,13 +204,13 @@ export async function serveBench(overrides: Partial<ResourcePorts> = {}): Promis
       if (status !== 201) throw new Error(`create answered ${status}: ${JSON.stringify(body)}`);
       return body;
     },
-    addIntegration: async (kind) => {
+    addIntegration: async (kind, config = {}, secrets = {}) => {
       const row = await insertIntegration(bench.db, {
         teamId: bench.teamId,
         kind,
         identity: `integration ${++integrations}`,
-        config: { name: `integration ${integrations}` },
-        sealed: '',
+        config: { name: `integration ${integrations}`, ...config },
+        sealed: bench.ports.seal(JSON.stringify(secrets), `integration:${bench.teamId}:${kind}`),
         createdBy: 1,
         createdAt: new Date(bench.clock.now()),
       });

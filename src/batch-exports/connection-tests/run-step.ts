@@ -1,7 +1,7 @@
 import type { BatchExportRow } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
 import type { Destination, TestResult, TestStep } from '../../export/destinations/destination.ts';
-import { readDestination } from '../destination.ts';
+import { acceptDestination, readDestination } from '../destination.ts';
 import type { ResourcePorts } from '../ports.ts';
 import { readExportQuery } from '../query.ts';
 import { checkFields, checkWhole } from '../rules.ts';
@@ -42,6 +42,7 @@ export async function runStep(
   if (!body.destination) throw new SluiceError('required', { attr: 'destination' });
   checkFields(body, stored, ports.gates);
   const whole = await readDestination(ports.db, ports, teamId, body.destination, stored, stored === null);
+  await acceptDestination(ports, teamId, whole);
   checkWhole(body, stored, whole.destination.type, await readExportQuery(ports, body, stored));
   const steps = whole.destination.testSteps;
   if (!steps) {
