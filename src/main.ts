@@ -5,7 +5,7 @@ import { join, sep } from 'node:path';
 import { Registry } from 'prom-client';
 import { v7 } from 'uuid';
 import { createAccounts } from './accounts/accounts.ts';
-import { accountsEndpoints } from './accounts/endpoints.ts';
+import { accountsEndpoints, projectsOf } from './accounts/endpoints.ts';
 import { keyEndpoints } from './accounts/key-endpoints.ts';
 import { UserSchema } from './accounts/user.ts';
 import { estimateBackfill } from './batch-exports/backfills/estimate.ts';
@@ -28,6 +28,7 @@ import { createRowCounter } from './export/models/hogql/count.ts';
 import { createQueryParser } from './export/models/hogql/parser.ts';
 import { emptySpool } from './export/spool.ts';
 import { createServer } from './http/server.ts';
+import { integrationOfKey } from './integrations/access-key.ts';
 import { integrationsEndpoints } from './integrations/endpoints.ts';
 import { type IntegrationPorts, openIntegration } from './integrations/integrations.ts';
 import { createSealer } from './integrations/sealing.ts';
@@ -202,6 +203,8 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     onRunCancelled: runs.onRunCancelled,
     openIntegration: (teamId, id) => openIntegration(integrations, teamId, id),
     hosts: guard,
+    projectsOf: (caller, organizationId) => projectsOf(db, caller, organizationId),
+    legacyS3: config.legacyS3 ? (actor, key) => integrationOfKey(integrations, actor, key) : null,
     destinationPorts,
     findIntegration: async (within, teamId, id) => (await findIntegration(within, teamId, id)) ?? null,
     seal: sealer.seal,

@@ -1,7 +1,7 @@
 import { type TSchema, Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
 import { requireOrganization } from '../http/authorization.ts';
-import type { Caller, Endpoint } from '../http/endpoint.ts';
+import type { Caller, Endpoint, Project } from '../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
 import { formatTimestamp } from '../http/timestamps.ts';
 import { type Db, findProject, findUser, listOrganizations, listProjects } from './store.ts';
@@ -180,6 +180,23 @@ async function organizationOf(db: Db, caller: Caller, reference: string | undefi
   const found = (await organizationsOf(db, caller)).find((organization) => organization.id === id);
   if (!found) throw new SluiceError('not_found');
   return found;
+}
+
+/** The projects of an organization that the caller may use. Throws `not_found`, `permission_denied`. */
+export async function projectsOf(
+  db: Db,
+  caller: Caller,
+  reference: string | undefined,
+): Promise<readonly Project[]> {
+  const { id } = await organizationOf(db, caller, reference);
+  return (await listProjects(db, id))
+    .filter((project) => caller.scopedProjects === null || caller.scopedProjects.includes(project.id))
+    .map(({ id: projectId, organization_id, name, timezone }) => ({
+      id: projectId,
+      organizationId: organization_id,
+      name,
+      timezone,
+    }));
 }
 
 async function currentOrganizationId(db: Db, caller: Caller): Promise<string | null> {

@@ -4,6 +4,7 @@ import type { Destination, DestinationPorts } from '../export/destinations/desti
 import type { Estimate } from '../export/estimate.ts';
 import type { Query } from '../export/models/hogql/check.ts';
 import type { RowCounter } from '../export/models/hogql/count.ts';
+import type { Caller, Project } from '../http/endpoint.ts';
 import type { Clock } from '../work/clock.ts';
 import type { HostGuard } from '../work/hosts.ts';
 import type { DownloadSettings } from './downloads/settings.ts';
@@ -63,6 +64,10 @@ export interface ResourcePorts extends RunPorts {
     teamId: number,
     id: number,
   ) => Promise<{ readonly config: Fields; readonly secrets: Fields } | null>;
+  /** The projects of an organization that the caller may use. Throws `not_found`, `permission_denied`. */
+  readonly projectsOf: (caller: Caller, organizationId: string | undefined) => Promise<readonly Project[]>;
+  /** The number of an integration that holds an access key; null = the old type S3 is refused (contract.md §14). */
+  readonly legacyS3: ((actor: Actor, key: AccessKey) => Promise<number>) | null;
   /** Which hosts a destination may name. */
   readonly hosts: Pick<HostGuard, 'problemWith' | 'names'>;
   readonly destinationPorts: Omit<DestinationPorts, 'onRetry' | 'clock'>;
@@ -96,6 +101,13 @@ export interface EstimateRange {
   readonly start: number | null;
   readonly end: number;
   readonly arrivalBefore: number;
+}
+
+/** As the old type S3 has it in its config. `endpoint` null = Amazon's own. */
+export interface AccessKey {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly endpoint: string | null;
 }
 
 /** Who does it, where. */

@@ -46,12 +46,13 @@ const visible = (db: Db | Trx, teamId: number, id: string) =>
 /** Newest first; without deleted ones and the internal types (contract.md §4.2). */
 export async function listExports(
   db: Db,
-  teamId: number,
+  teamIds: readonly number[],
   window: { readonly limit: number; readonly offset: number },
 ): Promise<{ count: number; items: BatchExportRow[] }> {
+  if (teamIds.length === 0) return { count: 0, items: [] };
   const listed = db
     .selectFrom('batch_exports')
-    .where('team_id', '=', teamId)
+    .where('team_id', 'in', [...teamIds])
     .where('deleted_at', 'is', null)
     .where('destination_type', 'not in', ['Workflows', FILE_DOWNLOAD]);
   const { count } = await listed

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { createAccounts } from '../../src/accounts/accounts.ts';
+import { projectsOf } from '../../src/accounts/endpoints.ts';
 import { type BatchExports, batchExports } from '../../src/batch-exports/batch-exports.ts';
 import { createLinkSigner } from '../../src/batch-exports/downloads/links.ts';
 import type { Db, Gates, ResourcePorts } from '../../src/batch-exports/ports.ts';
@@ -88,6 +89,8 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     findIntegration,
     openIntegration: (teamId, id) => openIntegration({ db, sealer }, teamId, id),
     hosts: createHostGuard([]),
+    projectsOf: (caller, organizationId) => projectsOf(db, caller, organizationId),
+    legacyS3: null,
     destinationPorts: { random: () => 0.5, filesRoot: dataDir, checkHost: async () => {} },
     seal: sealer.seal,
     unseal: sealer.unseal,

@@ -80,7 +80,6 @@ describe('§4.3 what a body may say', () => {
     ['no name', { name: undefined }, 400, 'required', 'name'],
     ['blank name', { name: '  ' }, 400, 'blank', 'name'],
     ['unknown model', { model: 'cohorts' }, 400, 'invalid_choice', 'model'],
-    ['model null', { model: null }, 400, 'null', 'model'],
     ['no destination', { destination: undefined }, 400, 'required', 'destination'],
     ['no type', { destination: { config: {} } }, 400, 'required', 'destination__type'],
     ['the old type', { destination: { type: 'S3', config: {} } }, 400, 'invalid_choice', 'destination__type'],
