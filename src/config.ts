@@ -45,6 +45,8 @@ export interface Config {
   readonly downloadKeepSeconds: number;
   /** Features that are turned off (contract.md §1.8). */
   readonly closedGates: readonly string[];
+  /** Accept the old destination type S3 with its keys in the config (contract.md §14). */
+  readonly legacyS3: boolean;
   /** Embedded engine's memory limit, bytes. */
   readonly warehouseMemory: number;
   /** Silence of ClickHouse, of a statement of Postgres, of a destination, after which it is not waited for any more. */
@@ -115,6 +117,7 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
       31_536_000,
     ),
     closedGates: list(env.SLUICE_CLOSED_GATES).map((name) => oneOf('SLUICE_CLOSED_GATES', name, GATES)),
+    legacyS3: isOn(env.SLUICE_LEGACY_S3),
     warehouseMemory: integer(
       'SLUICE_WAREHOUSE_MEMORY',
       env.SLUICE_WAREHOUSE_MEMORY ?? '4000000000',

@@ -7,6 +7,7 @@ import { v7 } from 'uuid';
 import { createAccounts } from './accounts/accounts.ts';
 import { accountsEndpoints } from './accounts/endpoints.ts';
 import { keyEndpoints } from './accounts/key-endpoints.ts';
+import { projectsOf } from './accounts/present.ts';
 import { sessionEndpoints } from './accounts/session-endpoints.ts';
 import { tenantEndpoints } from './accounts/tenant-endpoints.ts';
 import { UserSchema } from './accounts/user.ts';
@@ -25,8 +26,12 @@ import { openEngines } from './engines.ts';
 import { SluiceError } from './errors/error.ts';
 import { FILE_DOWNLOAD, fileDownload } from './export/destinations/file-download.ts';
 import { destinations } from './export/destinations/index.ts';
+import { checkQuery } from './export/models/hogql/check.ts';
+import { createRowCounter } from './export/models/hogql/count.ts';
+import { createQueryParser } from './export/models/hogql/parser.ts';
 import { emptySpool } from './export/spool.ts';
 import { createServer } from './http/server.ts';
+import { integrationOfKey } from './integrations/access-key.ts';
 import { integrationsEndpoints } from './integrations/endpoints.ts';
 import { type IntegrationPorts, openIntegration } from './integrations/integrations.ts';
 import { createSealer } from './integrations/sealing.ts';
@@ -196,16 +201,23 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     alone: config.databaseUrl === undefined,
   });
 
+  const parser = createQueryParser();
+  stack.defer(() => parser.close());
   const stopping = new AbortController();
   const feature = batchExports({
     ...shared,
     onRunCancelled: runs.onRunCancelled,
     openIntegration: (teamId, id) => openIntegration(integrations, teamId, id),
+    hosts: guard,
+    projectsOf: (caller, organizationId) => projectsOf(db, caller, organizationId),
+    legacyS3: config.legacyS3 ? (actor, key) => integrationOfKey(integrations, actor, key) : null,
     destinationPorts,
     findIntegration: async (within, teamId, id) => (await findIntegration(within, teamId, id)) ?? null,
     seal: sealer.seal,
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,
+    readQuery: async (text) => checkQuery(await parser.parse(text)),
+    countRows: createRowCounter(warehouse),
     estimate: (batchExport, range) => estimateBackfill(warehouse, batchExport, range),
     maxBackfills: config.maxBackfills,
     downloads: {

@@ -1,9 +1,9 @@
 import { type TSchema, Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
 import { requireOrganization } from '../http/authorization.ts';
-import type { Caller } from '../http/endpoint.ts';
+import type { Caller, Project } from '../http/endpoint.ts';
 import { formatTimestamp } from '../http/timestamps.ts';
-import { type Db, findProject, findUser, listOrganizations } from './store.ts';
+import { type Db, findProject, findUser, listOrganizations, listProjects } from './store.ts';
 import { toUser, UserSchema } from './user.ts';
 
 const Maybe = (schema: TSchema) => Type.Union([schema, Type.Null()]);
@@ -101,4 +101,21 @@ export async function describeMe(db: Db, caller: Caller) {
   const organization =
     organizations.find(({ id }) => id === project?.organization_id) ?? organizations[0] ?? null;
   return { ...toUser(user), team: project ? describeProject(project) : null, organization, organizations };
+}
+
+/** The projects of an organization that the caller may use. Throws `not_found`, `permission_denied`. */
+export async function projectsOf(
+  db: Db,
+  caller: Caller,
+  reference: string | undefined,
+): Promise<readonly Project[]> {
+  const { id } = await organizationOf(db, caller, reference);
+  return (await listProjects(db, id))
+    .filter((project) => caller.scopedProjects === null || caller.scopedProjects.includes(project.id))
+    .map(({ id: projectId, organization_id, name, timezone }) => ({
+      id: projectId,
+      organizationId: organization_id,
+      name,
+      timezone,
+    }));
 }

@@ -3,6 +3,7 @@ import { backfillEndpoints } from './backfills/routes.ts';
 import { connectionTestEndpoints } from './connection-tests/routes.ts';
 import { removeExpired } from './downloads/expiry.ts';
 import { downloadEndpoints } from './downloads/routes.ts';
+import { organizationEndpoints } from './legacy/organization.ts';
 import type { ResourcePorts } from './ports.ts';
 import { resourceEndpoints } from './routes.ts';
 import { runEndpoints } from './runs/routes.ts';
@@ -18,14 +19,14 @@ export interface BatchExports {
 
 /** The feature, put together for `main.ts`. The worker of runs is separate: `runs/worker.ts`. */
 export function batchExports(ports: ResourcePorts): BatchExports {
+  const endpoints = [
+    ...resourceEndpoints(ports),
+    ...connectionTestEndpoints(ports),
+    ...runEndpoints(ports),
+    ...backfillEndpoints(ports),
+  ];
   return {
-    endpoints: [
-      ...resourceEndpoints(ports),
-      ...connectionTestEndpoints(ports),
-      ...runEndpoints(ports),
-      ...backfillEndpoints(ports),
-      ...downloadEndpoints(ports),
-    ],
+    endpoints: [...endpoints, ...organizationEndpoints(ports, endpoints), ...downloadEndpoints(ports)],
     tick: (limit) => tick(ports, limit),
     removeExpiredDownloads: () => removeExpired(ports),
   };

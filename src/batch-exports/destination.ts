@@ -1,6 +1,7 @@
 import type { BatchExportRow } from '../database/tables.ts';
 import { SluiceError } from '../errors/error.ts';
 import type { Destination } from '../export/destinations/destination.ts';
+import { accept } from '../export/destinations/writes/write.ts';
 import {
   type Config,
   deepMerge,
@@ -24,6 +25,8 @@ type SentDestination = NonNullable<WriteBody['destination']>;
 export interface WholeDestination {
   readonly destination: Destination;
   readonly config: Config;
+  readonly sent: Config;
+  readonly stored: Config | null;
   readonly integrationId: number | null;
 }
 
@@ -53,29 +56,54 @@ export async function readDestination(
     throw refuse('The type of a destination cannot be changed; create another export.');
   }
   const before = stored ? wholeConfig(ports, stored) : null;
-  const merged = deepMerge(pinLegacyExtension(destination, before, config), config);
-  checkIntegration(destination, integration);
+  const sentConfig = destination.tidy?.(config) ?? config;
+  const merged = deepMerge(pinLegacyExtension(destination, before, sentConfig), sentConfig);
+  checkIntegration(destination, integration, stored);
   const problem = destination.check(merged);
   if (problem) throw refuse(problem);
-  return { destination, config: merged, integrationId: integration?.id ?? null };
+  return {
+    destination,
+    config: merged,
+    sent: config,
+    stored: before,
+    integrationId: integration?.id ?? null,
+  };
 }
 
-/** What to store for a destination as sent; throws as `readDestination`. */
-export async function destinationColumns(
-  db: Db | Trx,
-  ports: Pick<ResourcePorts, 'destinations' | 'findIntegration' | 'seal' | 'unseal'>,
-  of: { readonly id: string; readonly teamId: number },
-  sent: SentDestination,
-  stored: BatchExportRow | null,
-  complete: boolean,
-): Promise<DestinationColumns> {
-  const whole = await readDestination(db, ports, of.teamId, sent, stored, complete);
+/**
+ * The rules that ask others: the integration's content, name servers. Call it outside of transactions. Throws as
+ * `readDestination`.
+ */
+export async function acceptDestination(
+  ports: Pick<ResourcePorts, 'db' | 'findIntegration' | 'openIntegration' | 'hosts'>,
+  teamId: number,
+  { destination, integrationId, ...write }: WholeDestination,
+): Promise<void> {
+  if (!destination.accepts) return;
+  const integration = integrationId === null ? null : await ports.openIntegration(teamId, integrationId);
+  await accept(
+    destination.accepts,
+    { ...write, integration },
+    {
+      problemWithHost: ports.hosts.problemWith,
+      allowsHost: ports.hosts.names,
+      kindOf: async (id) => (await ports.findIntegration(ports.db, teamId, id))?.kind ?? null,
+    },
+  );
+}
+
+/** What to store of a destination. `id` is the export's: secrets open nowhere else. */
+export function destinationColumns(
+  ports: Pick<ResourcePorts, 'seal'>,
+  id: string,
+  whole: WholeDestination,
+): DestinationColumns {
   const { open, secret } = splitSecrets(whole.config, whole.destination.secretKeys);
   return {
-    destination_type: sent.type,
+    destination_type: whole.destination.type,
     destination_config: JSON.stringify(open),
     destination_sealed:
-      Object.keys(secret).length > 0 ? ports.seal(JSON.stringify(secret), contextOf(of.id)) : null,
+      Object.keys(secret).length > 0 ? ports.seal(JSON.stringify(secret), contextOf(id)) : null,
     integration_id: whole.integrationId,
   };
 }
@@ -85,10 +113,15 @@ export function wholeConfig(
   ports: Pick<ResourcePorts, 'unseal'>,
   row: Pick<BatchExportRow, 'id' | 'destination_config' | 'destination_sealed'>,
 ): Config {
-  if (!row.destination_sealed) return row.destination_config;
-  const secret = JSON.parse(ports.unseal(row.destination_sealed, contextOf(row.id))) as Config;
-  return deepMerge(row.destination_config, secret);
+  const secret = secretsOf(ports, row);
+  return secret === null ? row.destination_config : deepMerge(row.destination_config, secret);
 }
+
+/** The secret part of the stored config; null = there is none. Never log it. */
+export const secretsOf = (
+  ports: Pick<ResourcePorts, 'unseal'>,
+  { id, destination_sealed: sealed }: Pick<BatchExportRow, 'id' | 'destination_sealed'>,
+): Config | null => (sealed ? (JSON.parse(ports.unseal(sealed, contextOf(id))) as Config) : null);
 
 const contextOf = (exportId: string) => `batch-export:${exportId}`;
 
@@ -111,9 +144,14 @@ async function readIntegration(
   });
 }
 
-function checkIntegration(destination: Destination, integration: { kind: string } | null): void {
+function checkIntegration(
+  destination: Destination,
+  integration: { kind: string } | null,
+  stored: BatchExportRow | null,
+): void {
   const wanted = destination.integration?.kind;
   if (wanted === undefined) return;
+  if (!integration && destination.integration?.inline && stored?.integration_id === null) return;
   if (!integration) throw refuse(`${destination.title} needs an integration of kind ${wanted}.`);
   if (integration.kind !== wanted) {
     throw refuse(`${destination.title} needs an integration of kind ${wanted}, not ${integration.kind}.`);

@@ -2,7 +2,11 @@ import type { Kysely, Transaction } from 'kysely';
 import type { BatchExportRow, Tables } from '../database/tables.ts';
 import type { Destination, DestinationPorts } from '../export/destinations/destination.ts';
 import type { Estimate } from '../export/estimate.ts';
+import type { Query } from '../export/models/hogql/check.ts';
+import type { RowCounter } from '../export/models/hogql/count.ts';
+import type { Caller, Project } from '../http/endpoint.ts';
 import type { Clock } from '../work/clock.ts';
+import type { HostGuard } from '../work/hosts.ts';
 import type { DownloadSettings } from './downloads/settings.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -60,12 +64,22 @@ export interface ResourcePorts extends RunPorts {
     teamId: number,
     id: number,
   ) => Promise<{ readonly config: Fields; readonly secrets: Fields } | null>;
+  /** The projects of an organization that the caller may use. Throws `not_found`, `permission_denied`. */
+  readonly projectsOf: (caller: Caller, organizationId: string | undefined) => Promise<readonly Project[]>;
+  /** The number of an integration that holds an access key; null = the old type S3 is refused (contract.md §14). */
+  readonly legacyS3: ((actor: Actor, key: AccessKey) => Promise<number>) | null;
+  /** Which hosts a destination may name. */
+  readonly hosts: Pick<HostGuard, 'problemWith' | 'names'>;
   readonly destinationPorts: Omit<DestinationPorts, 'onRetry' | 'clock'>;
   /** `context` names the place the secret belongs to; it opens nowhere else. */
   readonly seal: (text: string, context: string) => string;
   readonly unseal: (sealed: string, context: string) => string;
   /** Writes in the caller's transaction: the row exists exactly when the change does. */
   readonly recordActivity: (trx: Trx, activity: Activity) => Promise<void>;
+  /** Reads and checks a query of the model `hogql`; throws `invalid_input` at hogql_query (contract.md §4.3). */
+  readonly readQuery: (text: string) => Promise<Query>;
+  /** How many rows a query has now. */
+  readonly countRows: RowCounter;
   /** What a range holds by event time, of what had arrived by `arrivalBefore`; null = that cannot be said now. */
   readonly estimate: (batchExport: BatchExportRow, range: EstimateRange) => Promise<Estimate | null>;
   /** Backfills of a project in Starting or Running; one more answers 429 (contract.md §8.2). */
@@ -87,6 +101,13 @@ export interface EstimateRange {
   readonly start: number | null;
   readonly end: number;
   readonly arrivalBefore: number;
+}
+
+/** As the old type S3 has it in its config. `endpoint` null = Amazon's own. */
+export interface AccessKey {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly endpoint: string | null;
 }
 
 /** Who does it, where. */

@@ -1,6 +1,8 @@
 import { Type } from 'typebox';
+import { SluiceError } from '../errors/error.ts';
 import { type Endpoint, type EndpointRequest, endpoint } from '../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
+import { LEGACY_S3 } from './legacy/s3.ts';
 import { exportLogPage, logQuery } from './log-page.ts';
 import { pauseExport, unpauseExport } from './pausing.ts';
 import type { Actor, ResourcePorts } from './ports.ts';
@@ -24,10 +26,24 @@ export const requireExport =
   ({ db }: Pick<ResourcePorts, 'db'>, param = 'id'): NonNullable<Endpoint['requireObject']> =>
   ({ project, params }) =>
     findExport(db, project.id, params[param]);
+/** A page of the exports of some projects, as the API shows them. */
+export async function listed(
+  { db }: Pick<ResourcePorts, 'db'>,
+  teamIds: readonly number[],
+  window: Parameters<typeof listExports>[2],
+) {
+  const { count, items } = await listExports(db, teamIds, window);
+  const ids = items.map((row) => row.id);
+  const runs = await latestRuns(db, ids);
+  return { count, items: items.map((row) => presentExport(row, runs.get(row.id) ?? [])) };
+}
 
 /** contract.md §4.2 and §6. */
 export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
-  const types = [...ports.destinations.keys()].filter((type) => type !== 'FileDownload');
+  const types = [
+    ...[...ports.destinations.keys()].filter((type) => type !== 'FileDownload'),
+    ...(ports.legacyS3 ? [LEGACY_S3] : []),
+  ];
   const shown = async (row: Parameters<typeof presentExport>[0]) =>
     presentExport(row, (await latestRuns(ports.db, [row.id])).get(row.id) ?? []);
   const common = { area: 'project', tag: TAG } as const;
@@ -46,14 +62,7 @@ export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
       response: { 200: pageSchema(BatchExportSchema) },
       handler: async ({ project, url }) => ({
         status: 200,
-        body: await limitOffsetPage(url, async (window) => {
-          const { count, items } = await listExports(ports.db, project.id, window);
-          const runs = await latestRuns(
-            ports.db,
-            items.map((row) => row.id),
-          );
-          return { count, items: items.map((row) => presentExport(row, runs.get(row.id) ?? [])) };
-        }),
+        body: await limitOffsetPage(url, (window) => listed(ports, [project.id], window)),
       }),
     }),
     endpoint({
@@ -158,6 +167,8 @@ export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
       requireObject,
       response: { 200: Type.Object({ paused: Type.Boolean() }) },
       handler: async (request) => {
+        // As upstream has it, where the scheduler acts in the caller's current project (contract.md §6).
+        if (request.caller.currentProjectId === null) throw new SluiceError('not_authenticated');
         const backfill = request.body.backfill ?? false;
         await unpauseExport(ports, actorOf(request), request.params.id, { backfill });
         return { status: 200, body: { paused: false } };

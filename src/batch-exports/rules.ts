@@ -1,5 +1,8 @@
 import { SluiceError } from '../errors/error.ts';
+import { PLACEHOLDERS } from '../export/models/hogql/check.ts';
+import { checkModifiers, type Modifiers } from '../export/models/hogql/modifiers.ts';
 import type { Gates } from './ports.ts';
+import type { ReadQuery } from './query.ts';
 import { type IntervalName, isCalendar } from './schedule/intervals.ts';
 import type { ModelName, WriteBody } from './schema.ts';
 
@@ -54,8 +57,6 @@ function checkTimezone(name: string): void {
   }
 }
 
-/** What a query may hold in braces, and hence no filter may be called. */
-const PLACEHOLDERS = ['data_interval_start', 'data_interval_end'];
 const FILTER_TYPES = ['event', 'person', 'hogql'];
 
 function checkFilters(filters: unknown): void {
@@ -68,13 +69,22 @@ function checkFilters(filters: unknown): void {
     if (!FILTER_TYPES.includes(filter.type)) {
       throw invalid('filters', `The type of a filter must be one of ${FILTER_TYPES.join(', ')}.`);
     }
+    // What a query may hold in braces, no filter may be called.
     const reserved = PLACEHOLDERS.find((name) => filter.key === name || Object.hasOwn(filter, name));
     if (reserved) throw invalid('filters', `"${reserved}" is reserved and cannot be filtered by.`);
   }
 }
 
-/** Offsets, then model and destination, then what belongs to a model only (contract.md §4.3). */
-export function checkWhole(body: WriteBody, stored: StoredExport | null, destinationType: string): void {
+/**
+ * Offsets, then model and destination, then what belongs to a model only (contract.md §4.3). `query` is what `readExportQuery`
+ * made of the same body.
+ */
+export function checkWhole(
+  body: WriteBody,
+  stored: StoredExport | null,
+  destinationType: string,
+  query: ReadQuery | null,
+): void {
   const interval = (body.interval ?? stored?.interval) as IntervalName;
   const model = body.model ?? stored?.model ?? 'events';
   checkOffsets(body, interval);
@@ -84,7 +94,7 @@ export function checkWhole(body: WriteBody, stored: StoredExport | null, destina
   if (model !== 'events' && body.filters !== undefined && body.filters !== null) {
     throw invalid('filters', 'Filters work on events only.');
   }
-  checkQuery(body, stored, model);
+  checkQuery(body, stored, model, query);
 }
 
 function checkOffsets(body: WriteBody, interval: IntervalName): void {
@@ -96,20 +106,28 @@ function checkOffsets(body: WriteBody, interval: IntervalName): void {
   }
 }
 
-function checkQuery(body: WriteBody, stored: StoredExport | null, model: string): void {
+const OF_QUERIES = ['hogql_query', 'hogql_modifiers', 'primary_key', 'version_key'] as const;
+
+function checkQuery(
+  body: WriteBody,
+  stored: StoredExport | null,
+  model: string,
+  query: ReadQuery | null,
+): void {
   if (model !== 'hogql') {
-    for (const key of ['hogql_query', 'hogql_modifiers', 'primary_key', 'version_key'] as const) {
-      const value = body[key];
-      if (value !== undefined && value !== null) throw invalid(key, 'Goes with the model "hogql" only.');
-    }
+    const key = OF_QUERIES.find((each) => (body[each] ?? null) !== null);
+    if (key) throw invalid(key, 'Goes with the model "hogql" only.');
     return;
   }
-  const query = body.hogql_query === undefined ? stored?.hogql_query : body.hogql_query;
-  if (!query?.trim()) throw invalid('hogql_query', 'The model "hogql" needs a query.');
-  for (const [, name = ''] of query.matchAll(/\{\s*([^{}]*?)\s*\}/g)) {
-    if (!PLACEHOLDERS.includes(name)) {
-      throw invalid('hogql_query', `Unknown placeholder {${name}}; there are ${PLACEHOLDERS.join(' and ')}.`);
-    }
+  const text = body.hogql_query ?? stored?.hogql_query;
+  if (!text?.trim()) throw invalid('hogql_query', 'The model "hogql" needs a query.');
+  if (query?.problem) throw query.problem;
+  if (body.hogql_modifiers) checkModifiers(body.hogql_modifiers as Modifiers);
+  for (const name of ['primary_key', 'version_key'] as const) {
+    const key = body[name] === undefined ? stored?.[name] : body[name];
+    const outputs = query?.outputs;
+    const missing = outputs && key?.find((column) => !outputs.has(column));
+    if (missing) throw invalid(name, `The query has no column "${missing.slice(0, 100)}".`);
   }
   const mode = body.incremental_mode ?? stored?.incremental_mode;
   const key = body.primary_key === undefined ? stored?.primary_key : body.primary_key;

@@ -40,7 +40,9 @@ const destinationBody = (types: readonly string[]) =>
 /** In declared order, which is the order errors are told in (contract.md §4.3). */
 const fields = (types: readonly string[]) => ({
   name: text(),
-  model: choice(MODELS, { description: 'What is exported; `events` unless said otherwise.' }),
+  model: Type.Union([...MODELS.map((name) => Type.Literal(name)), Type.Literal(''), Type.Null()], {
+    description: 'What is exported; `events` unless said otherwise. Null and the empty text say nothing.',
+  }),
   destination: destinationBody(types),
   interval: choice(INTERVALS, { description: 'How often, and how much time each run covers.' }),
   hogql_query: nullable(Type.String({ description: 'Only with model `hogql`.' })),
@@ -87,7 +89,10 @@ export const writeSchema = (types: readonly string[]) => {
   );
 };
 
-export type WriteBody = Static<ReturnType<typeof patchSchema>>;
+/** As it arrives. */
+export type SentBody = Static<ReturnType<typeof patchSchema>>;
+/** Without a model that says nothing. */
+export type WriteBody = Omit<SentBody, 'model'> & { readonly model?: ModelName };
 
 export const RunStatusSchema = choice(RUN_STATUSES, { title: 'BatchExportRunStatus' });
 

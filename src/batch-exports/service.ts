@@ -1,32 +1,34 @@
 import type { BatchExportRow } from '../database/tables.ts';
+import { SluiceError } from '../errors/error.ts';
 import { cancelBackfills } from './backfills/cancel.ts';
-import { destinationColumns } from './destination.ts';
-import type { Actor, ResourcePorts, Trx } from './ports.ts';
+import { changesBetween } from './changes.ts';
+import { acceptDestination, destinationColumns, readDestination } from './destination.ts';
+import { withoutBlankModel } from './legacy/model.ts';
+import { modernized } from './legacy/s3.ts';
+import type { Actor, Db, ResourcePorts, Trx } from './ports.ts';
+import { readExportQuery } from './query.ts';
 import { checkFields, checkWhole, offsetAfter } from './rules.ts';
 import { cancelRuns } from './runs/cancel.ts';
 import { changeSchedule, firstCursorColumns } from './schedule/change.ts';
 import type { IntervalName } from './schedule/intervals.ts';
-import type { WriteBody } from './schema.ts';
-import { insertExport, lockedExport, updateExport } from './store.ts';
+import type { SentBody, WriteBody } from './schema.ts';
+import { findExport, insertExport, lockedExport, updateExport } from './store.ts';
 
 /** Creates an export and its schedule (contract.md §4.3). Throws the first problem of the body. */
 export async function createExport(
   ports: ResourcePorts,
   actor: Actor,
-  body: WriteBody,
+  asSent: SentBody,
 ): Promise<BatchExportRow> {
+  const sent = withoutBlankModel(asSent);
+  checkFields(sent, null, ports.gates);
+  const body = await modernized(ports, actor, sent, null);
   const { name, destination, interval } = required(body);
-  checkFields(body, null, ports.gates);
   const id = ports.newId();
-  const columns = await destinationColumns(
-    ports.db,
-    ports,
-    { id, teamId: actor.teamId },
-    destination,
-    null,
-    true,
-  );
-  checkWhole(body, null, destination.type);
+  const whole = await readDestination(ports.db, ports, actor.teamId, destination, null, true);
+  await acceptDestination(ports, actor.teamId, whole);
+  const columns = destinationColumns(ports, id, whole);
+  checkWhole(body, null, destination.type, await readExportQuery(ports, body, null));
   const now = ports.clock.now();
   const schedule = {
     interval,
@@ -66,23 +68,26 @@ export async function changeExport(
   ports: ResourcePorts,
   actor: Actor,
   id: string | undefined,
-  body: WriteBody,
+  asSent: SentBody,
   how: { readonly replace: boolean },
 ): Promise<BatchExportRow> {
+  const seen = await findExport(ports.db, actor.teamId, id);
+  const sent = withoutBlankModel(asSent);
+  checkFields(sent, seen, ports.gates);
+  const body = await modernized(ports, actor, sent, seen);
+  const read = (db: Db | Trx, stored: BatchExportRow) =>
+    body.destination && readDestination(db, ports, actor.teamId, body.destination, stored, how.replace);
+  // These may take seconds, which no transaction should.
+  const whole = await read(ports.db, seen);
+  if (whole) await acceptDestination(ports, actor.teamId, whole);
+  const query = await readExportQuery(ports, body, seen);
   return ports.db.transaction().execute(async (trx) => {
     const stored = await lockedExport(trx, actor.teamId, id);
+    if (stored.hogql_query !== seen.hogql_query) throw new SluiceError('conflict');
     checkFields(body, stored, ports.gates);
-    const columns = body.destination
-      ? await destinationColumns(
-          trx,
-          ports,
-          { id: stored.id, teamId: actor.teamId },
-          body.destination,
-          stored,
-          how.replace,
-        )
-      : {};
-    checkWhole(body, stored, stored.destination_type);
+    const destination = await read(trx, stored);
+    const columns = destination ? destinationColumns(ports, stored.id, destination) : {};
+    checkWhole(body, stored, stored.destination_type, query);
     const now = ports.clock.now();
     const schedule = scheduleAfter(body, stored, how.replace);
     const cursor = await changeSchedule(trx, ports, stored, schedule, now);
@@ -97,7 +102,10 @@ export async function changeExport(
       last_modified_by: actor.userId,
       last_updated_at: new Date(now),
     });
-    await record(trx, ports, actor, row, 'updated', { fields: Object.keys(body) });
+    await record(trx, ports, actor, row, 'updated', {
+      name: row.name,
+      changes: changesBetween(ports, stored, row),
+    });
     return row;
   });
 }
@@ -156,7 +164,7 @@ const json = (value: unknown): string | null => (value === null ? null : JSON.st
 function queryColumns(body: WriteBody) {
   return {
     ...(body.filters === undefined ? {} : { filters: json(body.filters) }),
-    ...(body.hogql_query === undefined ? {} : { hogql_query: body.hogql_query }),
+    ...((body.hogql_query ?? null) === null ? {} : { hogql_query: body.hogql_query }),
     ...(body.hogql_modifiers === undefined ? {} : { hogql_modifiers: json(body.hogql_modifiers) }),
     ...(body.primary_key === undefined ? {} : { primary_key: body.primary_key }),
     ...(body.version_key === undefined ? {} : { version_key: body.version_key }),

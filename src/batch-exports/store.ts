@@ -1,4 +1,4 @@
-import type { Insertable, Updateable } from 'kysely';
+import { type Insertable, sql, type Updateable } from 'kysely';
 import type { BatchExportRow, BatchExportsTable, RunRow } from '../database/tables.ts';
 import { SluiceError } from '../errors/error.ts';
 import { FILE_DOWNLOAD } from '../export/destinations/file-download.ts';
@@ -46,12 +46,13 @@ const visible = (db: Db | Trx, teamId: number, id: string) =>
 /** Newest first; without deleted ones and the internal types (contract.md §4.2). */
 export async function listExports(
   db: Db,
-  teamId: number,
+  teamIds: readonly number[],
   window: { readonly limit: number; readonly offset: number },
 ): Promise<{ count: number; items: BatchExportRow[] }> {
+  if (teamIds.length === 0) return { count: 0, items: [] };
   const listed = db
     .selectFrom('batch_exports')
-    .where('team_id', '=', teamId)
+    .where('team_id', 'in', [...teamIds])
     .where('deleted_at', 'is', null)
     .where('destination_type', 'not in', ['Workflows', FILE_DOWNLOAD]);
   const { count } = await listed
@@ -98,12 +99,16 @@ export async function exportsUsing(db: Db | Trx, teamId: number, integrationId: 
     .selectFrom('batch_exports')
     .select('name')
     .where('team_id', '=', teamId)
-    .where('integration_id', '=', integrationId)
+    .where((eb) => eb.or([eb('integration_id', '=', integrationId), inCopyInputs(integrationId)]))
     .where('deleted_at', 'is', null)
     .orderBy('name')
     .execute();
   return rows.map((row) => row.name);
 }
+
+/** Redshift's COPY may take its credentials from other integrations (contract.md §5). */
+const inCopyInputs = (integrationId: number) => sql<boolean>`${String(integrationId)} IN (
+  destination_config #>> '{copy_inputs,authorization}', destination_config #>> '{copy_inputs,bucket_credentials}')`;
 
 /** Deleted exports keep their row, but not the tie to an integration about to go. */
 export async function letGoOfIntegration(db: Db | Trx, teamId: number, integrationId: number): Promise<void> {

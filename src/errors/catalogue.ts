@@ -57,6 +57,7 @@ export const catalogue = {
   null_characters_not_allowed: validation('Null characters are not allowed.'),
   surrogate_characters_not_allowed: validation('Unpaired surrogate characters are not allowed.'),
   invalid_credentials: validation('The e-mail address or the password is wrong.'),
+  timeout_exceeded: validation('The query took too long.'),
   parse_error: { status: 400, type: 'invalid_request', kind: 'user', meaning: 'Malformed request body.' },
   // --- who may do what (contract.md §1.2, §1.4) ---
   not_authenticated: {

@@ -18,6 +18,8 @@ export interface HostGuard {
    * addresses, `[::1]` too.
    */
   problemWith(host: string): Promise<string | null>;
+  /** Whether the list names the host, or every address of it; false for hosts that are merely public. */
+  names(host: string): Promise<boolean>;
   /**
    * A `lookup` for sockets and agents that finds only addresses that may be reached. Checking the name
    * first is not enough: its owner can answer differently the second time.
@@ -97,6 +99,14 @@ export function createHostGuard(allowed: readonly string[], resolve: Resolve = s
     return `The host ${host} is not a public one; SLUICE_ALLOWED_HOSTS can allow it.`;
   };
 
+  const named = async (given: string): Promise<boolean> => {
+    const host = normalize(given);
+    if (nameAllowed(host)) return true;
+    const addresses = await addressesOf(host).catch(() => []);
+    const isListed = ({ address }: Address) => ranges.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+    return addresses.length > 0 && addresses.every(isListed);
+  };
+
   const lookup: SocketLookup = (given, options, done) => {
     const host = normalize(given);
     const free = nameAllowed(host);
@@ -111,7 +121,7 @@ export function createHostGuard(allowed: readonly string[], resolve: Resolve = s
       .catch((error: Error) => done(error, ''));
   };
 
-  return { problemWith, lookup };
+  return { problemWith, names: named, lookup };
 }
 
 /** Looks like a failure to connect, so that clients treat it as one; the code tells it apart. */

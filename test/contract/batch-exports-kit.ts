@@ -5,15 +5,19 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { createAccounts } from '../../src/accounts/accounts.ts';
+import { projectsOf } from '../../src/accounts/present.ts';
 import { type BatchExports, batchExports } from '../../src/batch-exports/batch-exports.ts';
 import { createLinkSigner } from '../../src/batch-exports/downloads/links.ts';
 import type { Db, Gates, ResourcePorts } from '../../src/batch-exports/ports.ts';
 import { openDatabase } from '../../src/database/database.ts';
 import { destinations } from '../../src/export/destinations/index.ts';
+import { checkQuery } from '../../src/export/models/hogql/check.ts';
+import { createQueryParser } from '../../src/export/models/hogql/parser.ts';
 import { createServer } from '../../src/http/server.ts';
 import { openIntegration } from '../../src/integrations/integrations.ts';
 import { createSealer } from '../../src/integrations/sealing.ts';
 import { findIntegration, insertIntegration } from '../../src/integrations/store.ts';
+import { createHostGuard } from '../../src/work/hosts.ts';
 
 /** A clock that stands still until it is moved. */
 export class TestClock {
@@ -66,6 +70,7 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
   const accounts = createAccounts({ db, clock, random: randomBytes });
   const first = await accounts.bootstrap('phx_a_key_that_only_tests_use_0123456789abcdef');
   const sealer = createSealer(['a secret of at least thirty-two bytes'], randomBytes);
+  const parser = createQueryParser();
   const jobs: Job[] = [];
   const cancelled: string[] = [];
   const gates = { highFrequency: true, hogql: true, workflows: true, earliestBackfill: true };
@@ -83,11 +88,16 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     destinations,
     findIntegration,
     openIntegration: (teamId, id) => openIntegration({ db, sealer }, teamId, id),
+    hosts: createHostGuard([]),
+    projectsOf: (caller, organizationId) => projectsOf(db, caller, organizationId),
+    legacyS3: null,
     destinationPorts: { random: () => 0.5, filesRoot: dataDir, checkHost: async () => {} },
     seal: sealer.seal,
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,
-    // No warehouse here: what a range holds is not known.
+    readQuery: async (text) => checkQuery(await parser.parse(text)),
+    // No warehouse here: what a range holds is not known, and nothing is counted.
+    countRows: async () => 0,
     estimate: async () => null,
     maxBackfills: 2,
     downloads: {
@@ -121,6 +131,7 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     key: first.personalApiKey ?? '',
     accounts,
     close: async () => {
+      await parser.close();
       await database.close();
       rmSync(dataDir, { recursive: true });
     },
@@ -144,7 +155,12 @@ export interface ServedBench extends Bench {
   send(method: string, path: string, text: string | undefined, key?: string): Promise<Answer>;
   /** Creates an export to a folder; `changes` override the body. */
   create(changes?: Record<string, unknown>): Promise<Json>;
-  addIntegration(kind: string): Promise<number>;
+  /** `config` and `secrets` as its kind would have stored them. */
+  addIntegration(
+    kind: string,
+    config?: Record<string, unknown>,
+    secrets?: Record<string, unknown>,
+  ): Promise<number>;
 }
 
 /** The bench behind the real HTTP server, which checks every answer against its documented schema. */
@@ -191,13 +207,13 @@ export async function serveBench(overrides: Partial<ResourcePorts> = {}): Promis
       if (status !== 201) throw new Error(`create answered ${status}: ${JSON.stringify(body)}`);
       return body;
     },
-    addIntegration: async (kind) => {
+    addIntegration: async (kind, config = {}, secrets = {}) => {
       const row = await insertIntegration(bench.db, {
         teamId: bench.teamId,
         kind,
         identity: `integration ${++integrations}`,
-        config: { name: `integration ${integrations}` },
-        sealed: '',
+        config: { name: `integration ${integrations}`, ...config },
+        sealed: bench.ports.seal(JSON.stringify(secrets), `integration:${bench.teamId}:${kind}`),
         createdBy: 1,
         createdAt: new Date(bench.clock.now()),
       });

@@ -226,11 +226,6 @@ describe('counting rows', () => {
     const answer = await bench.call('POST', `${PATH}count_rows/`, body);
     expect(answer).toMatchObject({ status: 400, body: { type: 'validation_error', code, attr } });
   });
-
-  it('of a query says in plain words that it cannot', async () => {
-    const answer = await bench.call('POST', `${PATH}count_rows/`, query('SELECT event AS e FROM events'));
-    expect(answer).toMatchObject({ status: 400, body: { code: 'model_not_available', attr: null } });
-  });
 });
 
 describe('downloads that exist', () => {

@@ -103,6 +103,28 @@ async function fetchAll(id: string, files: readonly string[]): Promise<string> {
 
 const uuidsIn = async (folder: string) => (await readEvents(folder)).map((event) => event.uuid);
 
+describe('count_rows', () => {
+  const rows = 'FROM events WHERE timestamp >= {data_interval_start} AND timestamp < {data_interval_end}';
+  it.each([
+    [EVENTS, `SELECT uuid ${rows}`],
+    [EVENTS / 4, `SELECT uuid ${rows} AND event = '$pageview'`],
+    [1, `SELECT count() AS n ${rows}`],
+    [10, `SELECT properties.n AS n ${rows} LIMIT 10`],
+    [50, `SELECT distinct_id ${rows} GROUP BY distinct_id`],
+  ])('%i: %s', async (count, hogql_query) => {
+    const bounds = { data_interval_start: start.toISOString(), data_interval_end: end.toISOString() };
+    const response = await call('POST', 'count_rows/', { model: 'hogql', hogql_query, ...bounds });
+    expect([response.status, await response.json()]).toEqual([200, { count }]);
+  });
+
+  it('says which construct it does not know', async () => {
+    const hogql_query = 'WITH x AS (SELECT event FROM events) SELECT event FROM x';
+    const response = await call('POST', 'count_rows/', { model: 'hogql', hogql_query });
+    const refused = { code: 'invalid_input', attr: 'hogql_query', detail: expect.stringContaining('WITH') };
+    expect([response.status, await response.json()]).toEqual([400, expect.objectContaining(refused)]);
+  });
+});
+
 describe('file downloads', () => {
   it.each([
     [{ format: 'Parquet', compression: 'zstd' }, 1],

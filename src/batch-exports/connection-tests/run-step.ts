@@ -1,10 +1,12 @@
 import type { BatchExportRow } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
 import type { Destination, TestResult, TestStep } from '../../export/destinations/destination.ts';
-import { readDestination } from '../destination.ts';
+import { acceptDestination, readDestination } from '../destination.ts';
+import { withoutBlankModel } from '../legacy/model.ts';
 import type { ResourcePorts } from '../ports.ts';
+import { readExportQuery } from '../query.ts';
 import { checkFields, checkWhole } from '../rules.ts';
-import type { WriteBody } from '../schema.ts';
+import type { SentBody } from '../schema.ts';
 
 /** A step as the API shows it; `result` null = not run. */
 export interface ShownStep {
@@ -35,13 +37,15 @@ export function stepsOf(destinations: ReadonlyMap<string, Destination>, type: st
 export async function runStep(
   ports: ResourcePorts,
   teamId: number,
-  body: WriteBody & { readonly step?: number },
+  sent: SentBody & { readonly step?: number },
   stored: BatchExportRow | null,
 ): Promise<ShownStep> {
+  const body = withoutBlankModel(sent);
   if (!body.destination) throw new SluiceError('required', { attr: 'destination' });
   checkFields(body, stored, ports.gates);
   const whole = await readDestination(ports.db, ports, teamId, body.destination, stored, stored === null);
-  checkWhole(body, stored, whole.destination.type);
+  await acceptDestination(ports, teamId, whole);
+  checkWhole(body, stored, whole.destination.type, await readExportQuery(ports, body, stored));
   const steps = whole.destination.testSteps;
   if (!steps) {
     const detail = `There is no connection test for ${whole.destination.title}.`;

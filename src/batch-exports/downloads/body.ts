@@ -1,9 +1,11 @@
 import { type Static, Type } from 'typebox';
 import { SluiceError } from '../../errors/error.ts';
 import { checkFileOptions } from '../../export/destinations/file-options.ts';
-import type { Gates } from '../ports.ts';
+import { PLACEHOLDERS } from '../../export/models/hogql/check.ts';
+import type { Modifiers } from '../../export/models/hogql/modifiers.ts';
+import type { ResourcePorts } from '../ports.ts';
 import { choice, MODELS, type ModelName, nullable } from '../schema.ts';
-import { checkDownloadQuery, placeholdersIn } from './query.ts';
+import { readDownloadQuery } from './query.ts';
 
 const names = (description: string) => Type.Optional(Type.Array(Type.String(), { description }));
 const bound = (description: string) =>
@@ -51,14 +53,18 @@ export interface Wanted {
 }
 
 /** The rules of contract.md §9.1 that look at more than one field. Throws the first problem. */
-export function readDownload(body: DownloadBody, gates: Gates, now: number): Wanted {
+export async function readDownload(
+  ports: Pick<ResourcePorts, 'gates' | 'readQuery' | 'clock'>,
+  body: DownloadBody,
+): Promise<Wanted> {
   const { model, hogql_query: query = null, hogql_modifiers: modifiers = null } = body;
   const config = fileConfig(body);
+  let needed: Iterable<Bound> = BOUNDS;
   if (model === 'hogql') {
     for (const key of ['include', 'exclude'] as const) {
       if (body[key] !== undefined) throw invalid(key, 'Goes with the model "events" only.');
     }
-    checkDownloadQuery(query, gates);
+    needed = (await readDownloadQuery(ports, query, modifiers as Modifiers | null)).placeholders;
   } else {
     if (query !== null) throw invalid('hogql_query', 'Goes with the model "hogql" only.');
     if (modifiers !== null) throw invalid('hogql_modifiers', 'Goes with the model "hogql" only.');
@@ -68,25 +74,23 @@ export function readDownload(body: DownloadBody, gates: Gates, now: number): Wan
     config,
     query,
     modifiers: modifiers as Wanted['modifiers'],
-    ...readBounds(body, boundsNeeded(model, query), now),
+    ...readBounds(body, needed, ports.clock.now()),
   };
 }
 
-const BOUNDS = ['data_interval_start', 'data_interval_end'] as const;
+const BOUNDS = PLACEHOLDERS;
 type Bound = (typeof BOUNDS)[number];
-
-const boundsNeeded = (model: ModelName, query: string | null): readonly Bound[] =>
-  model === 'hogql' ? BOUNDS.filter((name) => placeholdersIn(query ?? '').includes(name)) : BOUNDS;
 
 const LONGEST_MS = 7 * 86_400_000;
 
 /** Bounds of a download or a count; those in `needed` must be there. */
 export function readBounds(
   body: Pick<DownloadBody, Bound>,
-  needed: readonly Bound[],
+  needed: Iterable<Bound>,
   now: number,
 ): { start: number | null; end: number | null } {
-  const missing = needed.find((name) => (body[name] ?? null) === null);
+  const wanted = new Set(needed);
+  const missing = BOUNDS.find((name) => wanted.has(name) && (body[name] ?? null) === null);
   if (missing) throw new SluiceError('required', { attr: missing });
   const [start, end] = BOUNDS.map((name) => moment(body[name])) as [number | null, number | null];
   if (start !== null && end !== null) {

@@ -1,8 +1,9 @@
 import { type Static, Type } from 'typebox';
-import { SluiceError } from '../../errors/error.ts';
+import type { Modifiers } from '../../export/models/hogql/modifiers.ts';
+import type { Project } from '../../http/endpoint.ts';
 import type { ResourcePorts } from '../ports.ts';
 import { queryFields, readBounds } from './body.ts';
-import { checkDownloadQuery, placeholdersIn } from './query.ts';
+import { readDownloadQuery } from './query.ts';
 
 /** contract.md §9, `count_rows`: of queries only. */
 export const countBody = Type.Object({
@@ -11,18 +12,15 @@ export const countBody = Type.Object({
   hogql_query: Type.String({ minLength: 1 }),
 });
 
-/** How many rows a download of the query would have. Throws `model_not_available` after everything else is right. */
-export function countRows(
-  ports: Pick<ResourcePorts, 'clock' | 'gates'>,
+/** How many rows a download of the query would have. Throws what is wrong with the body, or `timeout_exceeded`. */
+export async function countRows(
+  ports: Pick<ResourcePorts, 'clock' | 'gates' | 'readQuery' | 'countRows'>,
+  project: Pick<Project, 'id' | 'timezone'>,
   body: Static<typeof countBody>,
-): number {
-  checkDownloadQuery(body.hogql_query, ports.gates);
-  const used = placeholdersIn(body.hogql_query);
-  const bounds = (['data_interval_start', 'data_interval_end'] as const).filter((name) =>
-    used.includes(name),
-  );
-  readBounds(body, bounds, ports.clock.now());
-  throw new SluiceError('model_not_available', {
-    detail: 'Counting the rows of a query is not available in this version.',
-  });
+  signal: AbortSignal,
+): Promise<number> {
+  const { hogql_query: text, hogql_modifiers: modifiers = null } = body;
+  const query = await readDownloadQuery(ports, text, modifiers as Modifiers | null);
+  const bounds = readBounds(body, query.placeholders, ports.clock.now());
+  return ports.countRows(query, { teamId: project.id, timezone: project.timezone, ...bounds }, signal);
 }

@@ -19,8 +19,8 @@ export async function createDownload(
   actor: Actor,
   body: DownloadBody,
 ): Promise<string> {
+  const wanted = await readDownload(ports, body);
   const now = ports.clock.now();
-  const wanted = readDownload(body, ports.gates, now);
   const id = ports.newId();
   const end = wanted.end ?? now;
   await ports.db.transaction().execute(async (trx) => {

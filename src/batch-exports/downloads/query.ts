@@ -1,24 +1,22 @@
 import { SluiceError } from '../../errors/error.ts';
-import type { Gates } from '../ports.ts';
+import type { Query } from '../../export/models/hogql/check.ts';
+import { checkModifiers, type Modifiers } from '../../export/models/hogql/modifiers.ts';
+import type { ResourcePorts } from '../ports.ts';
 
-const KNOWN = ['data_interval_start', 'data_interval_end'];
-
-/** Names in braces in a query. */
-export const placeholdersIn = (query: string): readonly string[] =>
-  [...query.matchAll(/\{\s*([^{}]*?)\s*\}/g)].map(([, name = '']) => name);
-
-/** The gate, then what is wrong with the query itself (contract.md §1.8, §4.3). */
-export function checkDownloadQuery(query: string | null, gates: Gates): void {
-  if (!gates.hogql) {
+/** The gate, then what is wrong with the query itself, then its modifiers (contract.md §1.8, §4.3). */
+export async function readDownloadQuery(
+  ports: Pick<ResourcePorts, 'gates' | 'readQuery'>,
+  query: string | null,
+  modifiers: Modifiers | null,
+): Promise<Query> {
+  if (!ports.gates.hogql) {
     throw new SluiceError('permission_denied', { detail: 'Exports of queries are not enabled here.' });
   }
-  const attr = 'hogql_query';
   if (!query?.trim()) {
-    throw new SluiceError('invalid_input', { attr, detail: 'The model "hogql" needs a query.' });
+    const detail = 'The model "hogql" needs a query.';
+    throw new SluiceError('invalid_input', { attr: 'hogql_query', detail });
   }
-  const unknown = placeholdersIn(query).find((name) => !KNOWN.includes(name));
-  if (unknown !== undefined) {
-    const detail = `Unknown placeholder {${unknown}}; there are ${KNOWN.join(' and ')}.`;
-    throw new SluiceError('invalid_input', { attr, detail });
-  }
+  const read = await ports.readQuery(query);
+  if (modifiers !== null) checkModifiers(modifiers);
+  return read;
 }

@@ -85,7 +85,10 @@ export function downloadEndpoints(ports: ResourcePorts): Endpoint[] {
       costly: true,
       body: countBody,
       response: { 200: Type.Object({ count: Type.Integer() }) },
-      handler: async ({ body }) => ({ status: 200, body: { count: countRows(ports, body) } }),
+      handler: async ({ project, body, signal }) => ({
+        status: 200,
+        body: { count: await countRows(ports, project, body, signal) },
+      }),
     }),
     endpoint({
       ...common,

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Destination } from './destination.ts';
 import { stepsToCome } from './test-steps.ts';
+import { complete } from './writes/write.ts';
 
 /** Tables in BigQuery; contract.md §5. Keys of a service account are legacy. The loader is not written yet. */
 export const bigquery: Destination = {
@@ -19,6 +20,7 @@ export const bigquery: Destination = {
   secretKeys: ['private_key', 'private_key_id', 'client_email', 'token_uri'],
   integration: { kind: 'google-cloud-service-account', resent: true },
   check: () => null,
+  accepts: complete({ config: ['service_account_email', 'project_id'] }),
   files: () => null,
   testSteps: stepsToCome('BigQuery', [
     ['Impersonate the service account', 'Acts as the service account of the integration.'],

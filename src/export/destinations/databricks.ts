@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Destination } from './destination.ts';
 import { stepsToCome } from './test-steps.ts';
+import { complete } from './writes/write.ts';
 
 /** Tables in Databricks; contract.md §5. The loader is not written yet. */
 export const databricks: Destination = {
@@ -17,6 +18,7 @@ export const databricks: Destination = {
   secretKeys: [],
   integration: { kind: 'databricks', resent: true },
   check: () => null,
+  accepts: complete({ config: ['server_hostname'], secrets: ['client_id', 'client_secret'] }),
   files: () => null,
   testSteps: stepsToCome('Databricks', [
     ['Connect', 'The workspace accepts the credentials.'],

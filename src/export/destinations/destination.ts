@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { TObject } from 'typebox';
 import type { Clock } from '../../work/clock.ts';
 import type { DestinationSetup, FileOptions } from '../spec.ts';
+import type { Accepts } from './writes/write.ts';
 
 /**
  * A destination is one object of this shape in one file, and one line in `index.ts`. Routes,
@@ -18,12 +19,18 @@ export interface Destination {
     readonly kind: string;
     /** Must be sent with every write of the destination; what is stored does not count. */
     readonly resent?: true;
+    /** Exports from before integrations hold their own credentials and stay editable without one. */
+    readonly inline?: true;
   } | null;
   /**
    * The destination's own rules on a complete config and the integration's public part; the first
    * problem is answered as 400 invalid_input with attr `destination`. Pure, no I/O.
    */
   check(config: Readonly<Record<string, unknown>>): string | null;
+  /** Rules that look at the integration, at what was stored, or at hosts; after `check`. */
+  readonly accepts?: Accepts;
+  /** The config in the one shape that is kept. */
+  readonly tidy?: (config: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>;
   /** Defaults applied; null for destinations that take no files. */
   files(config: Readonly<Record<string, unknown>>): FileOptions | null;
   /** Steps of the connection test, in order (contract.md §6); null = this type has none. */

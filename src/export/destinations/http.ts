@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Destination } from './destination.ts';
+import { httpWrites } from './writes/http.ts';
 
 /** Events to another capture endpoint; contract.md §5. The loader is not written yet. */
 export const http: Destination = {
@@ -12,6 +13,7 @@ export const http: Destination = {
   secretKeys: ['token'],
   integration: null,
   check: (config) => checkUrl(config.url),
+  accepts: httpWrites,
   files: () => null,
   testSteps: null,
   open: null,

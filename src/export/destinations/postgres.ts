@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Destination } from './destination.ts';
+import { postgresWrites } from './writes/postgres.ts';
 
 /**
  * Tables in a Postgres server; contract.md §5. User, password, host and port belong to the integration;
@@ -19,8 +20,9 @@ export const postgres: Destination = {
     port: Type.Optional(Type.Integer({ description: 'Default: 5432.' })),
   }),
   secretKeys: ['user', 'password'],
-  integration: { kind: 'postgresql' },
+  integration: { kind: 'postgresql', inline: true },
   check: () => null,
+  accepts: postgresWrites,
   files: () => null,
   testSteps: null,
   open: null,

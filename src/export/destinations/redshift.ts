@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Destination } from './destination.ts';
+import { redshiftWrites, tidyCopyInputs } from './writes/redshift.ts';
 
 /** What `mode: COPY` needs in `copy_inputs`, contract.md §5. */
 const COPY_INPUTS = ['s3_bucket', 'region_name', 'authorization', 'bucket_credentials'];
@@ -23,8 +24,10 @@ export const redshift: Destination = {
     password: Type.Optional(Type.String()),
   }),
   secretKeys: ['user', 'password', 'aws_access_key_id', 'aws_secret_access_key'],
-  integration: { kind: 'aws-redshift' },
+  integration: { kind: 'aws-redshift', resent: true, inline: true },
   check,
+  accepts: redshiftWrites,
+  tidy: tidyCopyInputs,
   files: () => null,
   testSteps: null,
   open: null,
@@ -35,8 +38,5 @@ function check(config: Readonly<Record<string, unknown>>): string | null {
     return 'properties_data_type must be varchar or super.';
   }
   const mode = config.mode ?? 'INSERT';
-  if (mode !== 'INSERT' && mode !== 'COPY') return 'mode must be INSERT or COPY.';
-  const inputs = (config.copy_inputs ?? {}) as Record<string, unknown>;
-  const missing = COPY_INPUTS.filter((key) => (inputs[key] ?? '') === '');
-  return mode === 'COPY' && missing.length > 0 ? `COPY needs copy_inputs with ${missing.join(', ')}.` : null;
+  return mode === 'INSERT' || mode === 'COPY' ? null : 'mode must be INSERT or COPY.';
 }

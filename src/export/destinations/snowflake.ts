@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Destination } from './destination.ts';
 import { stepsToCome } from './test-steps.ts';
+import { complete } from './writes/write.ts';
 
 /** Tables in Snowflake; contract.md §5. The loader is not written yet. */
 export const snowflake: Destination = {
@@ -16,6 +17,7 @@ export const snowflake: Destination = {
   secretKeys: ['user', 'password', 'private_key', 'private_key_passphrase'],
   integration: { kind: 'snowflake' },
   check: () => null,
+  accepts: complete({ config: ['account', 'user', 'authentication_type'] }),
   files: () => null,
   testSteps: stepsToCome('Snowflake', [
     ['Connect', 'The account accepts the credentials.'],

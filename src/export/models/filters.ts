@@ -40,9 +40,9 @@ function condition(filter: Filter, name: string, now: number): Fragment | null {
 
 /**
  * The property as text, NULL when it is absent or JSON's null: a string without its quotes, anything else as its JSON.
- * So 10 and "10" are the same, as in PostHog.
+ * So 10 and "10" are the same, as in PostHog. `key` is SQL, too; several keys lead into objects.
  */
-function propertyText(column: string, key: string): string {
+export function propertyText(column: string, key: string): string {
   const raw = `JSONExtractRaw(${column}, ${key})`;
   return `multiIf(${raw} IN ('', 'null'), NULL, startsWith(${raw}, '"'), JSONExtractString(${column}, ${key}), ${raw})`;
 }

@@ -1,0 +1,109 @@
+import { chainOf, isSelect, type Node, nodesIn } from '../ast.ts';
+import { PLACEHOLDERS } from '../check.ts';
+import { printComparison } from './comparisons.ts';
+import { printField, printProperty } from './fields.ts';
+import { CASTS, isAggregate, printCall, takesParameters } from './functions.ts';
+import { type Scope, unsupported } from './scope.ts';
+
+/** Characters of one expression. */
+const LONGEST = 250_000;
+
+type Print = (node: Node, scope: Scope) => string;
+
+/** An expression as SQL, by the list below; every other kind of node is refused. */
+export function printExpression(node: Node, scope: Scope): string {
+  const print = Object.hasOwn(PRINT, node.node) ? PRINT[node.node] : undefined;
+  const sql = print?.(node, scope);
+  // Some things are said twice: what is nested deeply enough would have no end.
+  if (sql !== undefined && sql.length > LONGEST) throw unsupported('a query of this size');
+  if (sql !== undefined) return sql;
+  if (isSelect(node)) return scope.context.subquery(node);
+  throw unsupported(NAMES[node.node] ?? node.node);
+}
+
+const inner = (node: Node, key: string, scope: Scope): string => printExpression(node[key] as Node, scope);
+const list = (node: Node, key: string, scope: Scope): string[] =>
+  nodesIn(node, key).map((each) => printExpression(each, scope));
+
+const PRINT: Readonly<Record<string, Print>> = {
+  Constant: printConstant,
+  Field: (node, scope) => printField(node, scope).sql,
+  Placeholder: (node) => {
+    const name = PLACEHOLDERS.find((each) => each === chainOf(node.expr as Node)[0]);
+    if (!name) throw unsupported('this placeholder');
+    return `fromUnixTimestamp64Milli({${name}:Int64}, 'UTC')`;
+  },
+  And: (node, scope) => `(${list(node, 'exprs', scope).join(' AND ')})`,
+  Or: (node, scope) => `(${list(node, 'exprs', scope).join(' OR ')})`,
+  Not: (node, scope) => `(NOT ${inner(node, 'expr', scope)})`,
+  ArithmeticOperation: (node, scope) => {
+    if (!['+', '-', '*', '/', '%'].includes(String(node.op))) throw unsupported(`the operator ${node.op}`);
+    return `(${inner(node, 'left', scope)} ${node.op} ${inner(node, 'right', scope)})`;
+  },
+  CompareOperation: (node, scope) => printComparison(node, scope, printExpression),
+  BetweenExpr: (node, scope) => printComparison(node, scope, printExpression),
+  Tuple: (node, scope) => `tuple(${list(node, 'exprs', scope).join(', ')})`,
+  Array: (node, scope) => `[${list(node, 'exprs', scope).join(', ')}]`,
+  ArrayAccess: printAccess,
+  TypeCast: (node, scope) => {
+    const name = Object.hasOwn(CASTS, String(node.type_name)) ? CASTS[String(node.type_name)] : undefined;
+    const printed = name && printCall(name, [inner(node, 'expr', scope)]);
+    if (printed) return printed;
+    throw unsupported(`casts to ${node.type_name}`);
+  },
+  Call: printFunction,
+};
+
+const NAMES: Readonly<Record<string, string>> = {
+  Lambda: 'lambdas',
+  Alias: 'an alias inside an expression',
+  WindowFunction: 'window functions',
+  Dict: 'dictionaries',
+  HogQLXTag: 'tags',
+  TryCast: 'TRY_CAST',
+};
+
+function printConstant({ value = null, value_type: special }: Node, scope: Scope): string {
+  if (value === null) return 'NULL';
+  if (typeof value === 'string' && special === undefined)
+    return scope.context.parameters.add('String', value);
+  if (typeof value === 'boolean') return String(value);
+  if (typeof value === 'number' && Number.isFinite(value)) return value < 0 ? `(${value})` : String(value);
+  throw unsupported(`the number ${value}`);
+}
+
+/** `properties['a']`, and one element of an array. */
+function printAccess(node: Node, scope: Scope): string {
+  const { array, property, nullish } = node as unknown as { array: Node; property: Node; nullish?: unknown };
+  if (nullish) throw unsupported('?.');
+  const value = property.node === 'Constant' ? property.value : undefined;
+  if (typeof value === 'number' && Number.isSafeInteger(value)) {
+    return `arrayElement(${printExpression(array, scope)}, ${value})`;
+  }
+  const column = typeof value === 'string' && array.node === 'Field' ? printField(array, scope) : null;
+  if (column?.kind === 'column' && /properties`$/.test(column.sql)) {
+    return printProperty(column.sql, [String(value)], scope).sql;
+  }
+  throw unsupported('this kind of […]');
+}
+
+function printFunction(call: Node, scope: Scope): string {
+  const name = String(call.name);
+  for (const key of ['filter_expr', 'order_by', 'within_group'] as const) {
+    if (call[key]) throw unsupported(`${key === 'filter_expr' ? 'FILTER' : 'ORDER BY'} inside ${name}()`);
+  }
+  const everything = nodesIn(call, 'args').some((arg) => arg.node === 'Field' && chainOf(arg)[0] === '*');
+  const args = name === 'count' && everything ? [] : list(call, 'args', scope);
+  if (call.distinct === true && (!isAggregate(name) || args.length === 0)) {
+    throw unsupported(`DISTINCT in ${name}()`);
+  }
+  const marked = call.distinct === true ? [`DISTINCT ${args.join(', ')}`] : args;
+  const printed = printCall(name, marked);
+  if (printed === null) throw unsupported(`the function ${name}`);
+  if (!call.params) return printed;
+  const params = nodesIn(call, 'params');
+  if (!takesParameters(name) || params.length !== 1 || typeof params[0]?.value !== 'number') {
+    throw unsupported(`parameters of ${name}()`);
+  }
+  return `${name}(${printConstant(params[0], scope)})${printed.slice(name.length)}`;
+}

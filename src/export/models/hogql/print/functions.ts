@@ -1,0 +1,64 @@
+/**
+ * Every function that may be printed, by its name in queries, and what ClickHouse calls it; what is not here is refused. All
+ * compute with their arguments alone: none reads a file, a table, a dictionary, a setting or the network, and none
+ * waits.
+ */
+const SAME_NAME = `
+  abs ceil floor round sqrt greatest least modulo
+  if multiIf coalesce ifNull nullIf isNull isNotNull empty notEmpty and or not
+  equals notEquals less lessOrEquals greater greaterOrEquals
+  concat lower upper length lengthUTF8 substring left right trim trimLeft trimRight startsWith endsWith position
+  positionCaseInsensitive replaceOne replaceAll splitByChar splitByString match extract like ilike reverse
+  array tuple has indexOf arrayElement arrayConcat arrayDistinct arraySort arrayStringConcat
+  JSONHas JSONLength JSONExtractString JSONExtractInt JSONExtractFloat JSONExtractBool JSONExtractRaw
+  toString toDate toUnixTimestamp toYear toQuarter toMonth toDayOfMonth toDayOfWeek toDayOfYear toHour toMinute toSecond
+  toYYYYMM toYYYYMMDD toStartOfYear toStartOfQuarter toStartOfMonth toStartOfWeek toStartOfDay toStartOfHour
+  toStartOfMinute toStartOfFiveMinutes toStartOfTenMinutes toStartOfFifteenMinutes toMonday dateTrunc dateDiff
+  toIntervalSecond toIntervalMinute toIntervalHour toIntervalDay toIntervalWeek toIntervalMonth toIntervalQuarter
+  toIntervalYear now today yesterday formatDateTime domain path cutQueryString
+`;
+
+const AGGREGATES = `
+  count countIf sum sumIf avg avgIf min minIf max maxIf any anyIf anyLast uniq uniqIf uniqExact uniqExactIf argMin argMax
+  median quantile groupArray groupUniqArray stddevPop varPop
+`;
+
+const words = (text: string): string[] => text.split(/\s+/).filter(Boolean);
+
+const PLAIN: ReadonlySet<string> = new Set(words(SAME_NAME));
+const AGGREGATE: ReadonlySet<string> = new Set(words(AGGREGATES));
+
+/** Functions of queries that ClickHouse has under another name, or with another behaviour. */
+const WRITTEN: Readonly<Record<string, (args: readonly string[]) => string>> = {
+  toInt: (args) => `accurateCastOrNull(${args.join(', ')}, 'Int64')`,
+  toFloat: (args) => `accurateCastOrNull(${args.join(', ')}, 'Float64')`,
+  toUUID: (args) => `accurateCastOrNull(${args.join(', ')}, 'UUID')`,
+  toDateTime: (args) => `parseDateTime64BestEffortOrNull(toString(${args.join(', ')}), 6, 'UTC')`,
+  _caseWithExpression: (args) => `caseWithExpression(${args.join(', ')})`,
+};
+
+export const isAggregate = (name: string): boolean => AGGREGATE.has(name);
+export const takesParameters = (name: string): boolean => name === 'quantile';
+
+/** A call as SQL; null when the function is not on the list. `args` are SQL already. */
+export function printCall(name: string, args: readonly string[]): string | null {
+  if (Object.hasOwn(WRITTEN, name)) return WRITTEN[name]?.(args) ?? null;
+  return PLAIN.has(name) || AGGREGATE.has(name) ? `${name}(${args.join(', ')})` : null;
+}
+
+/** Casts, `x::int`, by the parser's name of the type. */
+export const CASTS: Readonly<Record<string, string>> = {
+  string: 'toString',
+  text: 'toString',
+  int: 'toInt',
+  integer: 'toInt',
+  bigint: 'toInt',
+  int64: 'toInt',
+  float: 'toFloat',
+  double: 'toFloat',
+  float64: 'toFloat',
+  uuid: 'toUUID',
+  date: 'toDate',
+  datetime: 'toDateTime',
+  timestamp: 'toDateTime',
+};

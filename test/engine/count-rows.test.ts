@@ -1,0 +1,246 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkQuery } from '../../src/export/models/hogql/check.ts';
+import { type CountLimits, createRowCounter } from '../../src/export/models/hogql/count.ts';
+import { createQueryParser } from '../../src/export/models/hogql/parser.ts';
+import { printQuery } from '../../src/export/models/hogql/print/print.ts';
+import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
+import { eventRow, insertEvents, START } from './fixture.ts';
+
+/** contract.md §9, `count_rows`: user queries over the project's own rows, on the real engine. */
+const MINE = 7;
+const THEIRS = 8;
+const ROWS = 60;
+const parser = createQueryParser();
+let warehouse: TestWarehouse;
+
+beforeAll(async () => {
+  warehouse = await startTestWarehouse();
+  const mine = Array.from({ length: ROWS }, (_, n) => eventRow(n));
+  const theirs = Array.from({ length: 500 }, (_, n) => eventRow(n, { event: 'secret', distinct_id: 'them' }));
+  await insertEvents(warehouse.warehouse, MINE, mine);
+  await insertEvents(warehouse.warehouse, THEIRS, theirs);
+});
+afterAll(async () => {
+  await parser.close();
+  await warehouse.close();
+});
+
+const read = async (text: string) => checkQuery(await parser.parse(text));
+
+async function count(text: string, more: { timezone?: string; limits?: CountLimits } = {}): Promise<number> {
+  const of = { teamId: MINE, timezone: more.timezone ?? 'UTC', start: START, end: START + 30_000 };
+  return createRowCounter(warehouse.warehouse, more.limits)(await read(text), of);
+}
+
+/** Takes longer than a microsecond. */
+const SLOW = `SELECT a FROM (SELECT extract(lower(properties), '(.*)x') AS a FROM events ${'UNION ALL SELECT properties AS a FROM events '.repeat(20)})`;
+
+const refused = { code: 'invalid_input', attr: 'hogql_query' };
+
+describe('counting', () => {
+  it.each<[number, string]>([
+    [60, 'SELECT event FROM events'],
+    [60, 'SELECT * FROM events'],
+    [60, 'SELECT e.* FROM events AS e WHERE e.team_id = 7'],
+    [1, 'SELECT count() AS n FROM events'],
+    [1, 'SELECT count(*) AS n, count(DISTINCT event) AS m, quantile(0.9)(length(event)) AS q FROM events'],
+    [1, 'SELECT 1 AS one'],
+    [20, "SELECT uuid FROM events WHERE event = '$pageview'"],
+    [40, "SELECT uuid FROM events WHERE event != '$pageview' AND event LIKE 'cl%'"],
+    [40, "SELECT uuid FROM events WHERE event NOT IN ('$pageview', 'x''y')"],
+    [2, 'SELECT event FROM events GROUP BY event'],
+    [2, 'SELECT DISTINCT event FROM events ORDER BY event DESC'],
+    [1, 'SELECT event, count() AS n FROM events GROUP BY event HAVING n > 30'],
+    [5, 'SELECT event FROM events ORDER BY timestamp LIMIT 5'],
+    [10, 'SELECT event FROM events LIMIT 100 OFFSET 50'],
+    [0, 'SELECT event FROM events LIMIT 0'],
+    [30, 'SELECT uuid FROM events WHERE timestamp < {data_interval_end} - INTERVAL 2 SECOND'],
+    [28, 'SELECT uuid FROM events WHERE timestamp < {data_interval_end} - toIntervalSecond(4)'],
+    [58, 'SELECT uuid FROM events WHERE timestamp >= {data_interval_start}'],
+    [60, "SELECT uuid FROM events WHERE timestamp > toDateTime('2026-02-28 12:00:00')"],
+    [10, 'SELECT uuid FROM events WHERE properties.n < 10'],
+    [1, 'SELECT uuid FROM events WHERE properties.n = 10'],
+    [1, "SELECT uuid FROM events WHERE properties.n = '10'"],
+    [2, 'SELECT uuid FROM events WHERE properties.n IN (10, 11)'],
+    [11, 'SELECT uuid FROM events WHERE properties.n BETWEEN 10 AND 20'],
+    [49, 'SELECT uuid FROM events WHERE properties.n NOT BETWEEN 10 AND 20'],
+    [1, "SELECT uuid FROM events WHERE properties.nested.path = '/p/3'"],
+    [1, "SELECT uuid FROM events WHERE properties['nested'] LIKE '%/p/3\"%'"],
+    [30, 'SELECT uuid FROM events WHERE person.properties.email IS NOT NULL'],
+    [30, 'SELECT uuid FROM events WHERE isNull(person_properties.email)'],
+    [60, "SELECT uuid FROM events WHERE properties.absent != 'x'"],
+    [60, 'SELECT uuid FROM events WHERE properties.absent = person.properties.absent'],
+    [0, 'SELECT uuid FROM events WHERE properties.absent < 3'],
+    [60, 'SELECT properties.n, person.properties.email FROM events'],
+    [60, 'SELECT n FROM (SELECT properties.n FROM events)'],
+    [20, "SELECT b FROM (SELECT event AS b FROM events) AS s WHERE s.b = '$pageview'"],
+    [20, "SELECT uuid FROM events WHERE event IN (SELECT event FROM events WHERE event LIKE '$%')"],
+    [120, 'SELECT event FROM events UNION ALL SELECT event FROM events'],
+    [2, 'SELECT event FROM events UNION DISTINCT SELECT event FROM events'],
+    [65, '(SELECT event FROM events LIMIT 5) UNION ALL (SELECT distinct_id FROM events)'],
+    [0, 'SELECT event FROM events EXCEPT SELECT event FROM events'],
+    [7, 'SELECT lower(distinct_id) AS d FROM events GROUP BY d'],
+    [60, "SELECT if(event = 'x', 1, 2) AS a, CASE WHEN event = 'x' THEN 1 ELSE 2 END AS b FROM events"],
+    [60, "SELECT CASE event WHEN 'x' THEN 1 ELSE 2 END AS c, toInt(properties.n) + 1 AS d FROM events"],
+    [
+      60,
+      "SELECT splitByChar(' ', distinct_id)[2] AS e, distinct_id::string AS f, -1 AS g, true AS h FROM events",
+    ],
+    [60, 'SELECT event AS `a name`, \'x\' AS "b-c" FROM events -- a comment'],
+  ])('%i for %s', async (expected, text) => {
+    expect(await count(text)).toBe(expected);
+  });
+
+  it('days begin where the project is', async () => {
+    const days = 'SELECT toDate(timestamp) AS day FROM events GROUP BY day';
+    // From two seconds before midnight in UTC.
+    expect(await count(days)).toBe(2);
+    expect(await count(days, { timezone: 'America/New_York' })).toBe(1);
+  });
+});
+
+describe('what is not on the list is refused by name', () => {
+  it.each([
+    ['WITH', 'WITH x AS (SELECT event FROM events) SELECT event FROM x'],
+    ['WITH', 'WITH 5 AS five SELECT five AS f FROM events'],
+    ['JOIN', 'SELECT e.event FROM events AS e JOIN events AS f ON e.uuid = f.uuid'],
+    ['JOIN', 'SELECT e.event FROM events AS e, events AS f'],
+    ['the table persons', 'SELECT id FROM persons'],
+    ['the table sessions', 'SELECT event FROM events WHERE uuid IN (SELECT id FROM sessions)'],
+    ['SAMPLE', 'SELECT event FROM events SAMPLE 1/10'],
+    ['FINAL', 'SELECT event FROM events FINAL'],
+    ['ARRAY JOIN', 'SELECT x FROM events ARRAY JOIN [1, 2] AS x'],
+    ['PREWHERE', 'SELECT event FROM events PREWHERE 1'],
+    ['QUALIFY', 'SELECT event FROM events QUALIFY 1'],
+    ['LIMIT BY', 'SELECT event FROM events LIMIT 1 BY event'],
+    ['WITH TIES', 'SELECT event FROM events ORDER BY event LIMIT 1 WITH TIES'],
+    ['WITH FILL', 'SELECT event FROM events ORDER BY event WITH FILL'],
+    ['modes of GROUP BY', 'SELECT event FROM events GROUP BY ROLLUP(event)'],
+    ['window functions', 'SELECT row_number() OVER (ORDER BY event) AS n FROM events'],
+    ['WINDOW', 'SELECT event FROM events WINDOW w AS (PARTITION BY event)'],
+    ['lambdas', 'SELECT has(x -> x, 1) AS a FROM events'],
+    ['TRY_CAST', 'SELECT try_cast(event AS Int) AS a FROM events'],
+    ['FILTER', 'SELECT sum(1) FILTER (WHERE event = 1) AS a FROM events'],
+    ['the field session', 'SELECT session.id FROM events'],
+    ['an alias inside', 'SELECT lower(event AS e) AS f FROM events'],
+    ['a LIMIT', 'SELECT event FROM events LIMIT 1 + 1'],
+    ['casts to', 'SELECT event::Date32 AS a FROM events'],
+  ])('%s: %s', async (named, text) => {
+    await expect(count(text)).rejects.toMatchObject({ ...refused, message: expect.stringContaining(named) });
+  });
+
+  it.each([
+    'file',
+    'url',
+    's3',
+    'remote',
+    'dictGet',
+    'joinGet',
+    'getSetting',
+    'currentUser',
+    'hostName',
+    'version',
+    'sleep',
+    'sleepEachRow',
+    'arrayJoin',
+    'throwIf',
+    'filesystemAvailable',
+    'serverUUID',
+    'evalMLMethod',
+    'executable',
+    'initializeAggregation',
+    'toString); DROP TABLE events; --',
+  ])('the function %s', async (name) => {
+    const text = `SELECT \`${name}\`('x') AS a FROM events`;
+    await expect(count(text)).rejects.toMatchObject(refused);
+  });
+});
+
+describe('another project’s rows', () => {
+  it.each<[number, string]>([
+    [0, 'SELECT uuid FROM events WHERE team_id = 8'],
+    [60, 'SELECT uuid FROM events WHERE team_id = 8 OR 1'],
+    [60, "SELECT uuid FROM events WHERE team_id IN (7, 8) OR event = 'secret'"],
+    [0, "SELECT uuid FROM events WHERE event = 'secret'"],
+    [0, "SELECT 'secret' AS a, lower(distinct_id) AS event FROM events WHERE event = a"],
+    [60, "SELECT 'secret' AS event FROM events WHERE event = 'secret'"],
+    [120, 'SELECT uuid FROM events UNION ALL SELECT uuid FROM events WHERE team_id = 8 OR 1'],
+    [0, 'SELECT uuid FROM events WHERE uuid IN (SELECT uuid FROM events WHERE team_id = 8)'],
+    [0, "SELECT uuid FROM (SELECT uuid, event FROM (SELECT * FROM events)) WHERE event = 'secret'"],
+    [0, 'SELECT uuid FROM events WHERE (SELECT count() AS n FROM events WHERE team_id = 8) > 0'],
+    [60, 'SELECT uuid FROM events WHERE (SELECT count() AS n FROM events) = 60'],
+    [60, "SELECT uuid FROM events WHERE event != ') OR team_id = 8 --'"],
+    [60, "SELECT 'x`) FROM events --' AS a FROM events"],
+    [0, "SELECT uuid FROM events WHERE properties['a\\') OR 1 --'] = 'x'"],
+    [60, "SELECT '{team_id:Int64} {v0:String}' AS a FROM events"],
+    [60, 'SELECT event AS v0, uuid AS data_interval_end FROM events'],
+  ])('%i: %s', async (expected, text) => {
+    expect(await count(text)).toBe(expected);
+  });
+
+  it.each([
+    'SELECT event AS `a`` FROM events --` FROM events',
+    'SELECT event AS `a` FROM events AS `e) --`',
+    'SELECT event AS "{team_id:Int64}" FROM events',
+    'SELECT event AS `a\\b` FROM events',
+    'SELECT event FROM events WHERE `x{team_id:Int64}` = 1',
+    'SELECT 8 AS team_id FROM events WHERE team_id = 8',
+    'SELECT event FROM events AS team_id',
+    'SELECT event FROM default.events',
+    'SELECT event FROM `default.events`',
+    'SELECT name AS event FROM system.tables',
+    "SELECT event FROM file('*')",
+    "SELECT event FROM url('http://127.0.0.1/', 'CSV', 'event String')",
+    "SELECT event FROM s3('http://127.0.0.1/')",
+    "SELECT event FROM merge('default', '.*')",
+    "SELECT event FROM events WHERE uuid IN (SELECT uuid FROM remote('127.0.0.1', 'default.events'))",
+    'SELECT event FROM events SETTINGS readonly = 0',
+    'SELECT event FROM {data_interval_start}',
+  ])('cannot be reached by %s', async (text) => {
+    await expect(count(text)).rejects.toMatchObject(refused);
+  });
+
+  it('are out of reach because every `events` is printed with the condition, and texts and team are bound', async () => {
+    const text = "SELECT event FROM events WHERE event IN (SELECT event FROM events WHERE event = 'TEXT')";
+    const { sql, params } = printQuery((await read(text)).tree, 'UTC');
+    expect(sql.match(/\bevents\b/g)).toHaveLength(2);
+    expect(sql.match(/FROM events WHERE team_id = \{team_id:Int64\}\)/g)).toHaveLength(2);
+    expect(sql).not.toContain('TEXT');
+    expect(Object.values(params)).toEqual(['TEXT']);
+  });
+});
+
+describe('limits', () => {
+  const plenty = { seconds: 30, memory: 1e9, rows: 1e9, atOnce: 4 };
+  it.each<[string, Partial<CountLimits>, string, object]>([
+    ['time', { seconds: 0.000001 }, SLOW, { code: 'timeout_exceeded', attr: null }],
+    ['memory', { memory: 100_000 }, 'SELECT groupArray(properties) AS p FROM events GROUP BY uuid', refused],
+    ['rows', { rows: 10 }, 'SELECT uuid FROM events WHERE properties.n > 1', refused],
+  ])('%s', async (_, limits, text, error) => {
+    await expect(count(text, { limits: { ...plenty, ...limits } })).rejects.toMatchObject(error);
+  });
+
+  it.each([
+    ['types that do not fit', "SELECT event + 1 AS a FROM events WHERE uuid = 'x'"],
+    ['too few arguments', 'SELECT substring() AS a FROM events'],
+    ['an aggregate in WHERE', 'SELECT event FROM events WHERE count() > 1'],
+    ['a field that is not grouped', 'SELECT uuid, count() AS n FROM events GROUP BY event'],
+    ['a pattern that is none', "SELECT uuid FROM events WHERE match(event, '(')"],
+  ])('what ClickHouse refuses is the query’s fault: %s', async (_, text) => {
+    await expect(count(text)).rejects.toMatchObject(refused);
+  });
+
+  it('how many at once', async () => {
+    const counter = createRowCounter(warehouse.warehouse, { ...plenty, atOnce: 1 });
+    const query = await read('SELECT event FROM events');
+    const of = { teamId: MINE, timezone: 'UTC', start: null, end: null };
+    const first = counter(query, of);
+    await expect(counter(query, of)).rejects.toMatchObject({ code: 'throttled', retryAfter: 5 });
+    expect([await first, await counter(query, of)]).toEqual([ROWS, ROWS]);
+  });
+
+  it('a text that would double with every level ends', async () => {
+    const text = `SELECT uuid FROM events WHERE ${'event BETWEEN '.repeat(1)}${Array.from({ length: 25 }, () => "'a' AND 'b' BETWEEN ").join('')}'a' AND 'b'`;
+    await expect(count(text)).rejects.toMatchObject(refused);
+  });
+});
