@@ -14,6 +14,7 @@ export const http: Destination = {
   check: (config) => checkUrl(config.url),
   files: () => null,
   testSteps: null,
+  openEnded: true,
   open: null,
 };
 
