@@ -96,10 +96,10 @@ export interface Gates {
   readonly earliestBackfill: boolean;
 }
 
-/** Milliseconds since the epoch; start null = all history. */
+/** Milliseconds since the epoch; start null = all history, end null = whatever has arrived. */
 export interface EstimateRange {
   readonly start: number | null;
-  readonly end: number;
+  readonly end: number | null;
   readonly arrivalBefore: number;
 }
 

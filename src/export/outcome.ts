@@ -1,4 +1,5 @@
 import type { Staged } from './destinations/destination.ts';
+import { NO_ROWS } from './fingerprint.ts';
 import type { Slice, Tally } from './spec.ts';
 
 /** A finished slice, as the ledger keeps it: read, encoded, staged and counted. Plain JSON. */
@@ -41,6 +42,15 @@ export interface Outcome {
   readonly cleaned: number;
   readonly proof: Proof;
 }
+
+/** Of a run without rows. */
+export const NO_OUTCOME: Outcome = {
+  files: [],
+  rows: 0,
+  bytes: 0,
+  cleaned: 0,
+  proof: { source: NO_ROWS, written: NO_ROWS, reread: NO_ROWS },
+};
 
 /** What a run tells the world while it works. Texts end up in the export's log. */
 export interface RunObserver {

@@ -7,19 +7,18 @@ import { ACTIVE_RUN_STATES } from '../runs/machine.ts';
 import { advanceBackfill } from './advance.ts';
 import { adjustedStart } from './estimate.ts';
 import { ACTIVE_BACKFILL_STATES } from './machine.ts';
+import { isOpenEnded, STAMP_MS } from './open-region.ts';
 
-/** Arrival stamps are finer than our clock: a row of this very millisecond counts as before. */
-const STAMP_MS = 1;
-
-/** Milliseconds since the epoch; start null = all history. */
+/** Milliseconds since the epoch; start null = all history, end null = up to now, then the schedule goes on. */
 export interface Range {
   readonly start: number | null;
-  readonly end: number;
+  readonly end: number | null;
 }
 
 /**
  * Starts a backfill of a range asked for by a person. The caller holds the export's lock. Throws `conflict` when the same
- * range is being backfilled, `too_many_concurrent_backfills` is checked before (contract.md §8.2).
+ * range is being backfilled, or another backfill without an end is catching up (B6); `too_many_concurrent_backfills` is
+ * checked before (contract.md §8.2).
  */
 export async function startBackfill(
   trx: Trx,
@@ -30,34 +29,42 @@ export async function startBackfill(
   now: number,
 ): Promise<BackfillRow> {
   const workflowId = workflowIdOf(batchExport.id, range);
-  const running = await trx
+  const active = await trx
     .selectFrom('batch_export_backfills')
-    .select('id')
+    .select(['workflow_id', 'end_at', 'by_arrival', 'retry_of'])
     .where('batch_export_id', '=', batchExport.id)
-    .where('workflow_id', '=', workflowId)
     .where('retry_of', 'is', null)
     .where('status', 'in', [...ACTIVE_BACKFILL_STATES])
-    .executeTakeFirst();
-  if (running) throw new SluiceError('conflict', { detail: 'This range is being backfilled already.' });
+    .execute();
+  if (active.some((other) => other.workflow_id === workflowId)) {
+    throw new SluiceError('conflict', { detail: 'This range is being backfilled already.' });
+  }
+  if (range.end === null && active.some(isOpenEnded)) {
+    throw new SluiceError('conflict', { detail: 'A backfill without an end is catching up already.' });
+  }
   // Everything acknowledged before this moment: who captures, then asks for a backfill, finds it there. What
   // arrives later belongs to live runs; the live run of the interval in progress leaves out what is taken here.
   const row = {
     ...rangeColumns(range),
-    ...estimateColumns(batchExport, range, estimate),
+    ...estimateColumns(batchExport, range, estimate, now),
     arrival_before: new Date(now + STAMP_MS),
     workflow_id: workflowId,
   };
-  return estimate?.rows === 0
+  return estimate?.rows === 0 && range.end !== null
     ? endedAtOnce(trx, ports, batchExport, row, now)
     : start(trx, ports, batchExport, row, now);
 }
 
 /** Intervals before the first row need no run (contract.md §13); all of history is one run in any case. */
-function estimateColumns(batchExport: BatchExportRow, range: Range, estimate: Estimate | null) {
+function estimateColumns(batchExport: BatchExportRow, range: Range, estimate: Estimate | null, now: number) {
   if (estimate === null) return {};
   const total = { total_records_count: estimate.rows };
+  // Nothing has happened yet: an open end goes on with what arrives from now on.
+  if (estimate.first === null && range.end === null) {
+    return { ...total, next_interval_start: new Date(now + STAMP_MS) };
+  }
   if (range.start === null || estimate.first === null) return total;
-  const from = new Date(adjustedStart(batchExport, range.start, estimate));
+  const from = new Date(adjustedStart(batchExport, range.start, { ...estimate, latest: now }));
   return { ...total, adjusted_start_at: from, next_interval_start: from };
 }
 
@@ -188,12 +195,13 @@ async function insert(
 
 const rangeColumns = (range: Range) => ({
   start_at: range.start === null ? null : new Date(range.start),
-  end_at: new Date(range.end),
+  end_at: range.end === null ? null : new Date(range.end),
 });
 
 /** `<export>-Backfill-<start>-<end>`, the id upstream's clients know (contract.md §13). */
 function workflowIdOf(exportId: string, range: Range): string {
-  return `${exportId}-Backfill-${range.start === null ? 'START' : iso(range.start)}-${iso(range.end)}`;
+  const start = range.start === null ? 'START' : iso(range.start);
+  return `${exportId}-Backfill-${start}-${range.end === null ? 'END' : iso(range.end)}`;
 }
 
 const iso = (at: number): string => new Date(at).toISOString().replace(/(?:\.000)?Z$/, '+00:00');

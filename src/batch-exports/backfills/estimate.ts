@@ -19,7 +19,7 @@ export async function estimateBackfill(
   try {
     return await estimateEvents(warehouse, {
       teamId: batchExport.team_id,
-      interval: { start, end },
+      interval: { start, end: end ?? arrivalBefore },
       region: { arrivalFrom: null, arrivalTo: arrivalBefore, eventFrom: start, eventTo: end },
       excludes: [],
       includeEvents: names('include_events'),
@@ -31,8 +31,15 @@ export async function estimateBackfill(
   }
 }
 
-/** Where the runs of a range begin: its start, or the interval that holds the first row when that is later. */
-export function adjustedStart(batchExport: BatchExportRow, start: number, { first }: Estimate): number {
+/**
+ * Where the runs of a range begin: its start, or the interval that holds the first row when that is later. `latest` is now: a
+ * row from a clock that is ahead belongs to the interval in progress.
+ */
+export function adjustedStart(
+  batchExport: BatchExportRow,
+  start: number,
+  { first, latest }: Pick<Estimate, 'first'> & { readonly latest: number },
+): number {
   if (first === null) return start;
-  return Math.max(start, intervalContaining(scheduleOf(batchExport), first).start);
+  return Math.max(start, intervalContaining(scheduleOf(batchExport), Math.min(first, latest)).start);
 }

@@ -18,7 +18,7 @@ const bound = (what: string) =>
 /** Read without rules: the export is looked up first, and its interval says what a date looks like. */
 const body = Type.Object({
   start_at: bound('Where the range begins, null = all history'),
-  end_at: bound('Where it ends, exclusive'),
+  end_at: bound('Where it ends, exclusive; null = catch up, then unpause the export (HTTP and NoOp only)'),
 });
 
 /** contract.md §8.2, and the old address of §14. */

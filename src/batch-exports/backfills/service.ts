@@ -27,7 +27,7 @@ export async function createBackfill(
     checkEarliest(ports, batchExport, body);
     await checkLimit(trx, ports, actor.teamId);
     const now = ports.clock.now();
-    const range = readRange(batchExport, body, now);
+    const range = readRange(ports, batchExport, body, now);
     const { start_at = null, end_at = null } = body;
     await record(trx, ports, actor, batchExport, 'backfill_created', { start_at, end_at });
     // Counted up to a moment before this transaction: a range that was not the same then is not estimated.
@@ -47,7 +47,7 @@ async function estimateOf(
   const now = ports.clock.now();
   let range: Range;
   try {
-    range = readRange(batchExport, body, now);
+    range = readRange(ports, batchExport, body, now);
   } catch {
     return null;
   }
@@ -79,13 +79,23 @@ async function checkLimit(trx: Trx, ports: ResourcePorts, teamId: number): Promi
 }
 
 /** Checks 4 to 6. */
-function readRange(batchExport: BatchExportRow, body: BackfillBody, now: number): Range {
+function readRange(
+  ports: Pick<ResourcePorts, 'destinations'>,
+  batchExport: BatchExportRow,
+  body: BackfillBody,
+  now: number,
+): Range {
   const schedule = scheduleOf(batchExport);
   const read = (name: 'start_at' | 'end_at') =>
     (body[name] ?? null) === null ? null : readBound(schedule, name, body[name]);
   const start = read('start_at');
   const end = read('end_at');
-  if (end === null) throw refuse('A backfill needs end_at.');
+  if (end === null) {
+    const type = batchExport.destination_type;
+    if (!ports.destinations.get(type)?.openEnded) throw refuse(`A backfill to ${type} needs end_at.`);
+    if (start !== null && start >= now) throw refuse('start_at must be in the past.');
+    return { start, end };
+  }
   if (start !== null && start >= end) throw refuse('start_at must be before end_at.');
   if (end > now) throw refuse('end_at must not be in the future.');
   return { start, end };

@@ -1,3 +1,4 @@
+import type { NewInterval } from '../runs/create.ts';
 import {
   type Cadence,
   type DataInterval,
@@ -5,6 +6,15 @@ import {
   isCalendar,
   nominalLength,
 } from '../schedule/intervals.ts';
+
+/** What a backfill does next. */
+export interface NextSteps {
+  readonly intervals: readonly NewInterval[];
+  /** Where the interval after these begins; null = all of history, which has not begun. */
+  readonly cursor: number | null;
+  /** Whether there are more after these. */
+  readonly left: boolean;
+}
 
 /**
  * Cuts `[from, to)` into steps of one interval, at most `limit`, in order. Day and week steps end where the

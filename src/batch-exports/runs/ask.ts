@@ -1,4 +1,5 @@
 import type { BackfillRow, Region, RunRow } from '../../database/tables.ts';
+import { isOpenEnded, openRegion, STAMP_MS } from '../backfills/open-region.ts';
 import type { Db, Trx } from '../ports.ts';
 import { askedRegion } from './regions.ts';
 import { isOnDemand } from './snapshot.ts';
@@ -23,15 +24,13 @@ export async function askOf(db: Db | Trx, run: RunRow): Promise<Asked> {
   return { region: regionOf(root, rootBackfill), root: root.id };
 }
 
-/** Arrival stamps are finer than our clock: a row of this very millisecond counts as before. */
-const STAMP_MS = 1;
-
 function regionOf(run: RunRow, backfill: BackfillRow | null): Region {
   const start = run.data_interval_start?.getTime() ?? null;
   const end = run.data_interval_end.getTime();
   if (isOnDemand(run)) {
     return askedRegion({ by: 'event', start, end, arrivalBefore: run.created_at.getTime() + STAMP_MS });
   }
+  if (backfill && isOpenEnded(backfill)) return openRegion(backfill, start, end);
   if (start !== null && (backfill === null || backfill.by_arrival)) {
     return askedRegion({ by: 'arrival', start, end });
   }

@@ -73,7 +73,8 @@ export async function endEmptyRuns(ports: EmptyPorts, after: string | null): Pro
 
 /** What could fail for another reason than its rows is for the workers to find. */
 function isPlain(snapshot: RunSnapshot, destinations: EmptyPorts['destinations']): boolean {
-  const openable = destinations.get(snapshot.destination.type)?.open !== undefined;
+  const destination = destinations.get(snapshot.destination.type);
+  const openable = (destination?.open ?? null) !== null;
   return snapshot.model === 'events' && openable && (snapshot.filters ?? []).length === 0;
 }
 

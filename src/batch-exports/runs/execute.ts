@@ -1,6 +1,6 @@
 import { SluiceError } from '../../errors/error.ts';
 import type { Destination, DestinationPorts, FileTarget } from '../../export/destinations/destination.ts';
-import type { RunObserver } from '../../export/outcome.ts';
+import { NO_OUTCOME, type RunObserver } from '../../export/outcome.ts';
 import { runExport } from '../../export/run.ts';
 import type { DestinationSetup, FileOptions, Model, RunSpec } from '../../export/spec.ts';
 import type { Warehouse } from '../../warehouse/warehouse.ts';
@@ -32,9 +32,15 @@ export interface ExecutePorts extends RunPorts {
 export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: AbortSignal): Promise<void> {
   const step = (name: RunStep) => ports.onStep(name);
   step('run-claimed');
-  availableDestination(ports.destinations, run);
+  const nowhere = ports.destinations.get(run.snapshot.destination.type)?.takesNoRows === true;
+  if (!nowhere) availableDestination(ports.destinations, run);
   const plan = run.plan ?? (await planRun(ports.db, run, ports.clock.now()));
   step('run-planned');
+  if (nowhere) {
+    step('run-finishing');
+    await finishRun(ports, run, { status: 'Completed', outcome: NO_OUTCOME });
+    return step('run-finished');
+  }
   const log = logOf(ports, run);
   const { target, files, setup } = await openTarget(ports, run);
   try {

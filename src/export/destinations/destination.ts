@@ -35,7 +35,11 @@ export interface Destination {
   files(config: Readonly<Record<string, unknown>>): FileOptions | null;
   /** Steps of the connection test, in order (contract.md §6); null = this type has none. */
   readonly testSteps: readonly TestStep[] | null;
-  /** Null while the loader is not written: runs fail with `destination_not_available`. */
+  /** Its runs end with no records, and no row is read for them. */
+  readonly takesNoRows?: true;
+  /** Backfills may be without an end (contract.md §8.2 check 5). */
+  readonly openEnded?: true;
+  /** Null while the loader is not written: runs fail with `destination_not_available`. Also null with `takesNoRows`. */
   readonly open: ((setup: DestinationSetup, ports: DestinationPorts) => Promise<FileTarget>) | null;
 }
 

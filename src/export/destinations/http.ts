@@ -16,6 +16,7 @@ export const http: Destination = {
   accepts: httpWrites,
   files: () => null,
   testSteps: null,
+  openEnded: true,
   open: null,
 };
 

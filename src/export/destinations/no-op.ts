@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { Destination } from './destination.ts';
 
-/** Nowhere; contract.md §5. The loader is not written yet. */
+/** Nowhere; contract.md §5. For trying schedules and backfills: its runs take no rows. */
 export const noOp: Destination = {
   type: 'NoOp',
   title: 'Nowhere',
@@ -11,5 +11,7 @@ export const noOp: Destination = {
   check: () => null,
   files: () => null,
   testSteps: null,
+  takesNoRows: true,
+  openEnded: true,
   open: null,
 };
