@@ -245,7 +245,6 @@ export interface AppDeliveriesTable {
 export interface AppBatchesTable {
   id: string;
   delivery_id: string;
-  number: number;
   after_first: number;
   after_second: number;
   after_uuid: string;

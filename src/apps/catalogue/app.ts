@@ -78,8 +78,8 @@ export interface Batch {
   /** UUID; the idempotency key. */
   readonly id: string;
   readonly events: readonly AppEvent[];
-  /** When its first event arrived (live) or happened (historical export), milliseconds since the epoch. */
-  readonly startsAt: number;
+  /** When its last event arrived (live) or happened (historical export), milliseconds since the epoch. */
+  readonly endsAt: number;
   /** Events of the past, sent on request, not as they happen. */
   readonly historical: boolean;
 }

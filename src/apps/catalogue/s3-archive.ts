@@ -66,9 +66,9 @@ function connectionOf({ config }: DeliveryContext) {
   return config.endpoint_url ? compatibleConnection(setup) : awsConnection(setup);
 }
 
-/** `events/2026/03/01/12/<batch>.jsonl.gz`, by the time of the first event. */
-function keyOf({ id, startsAt }: Batch, { config }: DeliveryContext): string {
-  const hour = new Date(startsAt).toISOString().slice(0, 13).replaceAll(/[-T]/g, '/');
+/** `events/2026/03/01/12/<batch>.jsonl.gz`, by the time of the last event. */
+function keyOf({ id, endsAt }: Batch, { config }: DeliveryContext): string {
+  const hour = new Date(endsAt).toISOString().slice(0, 13).replaceAll(/[-T]/g, '/');
   const prefix = String(config.prefix ?? '').replaceAll(/^\/+|\/+$/g, '');
   return `${prefix === '' ? '' : `${prefix}/`}${hour}/${id}.jsonl.gz`;
 }

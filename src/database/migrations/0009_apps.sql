@@ -77,7 +77,6 @@ create unique index app_deliveries_live on app_deliveries (plugin_config_id) whe
 create table app_batches (
   id uuid primary key,
   delivery_id uuid not null references app_deliveries (id) on delete cascade,
-  number bigint not null,
   after_first bigint not null,
   after_second bigint not null,
   after_uuid uuid not null,
@@ -89,7 +88,7 @@ create table app_batches (
   attempts integer not null default 0,
   ended_at timestamptz(3)
 );
-create index app_batches_open on app_batches (delivery_id, number) where ended_at is null;
+create index app_batches_open on app_batches (delivery_id) where ended_at is null;
 
 -- App metrics on their way to the warehouse: written in the transaction that ends a batch, so that they say what happened.
 create table app_metric_outbox (
