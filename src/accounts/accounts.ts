@@ -4,6 +4,7 @@ import type { Caller, Project } from '../http/endpoint.ts';
 import { activityRecorder, type RecordActivity } from './activity.ts';
 import { type Bootstrap, bootstrap } from './bootstrap.ts';
 import { hashKey, sameHash } from './keys.ts';
+import { organizationOf } from './organizations.ts';
 import type { AccountsParts } from './parts.ts';
 import { createKey, type KeyInfo, keysOf, type NewKey, revokeKey } from './personal-api-keys.ts';
 import { createProjectCache } from './project-cache.ts';
@@ -16,6 +17,8 @@ export interface Accounts extends Authenticator {
   /** The project of a `phc_…` key, from a cache of a minute; null = no such key. For capture. */
   findProjectByToken(apiToken: string): Promise<Project | null>;
   findProjectById(id: number): Promise<Project | null>;
+  /** The caller's organization of this id, or `@current`. Throws `not_found`, `permission_denied`. */
+  organizationOf(caller: Caller, reference: string): Promise<{ readonly id: string; readonly name: string }>;
   /** 1 member, 8 administrator, 15 owner, 0 = no member. */
   membershipLevel(userId: number, organizationId: string): Promise<number>;
   /** People by id, as `created_by` shows them; unknown ids are absent. */
@@ -49,6 +52,7 @@ export function createAccounts(parts: AccountsParts): Accounts {
       return row ? toProject(row) : null;
     },
     findProjectByToken: projectOfToken,
+    organizationOf: (caller, reference) => organizationOf(db, caller, reference),
     async membershipLevel(userId, organizationId) {
       const row = await db
         .selectFrom('organization_members')

@@ -1,23 +1,14 @@
 import { type TSchema, Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
-import { requireOrganization } from '../http/authorization.ts';
 import type { Caller, Endpoint } from '../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
-import { formatTimestamp } from '../http/timestamps.ts';
-import { type Db, findProject, findUser, listOrganizations, listProjects } from './store.ts';
+import { organizationOf, organizationsOf } from './organizations.ts';
+import { describeProject, ProjectSchema } from './projects.ts';
+import { type Db, findProject, findUser, listProjects } from './store.ts';
 import { toUser, UserSchema } from './user.ts';
 
 const Maybe = (schema: TSchema) => Type.Union([schema, Type.Null()]);
 const Uuid = Type.String({ format: 'uuid' });
-
-const ProjectSchema = Type.Object({
-  id: Type.Integer(),
-  name: Type.String(),
-  organization: Uuid,
-  api_token: Type.String({ description: 'The project key, phc_…, that capture accepts.' }),
-  timezone: Type.String(),
-  created_at: Type.String({ format: 'date-time' }),
-});
 
 const OrganizationSchema = Type.Object({
   id: Uuid,
@@ -141,51 +132,6 @@ const pageOf = <Item>(url: URL, items: readonly Item[]) =>
     count: items.length,
     items: items.slice(offset, offset + limit),
   }));
-
-interface ProjectRow {
-  readonly id: number;
-  readonly name: string;
-  readonly organization_id: string;
-  readonly api_token: string;
-  readonly timezone: string;
-  readonly created_at: Date;
-}
-
-const describeProject = (row: ProjectRow) => ({
-  id: row.id,
-  name: row.name,
-  organization: row.organization_id,
-  api_token: row.api_token,
-  timezone: row.timezone,
-  created_at: formatTimestamp(row.created_at),
-});
-
-async function organizationsOf(db: Db, caller: Caller) {
-  const rows = await listOrganizations(db, caller.userId);
-  return rows
-    .filter((row) => caller.scopedOrganizations === null || caller.scopedOrganizations.includes(row.id))
-    .map((row) => ({
-      id: row.id,
-      name: row.name,
-      created_at: formatTimestamp(row.created_at),
-      membership_level: row.level,
-    }));
-}
-
-/** One the caller belongs to; `@current` is the current project's. Others do not exist for the caller. */
-async function organizationOf(db: Db, caller: Caller, reference: string | undefined) {
-  const id = reference === '@current' ? await currentOrganizationId(db, caller) : reference;
-  const mine = await listOrganizations(db, caller.userId);
-  if (mine.some((organization) => organization.id === id)) requireOrganization(caller, String(id));
-  const found = (await organizationsOf(db, caller)).find((organization) => organization.id === id);
-  if (!found) throw new SluiceError('not_found');
-  return found;
-}
-
-async function currentOrganizationId(db: Db, caller: Caller): Promise<string | null> {
-  if (caller.currentProjectId === null) return null;
-  return (await findProject(db, caller.currentProjectId, caller.userId))?.organization_id ?? null;
-}
 
 async function describeMe(db: Db, caller: Caller) {
   const user = await findUser(db, caller.userId);

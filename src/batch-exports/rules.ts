@@ -1,4 +1,5 @@
 import { SluiceError } from '../errors/error.ts';
+import { isTimeZone } from '../http/dates.ts';
 import type { Gates } from './ports.ts';
 import { type IntervalName, isCalendar } from './schedule/intervals.ts';
 import type { ModelName, WriteBody } from './schema.ts';
@@ -41,17 +42,12 @@ function checkModel(model: ModelName, stored: StoredExport | null, gates: Gates)
 
 const isSubHour = (interval: string): boolean => interval.startsWith('every ');
 
-/** Names of the tz database, aliases included; not the bare offsets that the platform accepts, too. */
 function checkTimezone(name: string): void {
-  try {
-    if (!/^[A-Za-z]/.test(name)) throw new RangeError();
-    new Intl.DateTimeFormat('en', { timeZone: name });
-  } catch {
-    throw new SluiceError('invalid_choice', {
-      attr: 'timezone',
-      detail: `"${name.slice(0, 100)}" is not a valid choice.`,
-    });
-  }
+  if (isTimeZone(name)) return;
+  throw new SluiceError('invalid_choice', {
+    attr: 'timezone',
+    detail: `"${name.slice(0, 100)}" is not a valid choice.`,
+  });
 }
 
 /** What a query may hold in braces, and hence no filter may be called. */

@@ -9,6 +9,7 @@ import { type Accounts, createAccounts } from '../../src/accounts/accounts.ts';
 import { accountsEndpoints } from '../../src/accounts/endpoints.ts';
 import { keyEndpoints } from '../../src/accounts/key-endpoints.ts';
 import type { RandomBytes } from '../../src/accounts/keys.ts';
+import { projectSettingsEndpoints } from '../../src/accounts/projects.ts';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import { createServer, type ServerOptions } from '../../src/http/server.ts';
@@ -66,6 +67,7 @@ export async function startApi(
     endpoints: [
       ...accountsEndpoints(database.kysely),
       ...keyEndpoints(accounts),
+      ...projectSettingsEndpoints(database.kysely, accounts),
       ...features({ database, accounts }),
     ],
     authenticator: accounts,
