@@ -79,19 +79,21 @@ export function metricsQuery(wanted: Wanted, buckets: Buckets) {
   };
 }
 
-/** Hours are cut where `Buckets` says: ClickHouse's own floor knows no half hours of summer time. */
-function bucketOf(buckets: Buckets, zone: string) {
-  if (buckets.unit === 'day')
+/**
+ * Cut where `Buckets` says, not where ClickHouse would: its floor knows no half hours of summer time, and its list of zones
+ * is older than Node's. The numbers are ours, and as parameters they would be too long for a URL.
+ */
+function bucketOf({ starts }: Buckets, zone: string) {
+  if (starts === null) {
     return { sql: 'toDate32(toTimeZone(timestamp, {zone:String}))', params: { zone } };
-  return {
-    sql: 'roundDown(toUnixTimestamp(timestamp), {starts:Array(Int64)})',
-    // A constant array must have an element; without one there are no rows either.
-    params: { starts: buckets.starts.length > 0 ? buckets.starts : [0] },
-  };
+  }
+  // The array must have an element; without a bucket there are no rows either.
+  const list = starts.length > 0 ? starts.join(',') : '0';
+  return { sql: `roundDown(toUnixTimestamp(timestamp), CAST([${list}], 'Array(Int64)'))`, params: {} };
 }
 
-function inBuckets(buckets: Buckets, rows: readonly Row[]): readonly Outcomes[] {
-  const keys = buckets.unit === 'day' ? buckets.labels : buckets.starts.map(String);
+function inBuckets({ labels, starts }: Buckets, rows: readonly Row[]): readonly Outcomes[] {
+  const keys = starts?.map(String) ?? labels;
   const found = new Map(rows.map((row) => [row.bucket, row]));
   return keys.map((key) => {
     const row = found.get(key);
