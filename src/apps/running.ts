@@ -4,7 +4,7 @@ import type { HostGuard } from '../work/hosts.ts';
 import type { Log } from '../work/log.ts';
 import { createCounters } from './counters.ts';
 import { HISTORICAL_ATTEMPTS, HISTORICAL_BACKOFF, LIVE_BACKOFF } from './delivery/backoff.ts';
-import { createDeliveries } from './delivery/deliveries.ts';
+import { createDeliveries, PACE } from './delivery/deliveries.ts';
 import { createPoster } from './delivery/post.ts';
 import { writeMetrics } from './metrics/write.ts';
 import type { RunsToCount } from './metrics/write-runs.ts';
@@ -46,6 +46,7 @@ export function createRunningApps(ports: RunningAppsPorts): RunningApps {
     appPorts: { clock, random, post: poster.post, checkHost },
     backoff: { live: LIVE_BACKOFF, historical: HISTORICAL_BACKOFF },
     historicalAttempts: HISTORICAL_ATTEMPTS,
+    pace: PACE,
   });
   let metrics: ReturnType<typeof writeMetrics> | null = null;
   return {

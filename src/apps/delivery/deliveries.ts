@@ -6,11 +6,24 @@ import { teamsWithNews } from './news.ts';
 import type { DeliverPorts } from './ports.ts';
 import { loadDelivery, openBatches } from './store.ts';
 
+export interface Pace {
+  /** How long a process that says nothing keeps its deliveries. */
+  readonly leaseSeconds: number;
+  /** Between two looks after the leases, milliseconds: what a change of a plugin config waits for. */
+  readonly leaseMs: number;
+  /** Between two looks for new events, milliseconds. */
+  readonly newsMs: number;
+}
+
+/** A dead process's deliveries move within 20 s, and events are on their way within one. */
+export const PACE: Pace = { leaseSeconds: 12, leaseMs: 1_000, newsMs: 500 };
+
 export interface DeliveriesPorts extends DeliverPorts {
   /** This process; another one after every start. */
   readonly owner: string;
   /** Whether no other process can be working on this database. */
   readonly alone: boolean;
+  readonly pace: Pace;
   /** Arrival time below which nothing can appear any more, milliseconds since the epoch. */
   readonly watermark: () => Promise<number>;
 }
@@ -20,9 +33,6 @@ export interface Deliveries {
   /** Begins nothing more, gives what is on the way `graceMs`, and lets go of every lease whose batches have ended. */
   stop(graceMs: number): Promise<void>;
 }
-
-const LEASE_MS = 1_000;
-const NEWS_MS = 500;
 
 interface Held {
   readonly lease: Lease;
@@ -51,8 +61,8 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
   return {
     start: async () => {
       if (ports.alone) await endLeases(db);
-      every(LEASE_MS, lookAfterLeases, 'leases of apps could not be looked after');
-      every(NEWS_MS, lookForNews, 'apps could not look for new events');
+      every(ports.pace.leaseMs, lookAfterLeases, 'leases of apps could not be looked after');
+      every(ports.pace.newsMs, lookForNews, 'apps could not look for new events');
     },
     stop: async (graceMs) => {
       await Promise.all(loops.map((each) => each.stop()));
@@ -71,7 +81,9 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
   async function lookAfterLeases(): Promise<void> {
     await matchConfigs(ports);
     await failAbandoned(ports);
-    const kept = new Map((await renewLeases(db, owner)).map((lease) => [lease.id, lease]));
+    const kept = new Map(
+      (await renewLeases(db, owner, ports.pace.leaseSeconds)).map((lease) => [lease.id, lease]),
+    );
     const configs = await updatedAt([...kept.keys()]);
     for (const [id, { lease, follower, updatedAt: known }] of held) {
       const lost = kept.get(id)?.epoch !== lease.epoch;
@@ -82,7 +94,7 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
       held.delete(id);
       if (!lost) await forgiveFailures(id);
     }
-    for (const lease of [...kept.values(), ...(await takeLeases(db, owner))]) {
+    for (const lease of [...kept.values(), ...(await takeLeases(db, owner, ports.pace.leaseSeconds))]) {
       if (held.has(lease.id)) continue;
       await begin(lease).catch((err) => {
         // Once: it is tried again every second, after a person has mended it.

@@ -8,11 +8,9 @@ export interface Lease {
   readonly epoch: number;
 }
 
-/**
- * Longer than a process is ever silent, short enough that the deliveries of a dead one move within 20 s. Measured by the
- * database's clock, so that the clocks of processes need not agree.
- */
-const LEASE = sql`interval '12 seconds'`;
+/** By the database's clock, so that the clocks of processes need not agree. */
+const fromNow = (seconds: number) => sql<Date>`now() + make_interval(secs => ${seconds})`;
+
 /** Per look, so that processes that start together share what there is. */
 const AT_ONCE = 20;
 
@@ -71,7 +69,7 @@ export async function matchConfigs({ db, newId }: Pick<AppsPorts, 'db' | 'newId'
  * Takes deliveries that nobody has, raising their epoch. Open batches of a holder that did not give them back may have been
  * sent: that counts as an attempt.
  */
-export async function takeLeases(db: Db, owner: string): Promise<Lease[]> {
+export async function takeLeases(db: Db, owner: string, seconds: number): Promise<Lease[]> {
   return db.transaction().execute(async (trx) => {
     const free = await trx
       .selectFrom('app_deliveries as delivery')
@@ -102,7 +100,7 @@ export async function takeLeases(db: Db, owner: string): Promise<Lease[]> {
       .updateTable('app_deliveries')
       .set(({ eb }) => ({
         owner,
-        lease_until: sql<Date>`now() + ${LEASE}`,
+        lease_until: fromNow(seconds),
         epoch: eb('epoch', '+', 1),
       }))
       .where(
@@ -116,10 +114,10 @@ export async function takeLeases(db: Db, owner: string): Promise<Lease[]> {
 }
 
 /** Renews all leases of a process; returns those it still has. */
-export function renewLeases(db: Db, owner: string): Promise<Lease[]> {
+export function renewLeases(db: Db, owner: string, seconds: number): Promise<Lease[]> {
   return db
     .updateTable('app_deliveries')
-    .set({ lease_until: sql<Date>`now() + ${LEASE}` })
+    .set({ lease_until: fromNow(seconds) })
     .where('owner', '=', owner)
     .returning(['id', 'epoch'])
     .execute();
