@@ -1,8 +1,9 @@
 import { v7 } from 'uuid';
 import { activityRecorder } from '../../src/accounts/activity.ts';
 import { UserSchema } from '../../src/accounts/user.ts';
+import type { ApiPorts } from '../../src/apps/api-ports.ts';
 import { apps } from '../../src/apps/catalogue/index.ts';
-import { type ApiPorts, appsEndpoints } from '../../src/apps/endpoints.ts';
+import { appsEndpoints } from '../../src/apps/endpoints.ts';
 import { dailyOutcomes } from '../../src/batch-exports/runs/outcomes.ts';
 import { createSealer } from '../../src/integrations/sealing.ts';
 import { createHostGuard } from '../../src/work/hosts.ts';

@@ -2,7 +2,7 @@ import { Temporal } from 'temporal-polyfill';
 import { Type } from 'typebox';
 import { SluiceError } from '../../errors/error.ts';
 import { type Endpoint, endpoint, type Project } from '../../http/endpoint.ts';
-import type { ApiPorts } from '../endpoints.ts';
+import type { ApiPorts } from '../api-ports.ts';
 import { readMetrics } from '../metrics/read.ts';
 import { READ, TAG } from '../metrics/routes.ts';
 import { metricsProperties } from '../metrics/shapes.ts';

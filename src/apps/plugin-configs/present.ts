@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
 import type { PluginConfigRow } from '../../database/tables.ts';
 import { formatTimestamp } from '../../http/timestamps.ts';
+import type { Organization } from '../api-ports.ts';
 import type { App } from '../catalogue/app.ts';
-import type { Organization } from '../endpoints.ts';
 import { PluginSchema, presentPlugin } from '../plugins/present.ts';
 import type { AppsPorts } from '../ports.ts';
 import { openConfig } from '../sealed-config.ts';

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import type { PluginConfigRow } from '../../database/tables.ts';
 import { type Endpoint, type EndpointRequest, endpoint } from '../../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../../http/pagination.ts';
-import type { ApiPorts } from '../endpoints.ts';
+import type { ApiPorts } from '../api-ports.ts';
 import { deliveryRates } from './delivery-rate.ts';
 import { PluginConfigSchema, presentConfig } from './present.ts';
 import { ChangeBody, CreateBody } from './schema.ts';

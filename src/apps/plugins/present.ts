@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
+import type { Organization } from '../api-ports.ts';
 import type { App, AppField } from '../catalogue/app.ts';
-import type { Organization } from '../endpoints.ts';
 import { JOB_TYPE } from '../historical-exports/activity.ts';
 
 const Nothing = Type.Null();

@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { SluiceError } from '../../errors/error.ts';
 import { type Endpoint, endpoint } from '../../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../../http/pagination.ts';
-import type { ApiPorts } from '../endpoints.ts';
+import type { ApiPorts } from '../api-ports.ts';
 import { PluginSchema, presentPlugin } from './present.ts';
 
 /** The catalogue: the same apps for every organization. */
