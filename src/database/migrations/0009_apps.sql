@@ -110,12 +110,12 @@ create table app_metric_outbox (
 
 -- Its only row: who writes app metrics, and the number of the newest insert.
 create table app_metric_writer (
-  only boolean primary key default true check (only),
+  "only" boolean primary key default true check ("only"),
   flush bigint not null default 0,
   owner text,
   lease_until timestamptz(3)
 );
-insert into app_metric_writer (only) values (true);
+insert into app_metric_writer ("only") values (true);
 
 -- Whether the outcome of a finished run is in the warehouse's app_metrics2.
 alter table batch_export_runs add column counted boolean not null default false;
