@@ -7,6 +7,7 @@ import { v7 } from 'uuid';
 import { createAccounts } from './accounts/accounts.ts';
 import { accountsEndpoints } from './accounts/endpoints.ts';
 import { keyEndpoints } from './accounts/key-endpoints.ts';
+import { projectSettingsEndpoints } from './accounts/projects.ts';
 import { UserSchema } from './accounts/user.ts';
 import { apps } from './apps/catalogue/index.ts';
 import { appsEndpoints } from './apps/endpoints.ts';
@@ -272,6 +273,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
       }),
       ...accountsEndpoints(db),
       ...keyEndpoints(accounts),
+      ...projectSettingsEndpoints(db, accounts),
       ...integrationsEndpoints(integrations, { schema: UserSchema, users: accounts.users }),
       ...feature.endpoints,
       ...appsEndpoints({
