@@ -5,6 +5,7 @@ import { api } from './api.ts';
 import { appMetrics } from './app-metrics.ts';
 import { capture } from './capture.ts';
 import type { Claim, Line } from './claim.ts';
+import { delivery } from './delivery.ts';
 import { duckdb } from './duckdb.ts';
 import { empty } from './empty.ts';
 import { files } from './files.ts';
@@ -25,6 +26,7 @@ const CLAIMS: readonly Claim[] = [
   tick,
   empty,
   appMetrics,
+  delivery,
 ];
 
 const { values } = parseArgs({

@@ -7,6 +7,7 @@ import { HISTORICAL_ATTEMPTS, HISTORICAL_BACKOFF, LIVE_BACKOFF } from './deliver
 import { createDeliveries, PACE } from './delivery/deliveries.ts';
 import { createPoster } from './delivery/post.ts';
 import { writeMetrics } from './metrics/write.ts';
+import { freeWriter } from './metrics/write-flush.ts';
 import type { RunsToCount } from './metrics/write-runs.ts';
 import type { AppsPorts } from './ports.ts';
 import type { AppStep } from './steps.ts';
@@ -51,6 +52,7 @@ export function createRunningApps(ports: RunningAppsPorts): RunningApps {
   let metrics: ReturnType<typeof writeMetrics> | null = null;
   return {
     start: async () => {
+      if (ports.alone) await freeWriter(ports.db);
       await deliveries.start();
       metrics = writeMetrics({ ...ports, runs: ports.runsToCount, onUnwritten: counters.unwritten });
     },

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
 
 /** What a receiver does with a request. */
 export type Manner =
@@ -31,6 +32,8 @@ export interface Receiver {
   readonly requests: readonly Received[];
   /** The manner of every request from now on; a function decides for each. */
   behave(manner: Manner | ((request: Omit<Received, 'manner'>) => Manner)): void;
+  /** Milliseconds it takes for every request from now on. */
+  delay(ms: number): void;
   /** Requests that it took for good: answered 2xx and whole. */
   taken(): readonly Received[];
   close(): Promise<void>;
@@ -41,6 +44,7 @@ const OK: Manner = { answer: 200 };
 export async function startReceiver(): Promise<Receiver> {
   const requests: Received[] = [];
   let decide: (request: Omit<Received, 'manner'>) => Manner = () => OK;
+  let slowness = 0;
   const server = createServer((request, response) => void receive(request, response).catch(() => {}));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -55,6 +59,7 @@ export async function startReceiver(): Promise<Receiver> {
       uuids: uuidsOf(body),
       at: Date.now(),
     };
+    await pause(slowness);
     const manner = decide(received);
     requests.push({ ...received, manner });
     respond(response, manner);
@@ -65,6 +70,9 @@ export async function startReceiver(): Promise<Receiver> {
     requests,
     behave: (manner) => {
       decide = typeof manner === 'function' ? manner : () => manner;
+    },
+    delay: (ms) => {
+      slowness = ms;
     },
     taken: () =>
       requests.filter(

@@ -17,8 +17,8 @@ export interface FlushPorts {
 }
 
 const AT_ONCE = 1_000;
-/** Longer than an insert takes; a process that was stopped for longer than this may count its last rows twice. */
-const LEASE = sql`interval '60 seconds'`;
+/** Longer than an insert takes; a process that stood still for longer, in the middle of one, may count its rows twice. */
+const LEASE = sql`interval '30 seconds'`;
 
 /**
  * Brings noted metrics to the warehouse, each exactly once also across kill -9. Rows get the number of their insert in the
@@ -57,6 +57,11 @@ export async function flushMetrics(ports: FlushPorts): Promise<boolean> {
       .where('owner', '=', owner)
       .execute();
   }
+}
+
+/** At the start of a process that is alone on its database: whoever was writing is dead. */
+export async function freeWriter(db: Db): Promise<void> {
+  await db.updateTable('app_metric_writer').set({ owner: null, lease_until: null }).execute();
 }
 
 /** What an earlier attempt numbered and did not finish; one insert at most. */
