@@ -2,8 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { api } from './api.ts';
+import { appMetrics } from './app-metrics.ts';
 import { capture } from './capture.ts';
 import type { Claim, Line } from './claim.ts';
+import { delivery } from './delivery.ts';
 import { duckdb } from './duckdb.ts';
 import { empty } from './empty.ts';
 import { files } from './files.ts';
@@ -13,7 +15,19 @@ import { s3 } from './s3.ts';
 import { type Stage, setStage } from './stage.ts';
 import { tick } from './tick.ts';
 
-const CLAIMS: readonly Claim[] = [files, s3, duckdb, nodeProgram, memory, api, capture, tick, empty];
+const CLAIMS: readonly Claim[] = [
+  files,
+  s3,
+  duckdb,
+  nodeProgram,
+  memory,
+  api,
+  capture,
+  tick,
+  empty,
+  appMetrics,
+  delivery,
+];
 
 const { values } = parseArgs({
   options: {

@@ -8,15 +8,21 @@ import { createAccounts } from './accounts/accounts.ts';
 import { accountsEndpoints } from './accounts/endpoints.ts';
 import { keyEndpoints } from './accounts/key-endpoints.ts';
 import { projectsOf } from './accounts/present.ts';
+import { projectSettingsEndpoints } from './accounts/projects.ts';
 import { sessionEndpoints } from './accounts/session-endpoints.ts';
 import { tenantEndpoints } from './accounts/tenant-endpoints.ts';
 import { UserSchema } from './accounts/user.ts';
+import { apps } from './apps/catalogue/index.ts';
+import { appsEndpoints } from './apps/endpoints.ts';
+import { createRunningApps } from './apps/running.ts';
 import { estimateBackfill } from './batch-exports/backfills/estimate.ts';
 import { batchExports } from './batch-exports/batch-exports.ts';
 import { wholeConfig } from './batch-exports/destination.ts';
 import { createLinkSigner } from './batch-exports/downloads/links.ts';
 import { openLogWriter } from './batch-exports/logs.ts';
+import { dailyOutcomes } from './batch-exports/runs/outcomes.ts';
 import { createRuns } from './batch-exports/runs/start.ts';
+import { runsToCount } from './batch-exports/runs/to-count.ts';
 import { exportsUsing, letGoOfIntegration } from './batch-exports/store.ts';
 import { Batcher } from './capture/batcher.ts';
 import { captureEndpoints } from './capture/endpoints.ts';
@@ -30,6 +36,7 @@ import { checkQuery } from './export/models/hogql/check.ts';
 import { createRowCounter } from './export/models/hogql/count.ts';
 import { createQueryParser } from './export/models/hogql/parser.ts';
 import { emptySpool } from './export/spool.ts';
+import { arrivalWatermark } from './export/watermark.ts';
 import { createServer } from './http/server.ts';
 import { integrationOfKey } from './integrations/access-key.ts';
 import { integrationsEndpoints } from './integrations/endpoints.ts';
@@ -97,6 +104,12 @@ export async function startSluice(config: Config, ports: SluicePorts): Promise<S
 const SETTLE_MS = 60_000;
 const SETTLE_FIVE_MINUTES_MS = 30_000;
 
+/**
+ * Apps look for new events twice a second, so on our own engine, too, they keep this far behind: an insert of another process
+ * is stamped a moment before the engine knows of it.
+ */
+const APPS_SETTLE_MS = 300;
+
 /** How often files of downloads are looked through for those whose time is over. */
 const TIDY_MS = 60_000;
 
@@ -150,15 +163,18 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     timeoutMs: config.databaseTimeoutMs,
     onError: (error) => log.warn({ err: error }, 'queue'),
   });
+  const checkHost = async (host: string) => {
+    const problem = await guard.problemWith(host);
+    if (problem) throw new SluiceError('destination_config', { detail: problem });
+  };
   const destinationPorts = {
     random: ports.random ?? Math.random,
     filesRoot: config.filesRoot,
     timeoutMs: config.destinationTimeoutMs,
-    checkHost: async (host: string) => {
-      const problem = await guard.problemWith(host);
-      if (problem) throw new SluiceError('destination_config', { detail: problem });
-    },
+    checkHost,
   };
+  const alone = config.databaseUrl === undefined;
+  const workerName = `${hostname()}:${process.pid}`;
   const shared = {
     db,
     clock,
@@ -193,12 +209,40 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
       return { type, config: current, integration: { ...opened?.config, ...opened?.secrets } };
     },
     onStep: ports.onStep ?? (() => {}),
-    workerName: `${hostname()}:${process.pid}`,
+    workerName,
     concurrency: config.concurrency,
     settleMs: settle(config),
     retryMs: config.retryMs,
     oldestInFlight: () => batcher.oldestInFlight(),
-    alone: config.databaseUrl === undefined,
+    alone,
+  });
+
+  const registry = new Registry();
+  const appsPorts = {
+    db,
+    clock,
+    newId: v7,
+    apps,
+    warehouse,
+    seal: sealer.seal,
+    unseal: sealer.unseal,
+    problemWithHost: guard.problemWith,
+    recordActivity: accounts.recordActivity,
+  };
+  const settleMs = Math.max(APPS_SETTLE_MS, settle(config)('every 5 minutes'));
+  const runningApps = createRunningApps({
+    ...appsPorts,
+    registry,
+    log,
+    random: ports.random ?? Math.random,
+    guard,
+    checkHost,
+    runsToCount: runsToCount(db),
+    owner: `${workerName}:${v7()}`,
+    alone,
+    watermark: () =>
+      arrivalWatermark({ warehouse, clock, settleMs, oldestInFlight: () => batcher.oldestInFlight() }),
+    onStep: ports.onStep ?? (() => {}),
   });
 
   const parser = createQueryParser();
@@ -252,12 +296,19 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
       ...tenantEndpoints(db, accounts),
       ...sessionEndpoints(accounts),
       ...keyEndpoints(accounts),
+      ...projectSettingsEndpoints(db, accounts),
       ...integrationsEndpoints(integrations, { schema: UserSchema, users: accounts.users }),
       ...feature.endpoints,
+      ...appsEndpoints({
+        ...appsPorts,
+        runOutcomes: (teamId, exportId, range) => dailyOutcomes(db, teamId, exportId, range),
+        organizationOf: accounts.organizationOf,
+        people: { schema: UserSchema, users: accounts.users },
+      }),
     ],
     authenticator: accounts,
     log,
-    metrics: new Registry(),
+    metrics: registry,
     clock,
     readiness: async () => ({
       warehouse: await works(() => warehouse.ping()),
@@ -272,6 +323,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   stack.defer(() => stopping.abort());
   const url = await server.listen(config.host, config.port);
   await runs.start();
+  await runningApps.start();
 
   const { organizationId, projectId, projectApiKey, personalApiKey } = first;
   return {
@@ -282,7 +334,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
       project_api_key: projectApiKey,
       ...(personalApiKey === null ? {} : { personal_api_key: personalApiKey }),
     },
-    quiesce: (graceMs) => runs.stop(graceMs),
+    quiesce: async (graceMs) => void (await Promise.all([runs.stop(graceMs), runningApps.stop(graceMs)])),
   };
 }
 

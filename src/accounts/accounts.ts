@@ -9,6 +9,7 @@ import { createLogins, type Logins } from './login.ts';
 import type { AccountsParts } from './parts.ts';
 import { createPerson, joinOrganization, listPeople, type NewPerson, type PersonInfo } from './people.ts';
 import { createKey, type KeyInfo, keysOf, type NewKey, revokeKey } from './personal-api-keys.ts';
+import { organizationOf } from './present.ts';
 import { createProjectCache } from './project-cache.ts';
 import { authenticateSession } from './sessions.ts';
 import {
@@ -37,6 +38,8 @@ export interface Accounts extends Authenticator, Logins {
   /** The project of a `phc_…` key, from a cache of a minute; null = no such key. For capture. */
   findProjectByToken(apiToken: string): Promise<Project | null>;
   findProjectById(id: number): Promise<Project | null>;
+  /** The caller's organization of this id, or `@current`. Throws `not_found`, `permission_denied`. */
+  organizationOf(caller: Caller, reference: string): Promise<{ readonly id: string; readonly name: string }>;
   /** 1 member, 8 administrator, 15 owner, 0 = no member. */
   membershipLevel(userId: number, organizationId: string): Promise<number>;
   /** People by id, as `created_by` shows them; unknown ids are absent. */
@@ -84,6 +87,7 @@ export function createAccounts(parts: AccountsParts): Accounts {
       return row ? toProject(row) : null;
     },
     findProjectByToken: projectOfToken,
+    organizationOf: (caller, reference) => organizationOf(db, caller, reference),
     membershipLevel: (userId, organizationId) => membershipLevel(db, userId, organizationId),
     async users(ids) {
       const rows = await findUsers(db, [...new Set(ids)]);

@@ -15,7 +15,9 @@ export const ProjectSchema = Type.Object(
     name: Type.String(),
     organization: Uuid,
     api_token: Type.String({ description: 'The project key, phc_…, that capture accepts.' }),
-    timezone: Type.String(),
+    timezone: Type.String({
+      description: 'Dates without an offset are read, and days are cut, in this zone.',
+    }),
     created_at: Type.String({ format: 'date-time' }),
   },
   { title: 'Project' },

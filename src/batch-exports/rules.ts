@@ -1,6 +1,7 @@
 import { SluiceError } from '../errors/error.ts';
 import { PLACEHOLDERS } from '../export/models/hogql/check.ts';
 import { checkModifiers, type Modifiers } from '../export/models/hogql/modifiers.ts';
+import { isTimeZone } from '../http/dates.ts';
 import type { Gates } from './ports.ts';
 import type { ReadQuery } from './query.ts';
 import { type IntervalName, isCalendar } from './schedule/intervals.ts';
@@ -44,17 +45,12 @@ function checkModel(model: ModelName, stored: StoredExport | null, gates: Gates)
 
 const isSubHour = (interval: string): boolean => interval.startsWith('every ');
 
-/** Names of the tz database, aliases included; not the bare offsets that the platform accepts, too. */
 function checkTimezone(name: string): void {
-  try {
-    if (!/^[A-Za-z]/.test(name)) throw new RangeError();
-    new Intl.DateTimeFormat('en', { timeZone: name });
-  } catch {
-    throw new SluiceError('invalid_choice', {
-      attr: 'timezone',
-      detail: `"${name.slice(0, 100)}" is not a valid choice.`,
-    });
-  }
+  if (isTimeZone(name)) return;
+  throw new SluiceError('invalid_choice', {
+    attr: 'timezone',
+    detail: `"${name.slice(0, 100)}" is not a valid choice.`,
+  });
 }
 
 const FILTER_TYPES = ['event', 'person', 'hogql'];

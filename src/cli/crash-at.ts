@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { APP_STEPS } from '../apps/steps.ts';
 import { RUN_STEPS } from '../batch-exports/runs/steps.ts';
 import { INSERT_STEPS } from '../capture/steps.ts';
 import type { Environment } from '../config.ts';
@@ -6,7 +7,7 @@ import { SluiceError } from '../errors/error.ts';
 import { STEPS } from '../export/steps.ts';
 
 /** Every step at which the fault tests may stop the process. */
-export const CRASH_POINTS: readonly string[] = [...STEPS, ...RUN_STEPS, ...INSERT_STEPS];
+export const CRASH_POINTS: readonly string[] = [...STEPS, ...RUN_STEPS, ...INSERT_STEPS, ...APP_STEPS];
 
 interface CrashPoint {
   readonly step: string;

@@ -1,8 +1,10 @@
 import { Command } from 'commander';
 import { loadConfig, type ServeOptions } from '../config.ts';
 import { startSluice } from '../main.ts';
+import { systemClock } from '../work/clock.ts';
 import { createLogger } from '../work/log.ts';
 import { crashAt } from './crash-at.ts';
+import { setClock } from './set-clock.ts';
 import { untilStopped } from './stop-signal.ts';
 
 /** Finishing slices after SIGTERM may take this long; what is not done then resumes from the ledger. */
@@ -38,9 +40,12 @@ Examples:
       const config = loadConfig(options, process.env, process.cwd());
       const log = createLogger(config.logLevel);
       const onStep = crashAt(process.env, () => process.kill(process.pid, 'SIGKILL'));
+      const clock = setClock(process.env, systemClock, () =>
+        log.warn('SLUICE_TEST_NOW is ignored without SLUICE_TEST=1'),
+      );
       // From the first moment on: a signal during the start stops what has been started.
       const stopped = untilStopped();
-      const sluice = await startSluice(config, { log, ...(onStep && { onStep }) });
+      const sluice = await startSluice(config, { log, ...(clock && { clock }), ...(onStep && { onStep }) });
       if (config.readyJson) process.stdout.write(`${JSON.stringify(sluice.ready)}\n`);
       else process.stdout.write(welcome(sluice.ready));
       const signal = await stopped;

@@ -170,6 +170,8 @@ export interface RunsTable {
   created_at: When;
   finished_at: MaybeWhen;
   last_updated_at: When;
+  /** Whether its outcome is in the warehouse's app_metrics2. */
+  counted: Generated<boolean>;
 }
 
 export interface RunSlicesTable {
@@ -193,6 +195,99 @@ export interface LogEntriesTable {
   message: string;
 }
 
+export interface PluginConfigsTable {
+  id: Generated<number>;
+  team_id: number;
+  plugin_id: number;
+  enabled: Generated<boolean>;
+  order: Generated<number>;
+  name: Maybe<string>;
+  description: Maybe<string>;
+  config: Json<JsonObject>;
+  sealed: Maybe<string>;
+  created_by: Maybe<number>;
+  created_at: When;
+  updated_at: When;
+  /** Set whenever it is turned on; live delivery begins there. */
+  enabled_at: MaybeWhen;
+  deleted_at: MaybeWhen;
+}
+
+export interface HistoricalExportsTable {
+  id: string;
+  organization_id: Maybe<string>;
+  team_id: number;
+  plugin_config_id: number;
+  payload: Json<JsonObject>;
+  event_from: When;
+  event_to: When;
+  arrival_before: When;
+  parallelism: number;
+  status: string;
+  total_events: Maybe<number>;
+  delivered_events: Generated<number>;
+  failed_events: Generated<number>;
+  progress: Generated<number>;
+  failure_reason: Maybe<string>;
+  created_by: Maybe<number>;
+  created_at: When;
+  finished_at: MaybeWhen;
+}
+
+export interface AppDeliveriesTable {
+  id: string;
+  plugin_config_id: number;
+  historical_export_id: Maybe<string>;
+  since: When;
+  cursor_first: number;
+  cursor_second: number;
+  cursor_uuid: string;
+  epoch: Generated<number>;
+  owner: Maybe<string>;
+  lease_until: MaybeWhen;
+  failures: Generated<number>;
+  failing_since: MaybeWhen;
+  next_attempt_at: MaybeWhen;
+  latest_error: Maybe<string>;
+}
+
+export interface AppBatchesTable {
+  id: string;
+  delivery_id: string;
+  after_first: number;
+  after_second: number;
+  after_uuid: string;
+  until_first: number;
+  until_second: number;
+  until_uuid: string;
+  events: number;
+  attempts: Generated<number>;
+  ended_at: MaybeWhen;
+}
+
+export interface AppMetricOutboxTable {
+  id: Generated<number>;
+  team_id: number;
+  plugin_config_id: number;
+  category: string;
+  job_id: Generated<string>;
+  successes: Generated<number>;
+  successes_on_retry: Generated<number>;
+  failures: Generated<number>;
+  error_uuid: Maybe<string>;
+  error_type: Generated<string>;
+  error_details: Generated<string>;
+  timestamp: When;
+  flush: Maybe<number>;
+}
+
+export interface AppMetricWriterTable {
+  only: Generated<boolean>;
+  flush: Generated<number>;
+  owner: Maybe<string>;
+  lease_until: MaybeWhen;
+}
+
 export interface InstanceTable {
   key: string;
   value: Json<unknown>;
@@ -213,8 +308,16 @@ export interface Tables {
   batch_export_runs: RunsTable;
   run_slices: RunSlicesTable;
   log_entries: LogEntriesTable;
+  plugin_configs: PluginConfigsTable;
+  historical_exports: HistoricalExportsTable;
+  app_deliveries: AppDeliveriesTable;
+  app_batches: AppBatchesTable;
+  app_metric_outbox: AppMetricOutboxTable;
+  app_metric_writer: AppMetricWriterTable;
 }
 
 export type BatchExportRow = Selectable<BatchExportsTable>;
 export type BackfillRow = Selectable<BackfillsTable>;
 export type RunRow = Selectable<RunsTable>;
+export type PluginConfigRow = Selectable<PluginConfigsTable>;
+export type HistoricalExportRow = Selectable<HistoricalExportsTable>;

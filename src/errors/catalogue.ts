@@ -153,6 +153,10 @@ export const catalogue = {
   destination_not_available: run('user', 'This destination is not available in this version.'),
   model_not_available: run('user', 'This model is not available in this version.'),
   filter_invalid: run('user', 'A filter of this export cannot be evaluated; correct it.'),
+  // --- deliveries of apps ---
+  delivery_refused: run('user', 'The receiver refused these events.'),
+  delivery_too_large: run('user', 'The receiver refused so large a request.'),
+  delivery_superseded: run('retry', 'Another process took over this delivery.'),
   // --- the run itself ---
   verification_failed: run('retry', 'What was read back from the destination is not what was written.'),
   interval_in_future: run('user', 'The data interval ends in the future.'),

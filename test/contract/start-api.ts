@@ -9,6 +9,7 @@ import { type Accounts, createAccounts } from '../../src/accounts/accounts.ts';
 import { accountsEndpoints } from '../../src/accounts/endpoints.ts';
 import { keyEndpoints } from '../../src/accounts/key-endpoints.ts';
 import type { RandomBytes } from '../../src/accounts/keys.ts';
+import { projectSettingsEndpoints } from '../../src/accounts/projects.ts';
 import { sessionEndpoints } from '../../src/accounts/session-endpoints.ts';
 import { tenantEndpoints } from '../../src/accounts/tenant-endpoints.ts';
 import { type Database, openDatabase } from '../../src/database/database.ts';
@@ -75,6 +76,7 @@ export async function startApi(
       ...tenantEndpoints(database.kysely, accounts),
       ...sessionEndpoints(accounts),
       ...keyEndpoints(accounts),
+      ...projectSettingsEndpoints(database.kysely, accounts),
       ...features({ database, accounts }),
     ],
     authenticator: accounts,

@@ -1,0 +1,115 @@
+import { kindOf, SluiceError } from '../../errors/error.ts';
+import type { App, AppEvent } from '../catalogue/app.ts';
+import { masker } from '../metrics/write-details.ts';
+import type { Course } from './course.ts';
+import type { PlannedBatch } from './cut.ts';
+import type { DeliverPorts } from './ports.ts';
+import { type PlacedEvents, readEvents } from './read.ts';
+import type { Delivery, OpenBatch } from './store.ts';
+
+interface Failed {
+  /** The catalogue's code and words for a person, without secrets. */
+  readonly error: { readonly name: string; readonly message: string };
+  readonly events: readonly AppEvent[];
+}
+
+/** What an attempt came to. */
+export type Outcome =
+  | { readonly kind: 'delivered'; readonly events: number }
+  /** In smaller pieces it may be taken. */
+  | ({ readonly kind: 'split'; readonly parts: readonly PlannedBatch[] } & Failed)
+  /** Never. */
+  | ({ readonly kind: 'refused' } & Failed)
+  /** Not now. `retryAfter` in seconds. */
+  | ({ readonly kind: 'later'; readonly retryAfter: number | undefined } & Failed);
+
+/** Longer than any app should take for one batch. */
+const LONGEST_MS = 600_000;
+
+/** Reads a batch and hands it to its app, once. Throws only when `signal` aborts. */
+export async function attempt(
+  ports: DeliverPorts,
+  app: App,
+  delivery: Delivery,
+  course: Course,
+  batch: OpenBatch,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  let read: PlacedEvents = { events: [], positions: [] };
+  try {
+    read = await readEvents(ports.warehouse, course, batch, signal);
+    // Merged away since the batch was planned: they are repetitions of others.
+    if (read.events.length === 0) return { kind: 'delivered', events: 0 };
+    ports.onStep('batch-sending');
+    const { events } = read;
+    const delivered = app.deliver(
+      // By the stored bound, not by the rows read: the same at every attempt.
+      {
+        id: batch.id,
+        events,
+        endsAt: Math.floor(batch.until.first / 1000),
+        historical: delivery.job !== null,
+      },
+      {
+        pluginConfigId: delivery.pluginConfigId,
+        teamId: delivery.teamId,
+        config: delivery.config,
+        ports: ports.appPorts,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(LONGEST_MS)]),
+      },
+    );
+    await unlessAborted(delivered, signal);
+    ports.onStep('batch-sent');
+    return { kind: 'delivered', events: events.length };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return judge(ports, app, delivery, batch, read, thrown);
+  }
+}
+
+/** Some clients cannot be stopped; their answer is not waited for. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<never>();
+  const stop = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+function judge(
+  ports: DeliverPorts,
+  app: App,
+  delivery: Delivery,
+  batch: OpenBatch,
+  { events, positions }: PlacedEvents,
+  thrown: unknown,
+): Outcome {
+  if (kindOf(thrown) === 'bug') {
+    ports.log.error({ err: thrown, pluginConfig: delivery.pluginConfigId }, 'a delivery failed unexpectedly');
+  }
+  const failed = { error: describe(thrown, masker(app, delivery.config)), events };
+  const code = thrown instanceof SluiceError ? thrown.code : null;
+  if (code !== 'delivery_refused' && code !== 'delivery_too_large') {
+    const retryAfter = thrown instanceof SluiceError ? thrown.retryAfter : undefined;
+    return { kind: 'later', ...failed, retryAfter };
+  }
+  const middle = Math.ceil(events.length / 2);
+  const at = positions[middle - 1];
+  if (events.length < 2 || at === undefined) return { kind: 'refused', ...failed };
+  const parts = [
+    { after: batch.after, until: at, events: middle },
+    { after: at, until: batch.until, events: events.length - middle },
+  ];
+  return { kind: 'split', parts, ...failed };
+}
+
+function describe(thrown: unknown, mask: (text: string) => string): { name: string; message: string } {
+  if (thrown instanceof SluiceError) return { name: thrown.code, message: mask(thrown.message) };
+  return {
+    name: 'error',
+    message: 'Something unexpected went wrong; the log of the server has the details.',
+  };
+}

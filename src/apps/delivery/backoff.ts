@@ -1,0 +1,27 @@
+/** How long an app that fails is left alone. */
+export interface Backoff {
+  readonly baseMs: number;
+  readonly capMs: number;
+}
+
+export const LIVE_BACKOFF: Backoff = { baseMs: 1_000, capMs: 300_000 };
+export const HISTORICAL_BACKOFF: Backoff = { baseMs: 1_000, capMs: 60_000 };
+/** About five minutes with the backoff above; then a historical export has failed. */
+export const HISTORICAL_ATTEMPTS = 10;
+/** Longer waits than this a receiver cannot ask for. */
+const LONGEST_WISH_MS = 3_600_000;
+
+/**
+ * Milliseconds to wait after the `failures`-th failure in a row: exponential, capped, at least half of it and the rest
+ * random; never less than the receiver asked for (`Retry-After`, seconds).
+ */
+export function waitAfter(
+  backoff: Backoff,
+  failures: number,
+  retryAfter: number | undefined,
+  random: () => number,
+): number {
+  const full = Math.min(backoff.capMs, backoff.baseMs * 2 ** Math.min(30, failures - 1));
+  const wish = Math.min(LONGEST_WISH_MS, (retryAfter ?? 0) * 1000);
+  return Math.round(Math.max(wish, full / 2 + (random() * full) / 2));
+}

@@ -1,0 +1,93 @@
+import type { App, AppEvent } from '../catalogue/app.ts';
+import { addProgress } from '../historical-exports/progress.ts';
+import { errorDetails, masker } from '../metrics/write-details.ts';
+import { type Metric, noteMetric } from '../metrics/write-outbox.ts';
+import type { Trx } from '../ports.ts';
+import { ALERT_AFTER, tellPeople } from './alert.ts';
+import type { DeliverPorts } from './ports.ts';
+import { type Delivery, type DeliveryColumns, fenced, type OpenBatch } from './store.ts';
+
+/** How a batch ended, for good. */
+export type Ending =
+  | { readonly delivered: number }
+  | { readonly refused: readonly AppEvent[]; readonly error: { name: string; message: string } };
+
+/**
+ * Ends a batch: it is open no more and what became of it is counted, in one transaction (D4). With a success the
+ * delivery is healthy again. Throws `delivery_superseded`.
+ */
+export async function endBatch(
+  ports: DeliverPorts,
+  app: App,
+  delivery: Delivery,
+  batch: OpenBatch,
+  ending: Ending,
+  /** Failures in a row before. */
+  failures: number,
+): Promise<void> {
+  const now = ports.clock.now();
+  const delivered = 'delivered' in ending ? ending.delivered : 0;
+  const failed = 'refused' in ending ? ending.refused.length : 0;
+  await ports.db.transaction().execute(async (trx) => {
+    await fenced(trx, delivery, failures > 0 ? HEALTHY : {});
+    if (failures >= ALERT_AFTER) await tellPeople(trx, ports, delivery, 'delivery_recovered', { failures });
+    await close(trx, delivery, batch, now);
+    if (delivery.job) await addProgress(trx, delivery.job.id, { delivered, failed });
+    if (delivered + failed === 0) return;
+    const retried = batch.attempts > 0;
+    await noteMetric(
+      trx,
+      {
+        ...metricOf(app, delivery),
+        successes: retried ? 0 : delivered,
+        successesOnRetry: retried ? delivered : 0,
+        failures: failed,
+        error: 'refused' in ending ? errorOf(ports, app, delivery, ending.error, ending.refused) : null,
+      },
+      now,
+    );
+  });
+  ports.counters.delivered(delivered);
+  ports.counters.failed(failed);
+}
+
+export const HEALTHY: DeliveryColumns = {
+  failures: 0,
+  failing_since: null,
+  next_attempt_at: null,
+  latest_error: null,
+};
+
+/** Live batches that have ended are of no more use; those of a historical export are its ledger. */
+async function close(trx: Trx, delivery: Delivery, batch: OpenBatch, now: number): Promise<void> {
+  if (delivery.job === null) await trx.deleteFrom('app_batches').where('id', '=', batch.id).execute();
+  else {
+    await trx
+      .updateTable('app_batches')
+      .set({ ended_at: new Date(now) })
+      .where('id', '=', batch.id)
+      .execute();
+  }
+}
+
+export const metricOf = (
+  app: App,
+  delivery: Delivery,
+): Pick<Metric, 'teamId' | 'pluginConfigId' | 'category' | 'jobId'> => ({
+  teamId: delivery.teamId,
+  pluginConfigId: delivery.pluginConfigId,
+  category: delivery.job === null ? app.metricCategory : 'exportEvents',
+  jobId: delivery.job?.id ?? '',
+});
+
+export const errorOf = (
+  ports: DeliverPorts,
+  app: App,
+  delivery: Delivery,
+  error: { readonly name: string; readonly message: string },
+  events: readonly AppEvent[],
+): Metric['error'] => ({
+  uuid: ports.newId(),
+  type: error.name,
+  details: errorDetails(error, events, masker(app, delivery.config)),
+});

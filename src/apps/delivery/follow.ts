@@ -1,0 +1,177 @@
+import { SluiceError } from '../../errors/error.ts';
+import type { App } from '../catalogue/app.ts';
+import { completeHistoricalExport } from '../historical-exports/end.ts';
+import { setTotal } from '../historical-exports/progress.ts';
+import { createAlarm } from './alarm.ts';
+import { attempt } from './attempt.ts';
+import type { Course } from './course.ts';
+import { createHealth } from './health.ts';
+import { firstReach, planBatches } from './plan.ts';
+import type { DeliverPorts, Tide } from './ports.ts';
+import { compare } from './position.ts';
+import { countEvents } from './read.ts';
+import { settle } from './settle.ts';
+import { type Delivery, fenced, type OpenBatch, storePlan } from './store.ts';
+
+/** One delivery under way in this process. */
+export interface Follower {
+  readonly teamId: number;
+  /** There is something new to look at. */
+  wake(): void;
+  /** Begins nothing more; resolves when what is on the way has ended. */
+  stop(): Promise<void>;
+  /** Cuts off what is on the way. */
+  abort(): void;
+}
+
+/** Batches at once of an app that does not mind their order. */
+const WIDTH = 4;
+/** Looks at what is new follow each other no sooner, milliseconds. */
+const LOOK_MS = { least: 50, most: 5_000 };
+const IDLE_MS = 60_000;
+/** Of a historical export whose events may not all be there yet. */
+const TIDE_MS = 250;
+
+/** Follows the warehouse for a delivery, whose open batches are `stored`, until stopped, complete, or taken over. */
+export function follow(
+  ports: DeliverPorts,
+  app: App,
+  delivery: Delivery,
+  stored: readonly OpenBatch[],
+  tide: Tide,
+): Follower {
+  const { clock, log } = ports;
+  const { job, pluginConfigId } = delivery;
+  const course: Course = {
+    teamId: delivery.teamId,
+    by: job ? 'event time' : 'arrival',
+    arrivalBefore: job?.arrivalBefore ?? null,
+  };
+  const width = job ? job.parallelism : app.orderedPerDistinctId ? 1 : WIDTH;
+  const limits = job ? { ...app.batch, waitMs: 0 } : app.batch;
+  const lookMs = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, app.batch.waitMs / 10));
+  const health = createHealth(ports, job ? ports.backoff.historical : ports.backoff.live, delivery);
+  const stopping = new AbortController();
+  const cutting = new AbortController();
+  const alarm = createAlarm(clock);
+  const reach = firstReach();
+  const inFlight = new Map<string, Promise<void>>();
+  let open = stored;
+  let cursor = delivery.cursor;
+  let counted = job?.status !== 'Starting';
+  let plannedAll = false;
+  /** When to look for more, milliseconds since the epoch; infinite = when there is news. */
+  let lookAt = 0;
+  let lookedAt = 0;
+
+  const running = run().finally(() => health.close());
+  return {
+    teamId: delivery.teamId,
+    wake: () => {
+      lookAt = Math.min(lookAt, lookedAt + lookMs);
+      alarm.ring();
+    },
+    stop: () => {
+      stopping.abort();
+      return running;
+    },
+    abort: () => {
+      stopping.abort();
+      cutting.abort(new SluiceError('unavailable'));
+    },
+  };
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await turn().catch((error) => troubled(error, 'a delivery could not go on'));
+      await alarm.wait(untilNext(), stopping.signal);
+    }
+    await Promise.all(inFlight.values());
+  }
+
+  async function turn(): Promise<void> {
+    if (hasRoom() && clock.now() >= lookAt) await plan();
+    begin();
+    if (!job || !plannedAll || open.length > 0) return;
+    await completeHistoricalExport(ports, delivery, job.id);
+    stopping.abort();
+  }
+
+  function troubled(error: unknown, what: string): void {
+    // Someone else has it now, or it is no more: nothing is left to do here.
+    if (error instanceof SluiceError && error.code === 'delivery_superseded') {
+      stopping.abort();
+      return;
+    }
+    log.warn({ err: error, pluginConfig: pluginConfigId }, what);
+    lookAt = clock.now() + 1_000;
+    health.pause(1_000);
+  }
+
+  function untilNext(): number {
+    const now = clock.now();
+    const look = hasRoom() ? lookAt : now + IDLE_MS;
+    const send = open.length > inFlight.size && inFlight.size < breadth() ? health.notBefore : now + IDLE_MS;
+    return Math.max(1, Math.min(IDLE_MS, look - now, send - now));
+  }
+
+  function hasRoom(): boolean {
+    return !plannedAll && open.length < 2 * width;
+  }
+
+  /** A receiver that fails is asked with one batch until it takes it. */
+  function breadth(): number {
+    return health.failures > 0 ? 1 : width;
+  }
+
+  async function plan(): Promise<void> {
+    lookedAt = clock.now();
+    lookAt = lookedAt + TIDE_MS;
+    if (job && tide.micros < job.arrivalBefore * 1000) return;
+    const end = job ? job.eventTo * 1000 : tide.micros;
+    if (job && !counted) await count(job.id, end);
+    lookAt = Number.POSITIVE_INFINITY;
+    const found = await planBatches({ ...ports, now: lookedAt }, course, cursor, end, limits, reach);
+    if (compare(found.cursor, cursor) !== 0) {
+      open = [...open, ...(await storePlan(ports, delivery, found.batches, found.cursor))];
+      cursor = found.cursor;
+      ports.onStep('batch-stored');
+    }
+    if (!found.reachedEnd) lookAt = lookedAt;
+    else if (found.restDueAt !== null)
+      lookAt = Math.min(lookAt, Math.max(found.restDueAt, lookedAt + lookMs));
+    plannedAll = job !== null && found.reachedEnd;
+  }
+
+  async function count(jobId: string, end: number): Promise<void> {
+    const total = await countEvents(ports.warehouse, course, cursor, end);
+    await ports.db.transaction().execute(async (trx) => {
+      await fenced(trx, delivery, {});
+      await setTotal(trx, jobId, total);
+    });
+    counted = true;
+  }
+
+  function begin(): void {
+    if (clock.now() < health.notBefore) return;
+    for (const batch of open) {
+      if (inFlight.size >= breadth()) return;
+      if (inFlight.has(batch.id)) continue;
+      const sent = send(batch).finally(() => {
+        inFlight.delete(batch.id);
+        alarm.ring();
+      });
+      inFlight.set(batch.id, sent);
+    }
+  }
+
+  async function send(batch: OpenBatch): Promise<void> {
+    try {
+      const outcome = await attempt(ports, app, delivery, course, batch, cutting.signal);
+      const instead = await settle(ports, app, delivery, health, batch, outcome);
+      open = open.flatMap((each) => (each.id === batch.id ? instead : [each]));
+    } catch (error) {
+      if (!cutting.signal.aborted) troubled(error, 'what became of a batch could not be stored');
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import type { Clock } from '../../work/clock.ts';
+import { type Backoff, waitAfter } from './backoff.ts';
+import type { Counters } from './ports.ts';
+
+/** How a receiver has been doing, and when it may be asked again. */
+export interface Health {
+  /** Failures in a row. */
+  readonly failures: number;
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number;
+  /** Whether so many events were refused one by one that the next ones need not be tried so. */
+  readonly hopeless: boolean;
+  /** An attempt failed. Batches that were on the way together fail together: that is one failure. */
+  failed(retryAfter: number | undefined): void;
+  refused(): void;
+  succeeded(): void;
+  /** Not the receiver's fault. */
+  pause(ms: number): void;
+  /** Nobody asks any more. */
+  close(): void;
+}
+
+export interface HealthPorts {
+  readonly clock: Pick<Clock, 'now'>;
+  readonly random: () => number;
+  readonly counters: Pick<Counters, 'failing' | 'attemptFailed'>;
+}
+
+const HOPELESS = 10;
+
+export function createHealth(
+  { clock, random, counters }: HealthPorts,
+  backoff: Backoff,
+  stored: { readonly failures: number; readonly nextAttemptAt: number | null },
+): Health {
+  let failures = stored.failures;
+  let notBefore = stored.nextAttemptAt ?? 0;
+  let refusals = 0;
+  const change = (to: number) => {
+    if (failures > 0 !== to > 0) counters.failing(to > 0 ? 1 : -1);
+    failures = to;
+  };
+  if (failures > 0) counters.failing(1);
+  return {
+    get failures() {
+      return failures;
+    },
+    get notBefore() {
+      return notBefore;
+    },
+    get hopeless() {
+      return refusals >= HOPELESS;
+    },
+    failed: (retryAfter) => {
+      counters.attemptFailed();
+      const now = clock.now();
+      if (notBefore > now) return;
+      change(failures + 1);
+      notBefore = now + waitAfter(backoff, failures, retryAfter, random);
+    },
+    refused: () => {
+      refusals += 1;
+    },
+    succeeded: () => {
+      change(0);
+      refusals = 0;
+      notBefore = 0;
+    },
+    pause: (ms) => {
+      notBefore = Math.max(notBefore, clock.now() + ms);
+    },
+    close: () => change(0),
+  };
+}

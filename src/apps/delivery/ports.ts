@@ -1,0 +1,34 @@
+import type { Warehouse } from '../../warehouse/warehouse.ts';
+import type { Log } from '../../work/log.ts';
+import type { DeliveryPorts as AppPorts } from '../catalogue/app.ts';
+import type { AppsPorts } from '../ports.ts';
+import type { AppStep } from '../steps.ts';
+import type { Backoff } from './backoff.ts';
+
+/** What delivering needs. */
+export interface DeliverPorts extends AppsPorts {
+  readonly warehouse: Pick<Warehouse, 'rows'>;
+  readonly log: Log;
+  readonly random: () => number;
+  /** What apps get to send with. */
+  readonly appPorts: AppPorts;
+  readonly counters: Counters;
+  readonly onStep: (step: AppStep) => void;
+  readonly backoff: { readonly live: Backoff; readonly historical: Backoff };
+  /** Failures in a row after which a historical export has failed. */
+  readonly historicalAttempts: number;
+}
+
+/** For /metrics. */
+export interface Counters {
+  readonly delivered: (events: number) => void;
+  readonly failed: (events: number) => void;
+  readonly attemptFailed: () => void;
+  readonly failing: (change: 1 | -1) => void;
+  readonly unwritten: (rows: number) => void;
+}
+
+/** Arrival time below which nothing can appear any more, microseconds since the epoch. */
+export interface Tide {
+  readonly micros: number;
+}
