@@ -161,3 +161,14 @@ function clamp(instant: Temporal.Instant): Temporal.Instant {
   if (Temporal.Instant.compare(instant, EARLIEST) < 0) return EARLIEST;
   return Temporal.Instant.compare(instant, LATEST) > 0 ? LATEST : instant;
 }
+
+/** A name of the tz database, aliases included; not the bare offsets that the platform takes, too. */
+export function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z]/.test(name)) return false;
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
