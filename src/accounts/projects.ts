@@ -9,6 +9,7 @@ export const ProjectSchema = Type.Object({
   timezone: Type.String({ description: 'Dates without an offset are read, and days are cut, in this zone.' }),
   created_at: Type.String({ format: 'date-time' }),
 });
+
 export interface ProjectRow {
   readonly id: number;
   readonly name: string;
