@@ -7,7 +7,7 @@ import { v7 } from 'uuid';
 import { createAccounts } from './accounts/accounts.ts';
 import { accountsEndpoints } from './accounts/endpoints.ts';
 import { keyEndpoints } from './accounts/key-endpoints.ts';
-import { projectsOf } from './accounts/present.ts';
+import { projectsOf } from './accounts/organizations.ts';
 import { projectSettingsEndpoints } from './accounts/projects.ts';
 import { sessionEndpoints } from './accounts/session-endpoints.ts';
 import { tenantEndpoints } from './accounts/tenant-endpoints.ts';

@@ -6,10 +6,10 @@ import { type Bootstrap, bootstrap } from './bootstrap.ts';
 import { hashKey, sameHash } from './keys.ts';
 import { membershipLevel } from './levels.ts';
 import { createLogins, type Logins } from './login.ts';
+import { organizationOf } from './organizations.ts';
 import type { AccountsParts } from './parts.ts';
 import { createPerson, joinOrganization, listPeople, type NewPerson, type PersonInfo } from './people.ts';
 import { createKey, type KeyInfo, keysOf, type NewKey, revokeKey } from './personal-api-keys.ts';
-import { organizationOf } from './present.ts';
 import { createProjectCache } from './project-cache.ts';
 import { authenticateSession } from './sessions.ts';
 import {

@@ -1,19 +1,32 @@
-import { Type } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
-import { type Endpoint, endpoint } from '../http/endpoint.ts';
+import { type Caller, type Endpoint, endpoint } from '../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
 import type { Logins } from './login.ts';
-import {
-  describeMe,
-  describeProject,
-  MeSchema,
-  OrganizationSchema,
-  organizationOf,
-  organizationsOf,
-  ProjectSchema,
-  Uuid,
-} from './present.ts';
-import { type Db, findProject, listProjects } from './store.ts';
+import { organizationOf, organizationsOf } from './organizations.ts';
+import { describeProject, ProjectSchema } from './projects.ts';
+import { type Db, findProject, findUser, listProjects } from './store.ts';
+import { toUser, UserSchema } from './user.ts';
+
+const Maybe = (schema: TSchema) => Type.Union([schema, Type.Null()]);
+const Uuid = Type.String({ format: 'uuid' });
+
+export const OrganizationSchema = Type.Object(
+  {
+    id: Uuid,
+    name: Type.String(),
+    created_at: Type.String({ format: 'date-time' }),
+    membership_level: Type.Integer({ description: '1 member, 8 administrator, 15 owner' }),
+  },
+  { title: 'Organization' },
+);
+
+const MeSchema = Type.Object({
+  ...UserSchema.properties,
+  team: Maybe(ProjectSchema),
+  organization: Maybe(OrganizationSchema),
+  organizations: Type.Array(OrganizationSchema),
+});
 
 const KeySchema = Type.Object({
   scopes: Type.Array(Type.String()),
@@ -152,3 +165,22 @@ const pageOf = <Item>(url: URL, items: readonly Item[]) =>
     count: items.length,
     items: items.slice(offset, offset + limit),
   }));
+
+/** Undefined for one that the caller has left or the key may not enter. */
+async function currentProjectOf(db: Db, caller: Caller, organizations: readonly { readonly id: string }[]) {
+  const { currentProjectId: id, scopedProjects } = caller;
+  if (id === null || (scopedProjects !== null && !scopedProjects.includes(id))) return undefined;
+  const row = await findProject(db, id, caller.userId);
+  return organizations.some((organization) => organization.id === row?.organization_id) ? row : undefined;
+}
+
+/** A key limited to other projects is not told of the current one. */
+async function describeMe(db: Db, caller: Caller) {
+  const user = await findUser(db, caller.userId);
+  if (!user) throw new SluiceError('not_found');
+  const organizations = await organizationsOf(db, caller);
+  const project = await currentProjectOf(db, caller, organizations);
+  const organization =
+    organizations.find(({ id }) => id === project?.organization_id) ?? organizations[0] ?? null;
+  return { ...toUser(user), team: project ? describeProject(project) : null, organization, organizations };
+}

@@ -12,6 +12,8 @@ const RATES = [
   { requests: 5, windowMs: 60_000 },
   { requests: 30, windowMs: 3_600_000 },
 ];
+/** All attempts of one address: guessing at many e-mails must not take the turns of everybody else. */
+const ADDRESS_RATES = [{ requests: 100, windowMs: 60_000 }];
 /** Each check takes 32 MB and a thread that files need, too: one at a time, and no endless queue. */
 const MOST_WAITING = 20;
 
@@ -42,6 +44,7 @@ export interface Logins {
 export function createLogins(parts: AccountsParts): Logins {
   const { db, clock } = parts;
   const attempts = createThrottle(clock, RATES);
+  const addresses = createThrottle(clock, ADDRESS_RATES);
   const inTurn = oneAtATime(MOST_WAITING);
   const record = activityRecorder(clock);
 
@@ -49,6 +52,7 @@ export function createLogins(parts: AccountsParts): Logins {
   const verify = async ({ email, password, ip }: Attempt, stored: string | null): Promise<boolean> => {
     const place = hashKey(`${ip} ${email.toLowerCase()}`);
     attempts.admit(place);
+    addresses.admit(ip);
     const right = await inTurn(() => verifyPassword(password, stored, parts.passwordCost));
     if (right) attempts.forget(place);
     return right;

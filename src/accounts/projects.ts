@@ -2,10 +2,42 @@ import { Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
 import { isTimeZone } from '../http/dates.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
+import { formatTimestamp } from '../http/timestamps.ts';
 import type { Accounts } from './accounts.ts';
 import { requireAdministrator } from './levels.ts';
-import { describeProject, ProjectSchema } from './present.ts';
 import { type Db, findProject } from './store.ts';
+
+export const ProjectSchema = Type.Object(
+  {
+    id: Type.Integer(),
+    name: Type.String(),
+    organization: Type.String({ format: 'uuid' }),
+    api_token: Type.String({ description: 'The project key, phc_…, that capture accepts.' }),
+    timezone: Type.String({
+      description: 'Dates without an offset are read, and days are cut, in this zone.',
+    }),
+    created_at: Type.String({ format: 'date-time' }),
+  },
+  { title: 'Project' },
+);
+
+export interface ProjectRow {
+  readonly id: number;
+  readonly name: string;
+  readonly organization_id: string;
+  readonly api_token: string;
+  readonly timezone: string;
+  readonly created_at: Date;
+}
+
+export const describeProject = (row: ProjectRow) => ({
+  id: row.id,
+  name: row.name,
+  organization: row.organization_id,
+  api_token: row.api_token,
+  timezone: row.timezone,
+  created_at: formatTimestamp(row.created_at),
+});
 
 /** A project's name and time zone, which administrators may change. */
 export function projectSettingsEndpoints(

@@ -3,8 +3,10 @@ import { SluiceError } from '../errors/error.ts';
 import { requireUnlimited } from '../http/authorization.ts';
 import { type Caller, type Endpoint, endpoint } from '../http/endpoint.ts';
 import type { Accounts } from './accounts.ts';
+import { OrganizationSchema } from './endpoints.ts';
 import { requireAdministrator } from './levels.ts';
-import { describeProject, OrganizationSchema, organizationOf, ProjectSchema } from './present.ts';
+import { organizationOf } from './organizations.ts';
+import { describeProject, ProjectSchema } from './projects.ts';
 import { type Db, findProject } from './store.ts';
 
 const shared = { area: 'api', method: 'POST', tag: 'accounts' } as const;

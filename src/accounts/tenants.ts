@@ -1,5 +1,6 @@
 import { v7 } from 'uuid';
 import { SluiceError } from '../errors/error.ts';
+import { isTimeZone } from '../http/dates.ts';
 import { activityRecorder } from './activity.ts';
 import { newProjectApiKey } from './keys.ts';
 import { LEVELS } from './levels.ts';
@@ -128,16 +129,10 @@ function readName(text: string, longest: number): string {
   });
 }
 
-/** Names of the tz database only, not the bare offsets that the platform takes, too. */
 function readTimezone(name: string): string {
-  try {
-    if (!/^[A-Za-z]/.test(name)) throw new RangeError();
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return name;
-  } catch {
-    throw new SluiceError('invalid_choice', {
-      attr: 'timezone',
-      detail: `"${name.slice(0, 100)}" is not a valid choice.`,
-    });
-  }
+  if (isTimeZone(name)) return name;
+  throw new SluiceError('invalid_choice', {
+    attr: 'timezone',
+    detail: `"${name.slice(0, 100)}" is not a valid choice.`,
+  });
 }

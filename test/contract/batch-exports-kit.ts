@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { createAccounts } from '../../src/accounts/accounts.ts';
-import { projectsOf } from '../../src/accounts/present.ts';
+import { projectsOf } from '../../src/accounts/organizations.ts';
 import { type BatchExports, batchExports } from '../../src/batch-exports/batch-exports.ts';
 import { createLinkSigner } from '../../src/batch-exports/downloads/links.ts';
 import type { Db, Gates, ResourcePorts } from '../../src/batch-exports/ports.ts';

@@ -29,7 +29,7 @@ export interface TwoTenants {
   readonly stranger: { readonly key: string; readonly projectId: number; readonly cookies: Cookies };
   readonly accounts: Accounts;
   ask(method: string, path: string, headers: Readonly<Record<string, string>>, body?: string): Promise<Reply>;
-  /** Every row of every table, but for when keys were used last. */
+  /** Every row of every table, but for what the server writes by itself. */
   rows(): Promise<Readonly<Record<string, readonly string[]>>>;
   close(): Promise<void>;
 }
@@ -188,13 +188,16 @@ async function createExport(sluice: RunningSluice, projectId: number, name: stri
   return body.id;
 }
 
+/** The server writes them by itself: when a key was used, who holds a lease, what has been counted. */
+const OWN_COLUMNS = ['last_used_at', 'owner', 'lease_until', 'flush', 'counted'];
+
 async function allRows({ kysely }: Database): Promise<Record<string, string[]>> {
   const tables = await sql<{ name: string }>`
     select table_name as name from information_schema.tables
      where table_schema = 'public' and table_type = 'BASE TABLE' order by 1`.execute(kysely);
   const read = tables.rows.map(async ({ name }) => {
     const { rows } = await sql<{ row: string }>`
-      select (to_jsonb(t) - 'last_used_at')::text as row from ${sql.table(name)} t order by 1`.execute(
+      select (to_jsonb(t) - ${OWN_COLUMNS}::text[])::text as row from ${sql.table(name)} t order by 1`.execute(
       kysely,
     );
     return [name, rows.map(({ row }) => row)] as const;
