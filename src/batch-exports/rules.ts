@@ -47,8 +47,10 @@ const isSubHour = (interval: string): boolean => interval.startsWith('every ');
 /** Names of the tz database, aliases included; not the bare offsets that the platform accepts, too. */
 function checkTimezone(name: string): void {
   try {
-    if (!/^[A-Za-z]/.test(name)) throw new RangeError();
-    new Intl.DateTimeFormat('en', { timeZone: name });
+    if (!/^[A-Z]/.test(name)) throw new RangeError();
+    const { timeZone } = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions();
+    // The platform takes names in any case; the database, and those who read it back, do not.
+    if (timeZone !== name && timeZone.toLowerCase() === name.toLowerCase()) throw new RangeError();
   } catch {
     throw new SluiceError('invalid_choice', {
       attr: 'timezone',
