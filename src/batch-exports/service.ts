@@ -3,7 +3,6 @@ import { SluiceError } from '../errors/error.ts';
 import { cancelBackfills } from './backfills/cancel.ts';
 import { changesBetween } from './changes.ts';
 import { acceptDestination, destinationColumns, readDestination } from './destination.ts';
-import { withoutBlankModel } from './legacy/model.ts';
 import { modernized } from './legacy/s3.ts';
 import type { Actor, Db, ResourcePorts, Trx } from './ports.ts';
 import { readExportQuery } from './query.ts';
@@ -11,16 +10,15 @@ import { checkFields, checkWhole, offsetAfter } from './rules.ts';
 import { cancelRuns } from './runs/cancel.ts';
 import { changeSchedule, firstCursorColumns } from './schedule/change.ts';
 import type { IntervalName } from './schedule/intervals.ts';
-import type { SentBody, WriteBody } from './schema.ts';
+import type { WriteBody } from './schema.ts';
 import { findExport, insertExport, lockedExport, updateExport } from './store.ts';
 
 /** Creates an export and its schedule (contract.md §4.3). Throws the first problem of the body. */
 export async function createExport(
   ports: ResourcePorts,
   actor: Actor,
-  asSent: SentBody,
+  sent: WriteBody,
 ): Promise<BatchExportRow> {
-  const sent = withoutBlankModel(asSent);
   checkFields(sent, null, ports.gates);
   const body = await modernized(ports, actor, sent, null);
   const { name, destination, interval } = required(body);
@@ -68,11 +66,10 @@ export async function changeExport(
   ports: ResourcePorts,
   actor: Actor,
   id: string | undefined,
-  asSent: SentBody,
+  sent: WriteBody,
   how: { readonly replace: boolean },
 ): Promise<BatchExportRow> {
   const seen = await findExport(ports.db, actor.teamId, id);
-  const sent = withoutBlankModel(asSent);
   checkFields(sent, seen, ports.gates);
   const body = await modernized(ports, actor, sent, seen);
   const read = (db: Db | Trx, stored: BatchExportRow) =>

@@ -162,12 +162,15 @@ function clamp(instant: Temporal.Instant): Temporal.Instant {
   return Temporal.Instant.compare(instant, LATEST) > 0 ? LATEST : instant;
 }
 
-/** A name of the tz database, aliases included; not the bare offsets that the platform takes, too. */
+/**
+ * A name of the tz database, aliases included, spelled as there; not the bare offsets, nor names in any case, which the
+ * platform takes, too.
+ */
 export function isTimeZone(name: string): boolean {
-  if (!/^[A-Za-z]/.test(name)) return false;
+  if (!/^[A-Z]/.test(name)) return false;
   try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
+    const { timeZone } = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions();
+    return timeZone === name || timeZone.toLowerCase() !== name.toLowerCase();
   } catch {
     return false;
   }

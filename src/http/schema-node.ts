@@ -4,7 +4,7 @@
  * that a general validator's coercion gets wrong (null would become "" or 0).
  *
  * Own keywords: `x-reference` (an integer naming another object), `x-verbatim` (text kept as it is),
- * `x-lenient` (an unreadable value counts as absent).
+ * `x-lenient` (an unreadable value counts as absent), `x-blank-is-absent` (so do null and the empty text).
  */
 export interface Schema {
   readonly type?: string;
@@ -28,4 +28,5 @@ export interface Schema {
   readonly 'x-reference'?: boolean;
   readonly 'x-verbatim'?: boolean;
   readonly 'x-lenient'?: boolean;
+  readonly 'x-blank-is-absent'?: boolean;
 }

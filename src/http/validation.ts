@@ -46,6 +46,7 @@ function readFields(schema: Schema, value: unknown, attr: string | null, source:
 function given(fields: Readonly<Fields>, name: string, schema: Schema, source: Source): unknown {
   if (!Object.hasOwn(fields, name)) return undefined;
   const value = fields[name];
+  if (schema['x-blank-is-absent'] === true && (value === null || value === '')) return undefined;
   if (source === 'json') return value;
   const list = variants(schema).some((variant) => variant.type === 'array');
   if (list) return Array.isArray(value) ? value : value === '' ? undefined : [value];

@@ -94,6 +94,8 @@ describe('§4.3 what a body may say', () => {
     ['interval null', { interval: null }, 400, 'null', 'interval'],
     ['unknown interval', { interval: 'month' }, 400, 'invalid_choice', 'interval'],
     ['unknown zone', { timezone: 'Mars/Olympus' }, 400, 'invalid_choice', 'timezone'],
+    ['a zone in small letters', { timezone: 'europe/berlin' }, 400, 'invalid_choice', 'timezone'],
+    ['a zone in capitals', { timezone: 'EUROPE/BERLIN' }, 400, 'invalid_choice', 'timezone'],
     ['an offset for a zone', { timezone: '+01:00' }, 400, 'invalid_choice', 'timezone'],
     ['day 7', { interval: 'week', offset_day: 7 }, 400, 'max_value', 'offset_day'],
     ['day -1', { interval: 'week', offset_day: -1 }, 400, 'min_value', 'offset_day'],

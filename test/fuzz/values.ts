@@ -111,7 +111,14 @@ const NAMED: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   scoped_teams: fc.constantFrom(null, [], [1], [99]),
   scoped_organizations: fc.constantFrom(null, []),
   model: fc.constantFrom('events', 'events', 'events', 'persons', 'sessions', 'hogql'),
-  hogql_query: fc.constantFrom(null, 'SELECT 1', 'SELECT {data_interval_start}', 'SELECT {x}'),
+  hogql_query: fc.constantFrom(
+    null,
+    'SELECT 1 AS one',
+    'SELECT event, count() AS n FROM events WHERE timestamp > {data_interval_start} GROUP BY event',
+    'SELECT uuid FROM events WHERE uuid IN (SELECT id FROM cohorts)',
+    'SELECT {x}',
+    'SELECT ((event',
+  ),
   filters: fc.constantFrom<unknown>(
     null,
     [],

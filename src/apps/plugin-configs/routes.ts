@@ -88,6 +88,7 @@ export function pluginConfigEndpoints(ports: ApiPorts): Endpoint[] {
       operationId: 'plugin_configs_partial_update',
       summary: 'Change an app, turn it on or off',
       body: ChangeBody,
+      requireObject: ({ project, params }) => findConfig(ports.db, project.id, params.id),
       response: { 200: PluginConfigSchema },
       handler: async (request) => ({
         status: 200,

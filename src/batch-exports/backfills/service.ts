@@ -21,10 +21,12 @@ export async function createBackfill(
   exportId: string | undefined,
   body: BackfillBody,
 ): Promise<BackfillRow> {
-  const estimate = await estimateOf(ports, actor, exportId, body);
+  const found = await findExport(ports.db, actor.teamId, exportId);
+  const usesStart = await startIsUsed(ports, found, body);
+  const estimate = await estimateOf(ports, found, body);
   return ports.db.transaction().execute(async (trx) => {
     const batchExport = await lockedExport(trx, actor.teamId, exportId);
-    checkEarliest(ports, batchExport, body);
+    checkEarliest(ports, usesStart, body);
     await checkLimit(trx, ports, actor.teamId);
     const now = ports.clock.now();
     const range = readRange(ports, batchExport, body, now);
@@ -36,14 +38,18 @@ export async function createBackfill(
   });
 }
 
-/** Before the transaction: the warehouse may take seconds, and locks must not. Null = the body is refused anyway. */
-async function estimateOf(
+/** Whether all history is asked of a query that wants a beginning. Before the transaction: reading a query may take seconds. */
+async function startIsUsed(
   ports: ResourcePorts,
-  actor: Actor,
-  exportId: string | undefined,
+  { hogql_query: query }: BatchExportRow,
   body: BackfillBody,
-) {
-  const batchExport = await findExport(ports.db, actor.teamId, exportId);
+): Promise<boolean> {
+  if (query === null || (body.start_at ?? null) !== null) return false;
+  return (await ports.readQuery(query)).placeholders.has('data_interval_start');
+}
+
+/** Before the transaction, too, because the warehouse may take seconds. Null = the body is refused anyway. */
+async function estimateOf(ports: ResourcePorts, batchExport: BatchExportRow, body: BackfillBody) {
   const now = ports.clock.now();
   let range: Range;
   try {
@@ -55,12 +61,12 @@ async function estimateOf(
 }
 
 /** Check 2. */
-function checkEarliest(ports: ResourcePorts, batchExport: BatchExportRow, body: BackfillBody): void {
+function checkEarliest(ports: ResourcePorts, usesStart: boolean, body: BackfillBody): void {
   if ((body.start_at ?? null) !== null) return;
   if (!ports.gates.earliestBackfill) {
     throw refuse('Backfills of all history are not enabled here; give start_at.');
   }
-  if (/\{\s*data_interval_start\s*\}/.test(batchExport.hogql_query ?? '')) {
+  if (usesStart) {
     throw refuse('The query uses {data_interval_start}; give start_at.');
   }
 }

@@ -2,11 +2,10 @@ import type { BatchExportRow } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
 import type { Destination, TestResult, TestStep } from '../../export/destinations/destination.ts';
 import { acceptDestination, readDestination } from '../destination.ts';
-import { withoutBlankModel } from '../legacy/model.ts';
 import type { ResourcePorts } from '../ports.ts';
 import { readExportQuery } from '../query.ts';
 import { checkFields, checkWhole } from '../rules.ts';
-import type { SentBody } from '../schema.ts';
+import type { WriteBody } from '../schema.ts';
 
 /** A step as the API shows it; `result` null = not run. */
 export interface ShownStep {
@@ -37,10 +36,9 @@ export function stepsOf(destinations: ReadonlyMap<string, Destination>, type: st
 export async function runStep(
   ports: ResourcePorts,
   teamId: number,
-  sent: SentBody & { readonly step?: number },
+  body: WriteBody & { readonly step?: number },
   stored: BatchExportRow | null,
 ): Promise<ShownStep> {
-  const body = withoutBlankModel(sent);
   if (!body.destination) throw new SluiceError('required', { attr: 'destination' });
   checkFields(body, stored, ports.gates);
   const whole = await readDestination(ports.db, ports, teamId, body.destination, stored, stored === null);

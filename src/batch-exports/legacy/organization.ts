@@ -23,18 +23,24 @@ export function organizationEndpoints(ports: ResourcePorts, own: readonly Endpoi
 }
 
 function aliasOf(ports: ResourcePorts, own: Endpoint): Endpoint {
+  const projectFor = async ({ caller, params }: Pick<EndpointRequest, 'caller' | 'params'>) => {
+    const projects = await ports.projectsOf(caller, params.organization_id);
+    const project = own.path.includes('/:id')
+      ? await projectOfExport(ports, projects, params.id)
+      : projects.find(({ id }) => id === caller.currentProjectId);
+    if (project) return project;
+    throw new SluiceError('not_found');
+  };
   return {
     ...own,
     area: 'api',
     path: PREFIX + own.path,
     operationId: `organizations_${own.operationId}`,
     hidden: true,
+    requireObject: async ({ caller, params }) =>
+      own.requireObject?.({ caller, params, project: await projectFor({ caller, params }) }),
     handler: async (request) => {
-      const projects = await ports.projectsOf(request.caller, request.params.organization_id);
-      const project = own.path.includes('/:id')
-        ? await projectOfExport(ports, projects, request.params.id)
-        : projects.find(({ id }) => id === request.caller.currentProjectId);
-      if (!project) throw new SluiceError('not_found');
+      const project = await projectFor(request);
       // The prototype keeps what the request makes on demand.
       return own.handler(Object.create(request, { project: { value: project } }) as EndpointRequest);
     },

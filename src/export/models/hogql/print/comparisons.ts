@@ -1,5 +1,4 @@
-import type { Node } from '../ast.ts';
-import { nodesIn } from '../ast.ts';
+import { everyNode, isSelect, type Node, nodesIn } from '../ast.ts';
 import { printField } from './fields.ts';
 import { type Scope, unsupported } from './scope.ts';
 
@@ -53,22 +52,33 @@ function printBetween(node: Node, scope: Scope, print: Print): string {
   return node.negated === true ? `ifNull(NOT ${inside}, 1)` : `ifNull(${inside}, 0)`;
 }
 
-/** The right side: a subquery, or a list, which is bound as one value when it is of texts only. */
+/**
+ * The right side: a subquery, or a list, which is bound as one value when it is of texts only. Never a name, in brackets or not:
+ * there ClickHouse takes names for those of tables, all projects' rows included.
+ */
 function printIn(node: Node, call: string, whenNull: 0 | 1, scope: Scope, print: Print): string {
   const [left, right] = [node.left as Node, node.right as Node];
-  const items = right.node === 'Tuple' || right.node === 'Array' ? nodesIn(right, 'exprs') : null;
-  const texts = items?.map(({ value }) => value) ?? [];
-  const ofTexts = texts.length > 0 && texts.every((text) => typeof text === 'string');
-  const value = items?.[0] ? suited(left, items[0], scope, print) : print(left, scope);
-  const set = ofTexts
+  if (isSelect(right)) return inSet(print(left, scope), call, print(right, scope), whenNull);
+  const items = right.node === 'Tuple' || right.node === 'Array' ? nodesIn(right, 'exprs') : [right];
+  const [first] = items;
+  if (!first || !items.every(isValue)) throw unsupported('IN with anything but constants or a subquery');
+  const value = suited(left, first, scope, print);
+  const texts = items.map((item) => item.value);
+  const set = texts.every((text) => typeof text === 'string')
     ? scope.context.parameters.add('Array(String)', texts)
-    : items
-      ? `(${items.map((item) => print(item, scope)).join(', ')})`
-      : right.node === 'Constant'
-        ? `(${print(right, scope)})`
-        : print(right, scope);
-  const found = `${value} ${call === 'in' ? 'IN' : 'NOT IN'} ${set}`;
-  return `ifNull(${found}, ${whenNull})`;
+    : `(${items.map((item) => print(item, scope)).join(', ')})`;
+  return inSet(value, call, set, whenNull);
+}
+
+const inSet = (value: string, call: string, set: string, whenNull: 0 | 1): string =>
+  `ifNull(${value} ${call === 'in' ? 'IN' : 'NOT IN'} ${set}, ${whenNull})`;
+
+/** A constant, a placeholder, a call without fields, or a list of them: nothing that holds a name. */
+function isValue(node: Node): boolean {
+  if (node.node === 'Call') return [...everyNode(node)].every((inner) => inner.node !== 'Field');
+  if (node.node === 'Tuple')
+    return nodesIn(node, 'exprs').length > 0 && nodesIn(node, 'exprs').every(isValue);
+  return node.node === 'Constant' || node.node === 'Placeholder';
 }
 
 const isNull = (node: Node): boolean => node.node === 'Constant' && (node.value ?? null) === null;
