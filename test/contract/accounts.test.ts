@@ -117,6 +117,57 @@ describe('§1.7 bootstrap endpoints', () => {
   });
 });
 
+describe('PATCH of a project', () => {
+  const patch = (json: unknown, key?: string) =>
+    api.call('PATCH', `/api/projects/${api.projectId}/`, { json, ...(key && { key }) });
+
+  it('changes the name and the time zone, and leaves an activity', async () => {
+    const { body } = await patch({ name: 'Shop', timezone: 'US/Pacific', api_token: 'phc_mine' });
+    expect(body).toMatchObject({ id: api.projectId, name: 'Shop', timezone: 'US/Pacific' });
+    expect(body.api_token).not.toBe('phc_mine');
+    expect((await api.call('GET', `/api/environments/${api.projectId}`)).body).toEqual(body);
+    expect((await patch({ timezone: 'UTC' })).body).toMatchObject({ name: 'Shop', timezone: 'UTC' });
+    expect((await patch({})).body.name).toBe('Shop');
+    const entries = await api.database.kysely
+      .selectFrom('activity_log')
+      .selectAll()
+      .where('scope', '=', 'Project')
+      .orderBy('id')
+      .execute();
+    expect(entries.map((entry) => entry.detail)).toEqual([
+      { name: 'Shop', timezone: 'US/Pacific' },
+      { timezone: 'UTC' },
+    ]);
+  });
+
+  it.each([
+    [{ timezone: 'Mars/Olympus' }, 'invalid_choice', 'timezone'],
+    [{ timezone: '+05:45' }, 'invalid_choice', 'timezone'],
+    [{ timezone: '' }, 'blank', 'timezone'],
+    [{ timezone: null }, 'null', 'timezone'],
+    [{ name: ' ' }, 'blank', 'name'],
+    [{ name: 'x'.repeat(201) }, 'max_length', 'name'],
+  ])('%o is refused', async (json, code, attr) => {
+    expect(await patch(json)).toMatchObject({ status: 400, body: { code, attr } });
+  });
+
+  it('is for administrators with project:write', async () => {
+    expect((await patch({}, await api.key(['project:read']))).status).toBe(403);
+    expect((await patch({}, await api.key(['project:write']))).status).toBe(200);
+    const level = (value: number) =>
+      api.database.kysely
+        .updateTable('organization_members')
+        .set({ level: value })
+        .where('user_id', '=', api.userId)
+        .execute();
+    await level(1);
+    expect(await patch({ name: 'Mine' })).toMatchObject({ status: 403, body: { code: 'permission_denied' } });
+    await level(15);
+    const stranger = await addStranger(api);
+    expect((await patch({ name: 'Mine' }, stranger.key)).status).toBe(403);
+  });
+});
+
 describe('personal API keys', () => {
   it('are stored hashed, shown masked, and leave an activity', async () => {
     const key = await api.key(['batch_export:write']);
