@@ -54,7 +54,7 @@ function printBetween(node: Node, scope: Scope, print: Print): string {
 
 /**
  * The right side: a subquery, or a list, which is bound as one value when it is of texts only. Never a name, in brackets or not:
- * there ClickHouse takes names for those of tables, all projects' rows included.
+ * there ClickHouse reads one that is no alias as a table, all projects’ rows included.
  */
 function printIn(node: Node, call: string, whenNull: 0 | 1, scope: Scope, print: Print): string {
   const [left, right] = [node.left as Node, node.right as Node];
