@@ -167,11 +167,12 @@ it(`${ROUNDS * 20} replies lost after the deed: nothing twice, nothing lost, and
         { operation: 'PutObject', key: manifest } as const,
       ].map((match) => bucket.server.faults.add({ match, action: { dropReplyAfterCommit: true } }));
     }).flat();
-    await startBackfill(sluice, id, hours);
+    // No request of the API claims a run, but one may commit.
     const claims = proxies.Postgres.strike(
       { kind: 'loseReply' },
       { when: RUN_SAYS.Postgres as RegExp, times: 2 },
     );
+    await startBackfill(sluice, id, hours);
     const commits = proxies.Postgres.strike(
       { kind: 'loseReply' },
       { when: /commit\0/i, skip: Math.floor(random() * 4), times: 5 },
@@ -179,7 +180,9 @@ it(`${ROUNDS * 20} replies lost after the deed: nothing twice, nothing lost, and
     const runs = await untilEnded(sluice, id, 60_000);
     expect(runs).toHaveLength(HOURS);
     expect(lost.map(({ struck }) => struck)).toEqual(lost.map(() => 1));
-    expect([claims.count(), commits.count()]).toEqual([2, 5]);
+    expect(claims.count()).toBe(2);
+    // The last ones are ticks.
+    await vi.waitFor(() => expect(commits.count()).toBe(5), { timeout: 20_000 });
     await expectDelivered(
       bucket,
       prefix,
