@@ -73,8 +73,9 @@ export function createRuns(given: RunsPorts): Runs {
     execute: (run, signal) => executeRun(ports, run, signal),
     retry: async (run, error, at) => {
       const wait = Math.round((at - clock.now()) / 1000);
-      say(run, 'WARNING', `Attempt ${run.attempt} failed: ${describe(error)} Next attempt in ${wait} s.`);
       await setRetrying(db, given.enqueue, run, { at, error: describe(error), now: clock.now() });
+      // Not before: a run whose completion was stored and whose answer was lost has not failed.
+      say(run, 'WARNING', `Attempt ${run.attempt} failed: ${describe(error)} Next attempt in ${wait} s.`);
     },
     fail: (run, error, status) => finishRun(ports, run, { status, error: describe(error) }),
     tidy: (runId) =>

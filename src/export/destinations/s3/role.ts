@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AssumeRoleCommandOutput, STSClient } from '@aws-sdk/client-sts';
 import { SluiceError } from '../../../errors/error.ts';
+import { defaultLimits } from './limits.ts';
 import { failureOf } from './verdict.ts';
 
 /** What a role is assumed for; the session may do no more than this. */
@@ -31,7 +32,12 @@ export function assumedRole(order: RoleOrder): () => Promise<TemporaryCredential
   let proven = order.externalId === null;
   return async () => {
     const { STSClient } = await import('@aws-sdk/client-sts');
-    const client = new STSClient({ region: order.region });
+    // Without these the SDK waits for ever.
+    const requestHandler = {
+      connectionTimeout: defaultLimits.connectMs,
+      socketTimeout: defaultLimits.idleMs,
+    };
+    const client = new STSClient({ region: order.region, requestHandler });
     try {
       if (!proven) await expectRefusal(client, order);
       proven = true;
