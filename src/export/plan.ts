@@ -34,7 +34,9 @@ export async function planRun(
   done: readonly LedgerEntry[],
   lost: readonly Slice[],
 ): Promise<RunPlan> {
-  const { tally: source, duplicates } = await countRun(context);
+  const { tally: source, duplicates } = context.counted
+    ? ({ tally: context.counted, duplicates: 'none' } as const)
+    : await countRun(context);
   if (source.rows === 0) return { source, duplicates, work: [] };
   const known = [...done.map(({ slice }) => slice), ...lost];
   const slices = [...lost, ...remaining(known, await slicesFor(context, source.rows))];

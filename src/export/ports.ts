@@ -5,7 +5,7 @@ import type { FileNames } from './file-names.ts';
 import type { Format } from './formats/format.ts';
 import type { Source } from './models/events.ts';
 import type { Ledger, Outcome, RunObserver } from './outcome.ts';
-import type { FileOptions, RunSpec } from './spec.ts';
+import type { FileOptions, RunSpec, Tally } from './spec.ts';
 import type { Step } from './steps.ts';
 
 /** What one run of the engine works with. */
@@ -25,6 +25,8 @@ export interface ExportPorts {
   readonly spool: string | null;
   /** Read every published file back, even one that was read here before it was sent on. */
   readonly readBack: boolean;
+  /** What the run holds at the source, when somebody has counted it already and no row is stored twice. */
+  readonly counted?: Tally | null;
   /** Stores the outcome. When it refuses (the run was cancelled meanwhile), what was published is taken back. */
   readonly commit?: (outcome: Outcome) => Promise<void>;
 }

@@ -6,6 +6,7 @@ import type { DestinationSetup, FileOptions, Model, RunSpec } from '../../export
 import type { Warehouse } from '../../warehouse/warehouse.ts';
 import type { LogLevel, LogWriter } from '../logs.ts';
 import type { RunPorts } from '../ports.ts';
+import type { CountsAhead } from './counts-ahead.ts';
 import { finishRun } from './finish.ts';
 import { openLedger } from './ledger.ts';
 import { keySuffix } from './output-name.ts';
@@ -16,6 +17,7 @@ import { type ClaimedRun, setPlanned, setProgress } from './store.ts';
 export interface ExecutePorts extends RunPorts {
   readonly warehouse: Warehouse;
   readonly logs: LogWriter;
+  readonly countsAhead: CountsAhead;
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly destinationPorts: Omit<DestinationPorts, 'onRetry' | 'clock'>;
   /** Config and credentials of the run's destination as they are now; secrets are never in the snapshot. */
@@ -45,7 +47,8 @@ export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: A
   const { target, files, setup } = await openTarget(ports, run);
   try {
     const suffix = await keySuffix(ports.db, run);
-    await runExport(specOf(run, plan, setup, suffix), {
+    const spec = specOf(run, plan, setup, suffix);
+    await runExport(spec, {
       warehouse: ports.warehouse,
       target,
       files,
@@ -54,6 +57,7 @@ export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: A
       clock: ports.clock,
       signal,
       attempt: run.attempt,
+      counted: await ports.countsAhead(run, spec),
       spool: ports.spool,
       readBack: ports.readBack,
       commit: async (outcome) => {

@@ -6,6 +6,7 @@ import { loop } from '../../work/loop.ts';
 import type { Queue } from '../../work/queue.ts';
 import type { Db } from '../ports.ts';
 import { tick } from '../schedule/tick.ts';
+import { openCountsAhead } from './counts-ahead.ts';
 import { endEmptyRuns } from './empty.ts';
 import { type ExecutePorts, executeRun } from './execute.ts';
 import { finishRun } from './finish.ts';
@@ -14,7 +15,7 @@ import { type ClaimedRun, claimRun, lostClaims, postponeRun, setRetrying } from 
 import { tidyRun } from './tidy.ts';
 import { createWorker } from './worker.ts';
 
-export interface RunsPorts extends Omit<ExecutePorts, 'onRunCancelled'> {
+export interface RunsPorts extends Omit<ExecutePorts, 'onRunCancelled' | 'countsAhead'> {
   readonly queue: Queue;
   readonly log: Log;
   readonly random: () => number;
@@ -49,7 +50,11 @@ const WATCH_MS = 2_000;
 
 /** The moving part of batch exports: the tick that creates runs and the worker that executes them. */
 export function createRuns(given: RunsPorts): Runs {
-  const ports: ExecutePorts = { ...given, onRunCancelled: (id) => worker.abort(id, cancelled()) };
+  const ports: ExecutePorts = {
+    ...given,
+    countsAhead: openCountsAhead(given),
+    onRunCancelled: (id) => worker.abort(id, cancelled()),
+  };
   const { db, clock, queue, log } = given;
   // What was once below the watermark stays below it: of 10,000 runs due at once, one asks the warehouse.
   const watermarks = new Map<number, number>();
