@@ -32,6 +32,9 @@ const DEEP = [
   'integrations_retrieve',
   'personal_api_keys_destroy',
   'capture_batch_create',
+  'plugins_retrieve',
+  'plugin_configs_retrieve',
+  'app_metrics_historical_exports_retrieve_2',
 ];
 const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
 const answered = new Map<string, number[]>();

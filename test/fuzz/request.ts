@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import type { Operation, Parameter } from './document.ts';
 import { mutated, mutation } from './mutate.ts';
-import { INTEGRATIONS, SECRET } from './samples.ts';
+import { INTEGRATIONS, JOBS, PLUGIN_CONFIGS, SECRET } from './samples.ts';
 import { type Kind, reference, referenceTo } from './stock.ts';
 import { fitting, odd } from './values.ts';
 
@@ -58,6 +58,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   project_id: 'project',
   organization_id: 'organization',
   batch_export_id: 'export',
+  plugin_config_id: 'pluginConfig',
 };
 
 /** What an `{id}` names is told by the folder before it. */
@@ -66,11 +67,15 @@ function kindOf(path: string, name: string): Kind {
     if (path.includes('/runs/{id}')) return 'runExport';
     if (path.includes('/backfills/{id}')) return 'backfillExport';
   }
+  if (name === 'plugin_config_id' && path.includes('/historical_exports/{id}')) return 'jobConfig';
   if (name !== 'id') return KINDS[name] ?? 'export';
   if (path.includes('/runs/{id}')) return 'run';
   if (path.includes('/backfills/{id}')) return 'backfill';
   if (path.includes('/integrations/{id}')) return 'compatible';
   if (path.includes('/personal_api_keys/{id}')) return 'key';
+  if (path.includes('/historical_exports/{id}')) return 'job';
+  if (path.includes('/plugins/{id}')) return 'plugin';
+  if (/\/(plugin_configs|app_metrics)\/\{id\}/.test(path)) return 'pluginConfig';
   return 'export';
 }
 
@@ -232,6 +237,8 @@ function valueFor(operation: Operation, keys: Keys): fc.Arbitrary<unknown> {
       .tuple(fc.constantFrom(...Object.values(INTEGRATIONS)), fc.nat(1_000_000))
       .map(([sample, n]) => ({ ...sample, config: { ...sample.config, name: `fuzz ${n}` } }));
   }
+  if (operation.id.endsWith('plugin_configs_create')) return fc.constantFrom(...PLUGIN_CONFIGS);
+  if (operation.id.endsWith('plugin_configs_job_create')) return fc.record({ job: fc.constantFrom(...JOBS) });
   if (/backfills?_create$/.test(operation.id)) return fc.oneof(pastHours, fitting(operation.body ?? {}));
   return operation.body ? fitting(operation.body) : fc.constant({});
 }

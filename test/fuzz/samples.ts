@@ -45,3 +45,23 @@ export const OTHERS = [
   { type: 'S3', config: { ...place, aws_secret_access_key: `${SECRET}-old` } },
   { type: 'FileDownload', config: {} },
 ] as const;
+
+/** Apps as one sets them up. Nothing listens: deliveries meet a refused connection. */
+export const PLUGIN_CONFIGS = [
+  { plugin: 1, enabled: true, config: { url: 'http://127.0.0.1:9/hook', secret: `${SECRET}-signs` } },
+  { plugin: 2, config: { host: 'http://127.0.0.1:9', project_api_key: `${SECRET}-project` } },
+] as const;
+
+export const JOBS = [
+  {
+    type: 'Export historical events V2',
+    payload: { dateRange: ['2021-06-10', '2022-06-12'], parallelism: 2 },
+  },
+  { type: 'Export historical events V2', payload: { dateRange: ['2021-06-10'] } },
+  {
+    type: 'Export historical events V2',
+    payload: { dateRange: ['x', null], parallelism: -1 },
+    operation: 'start',
+  },
+  { type: 'another' },
+] as const;

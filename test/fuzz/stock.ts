@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { RunningSluice } from '../kit/sluice.ts';
-import { DESTINATIONS, INTEGRATIONS } from './samples.ts';
+import { DESTINATIONS, INTEGRATIONS, JOBS, PLUGIN_CONFIGS } from './samples.ts';
 
 /**
  * Real objects that requests point at, so that they reach code that a made-up id never would. A request
@@ -14,12 +14,16 @@ export type Kind =
   | 'backfill'
   | 'compatible'
   | 'aws'
+  | 'plugin'
+  | 'pluginConfig'
+  | 'job'
+  | 'jobConfig'
   | 'key'
   | 'project'
   | 'organization';
 
 const MARK = /"?<<(\w+):(\d+)>>"?/g;
-const NUMBERS: readonly string[] = ['compatible', 'aws', 'project'];
+const NUMBERS: readonly string[] = ['compatible', 'aws', 'project', 'plugin', 'pluginConfig', 'jobConfig'];
 
 export const reference = (kind: Kind): fc.Arbitrary<string> =>
   fc.nat(30).map((index) => referenceTo(kind, index));
@@ -36,6 +40,10 @@ export class Stock {
     backfillExport: [],
     compatible: [],
     aws: [],
+    plugin: ['1', '2', '3'],
+    pluginConfig: [],
+    job: [],
+    jobConfig: [],
     key: [],
     project: [],
     organization: [],
@@ -56,6 +64,7 @@ export class Stock {
     while (ids.compatible.length < 2) await this.#integration('compatible');
     while (ids.aws.length < 2) await this.#integration('aws');
     while (ids.key.length < 3) await this.#key();
+    while (ids.pluginConfig.length < 2) await this.#pluginConfig();
 
     const complete = ids.export.length >= DESTINATIONS.length;
     while (ids.export.length < DESTINATIONS.length) await this.#export();
@@ -74,7 +83,7 @@ export class Stock {
   /** Forgets what a deletion took; `fill` makes another. */
   removed(path: string): void {
     const gone = path.split(/[/?#]/);
-    for (const kind of ['export', 'compatible', 'aws', 'key'] as const) {
+    for (const kind of ['export', 'compatible', 'aws', 'key', 'pluginConfig'] as const) {
       this.#ids[kind] = this.#ids[kind].filter((id) => !gone.includes(id));
     }
   }
@@ -122,6 +131,21 @@ export class Stock {
       scopes: ['*'],
     });
     this.#ids.key.push(answer.body.id);
+  }
+
+  /** The first one's historical export stays known, whatever becomes of the app: `jobConfig` is its plugin config. */
+  async #pluginConfig(): Promise<void> {
+    const sample = PLUGIN_CONFIGS[this.#made++ % PLUGIN_CONFIGS.length];
+    const { id } = await this.#create<{ id: number }>('plugin_configs', sample);
+    this.#ids.pluginConfig.push(String(id));
+    if (this.#ids.job.length > 0) return;
+    const job = { job: JOBS[0] };
+    const started = await this.#sluice.api('POST', `${this.#base}/plugin_configs/${id}/job/`, job);
+    if (started.status !== 200) throw new Error(JSON.stringify(started));
+    const path = `${this.#base}/app_metrics/${id}/historical_exports/`;
+    const { body } = await this.#sluice.api<{ results: { job_id: string }[] }>('GET', path);
+    this.#ids.job = body.results.map((row) => row.job_id);
+    this.#ids.jobConfig = [String(id)];
   }
 
   /** `runExport` and `backfillExport` are those of the run or backfill of the same number. */

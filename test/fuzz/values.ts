@@ -130,6 +130,17 @@ const NAMED: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   destination: fc.constantFrom<unknown>(...DESTINATIONS, ...OTHERS),
   integration: fc.oneof(reference('compatible'), reference('aws')),
   primary_key: fc.constantFrom(null, ['uuid']),
+  date_from: time,
+  date_to: time,
+  category: fc.constantFrom('exportEvents', 'webhook', 'none', ''),
+  job_id: reference('job'),
+  plugin: fc.constantFrom(1, 2, 3, 99),
+  config: fc.constantFrom<unknown>(
+    {},
+    { url: 'http://127.0.0.1:9/' },
+    { shape: 'single event' },
+    '{"url":1}',
+  ),
 };
 
 /** A value that fits a schema, and where the name says more than the schema, what that name wants. */
