@@ -7,13 +7,14 @@ import type { Claim, Line } from './claim.ts';
 import { duckdb } from './duckdb.ts';
 import { empty } from './empty.ts';
 import { files } from './files.ts';
+import { lists } from './lists.ts';
 import { memory } from './memory.ts';
 import { nodeProgram } from './node-program.ts';
 import { s3 } from './s3.ts';
 import { type Stage, setStage } from './stage.ts';
 import { tick } from './tick.ts';
 
-const CLAIMS: readonly Claim[] = [files, s3, duckdb, nodeProgram, memory, api, capture, tick, empty];
+const CLAIMS: readonly Claim[] = [files, s3, duckdb, nodeProgram, memory, api, lists, capture, tick, empty];
 
 const { values } = parseArgs({
   options: {
