@@ -16,6 +16,7 @@ import type { Tables } from '../../src/database/tables.ts';
 import { systemClock } from '../../src/work/clock.ts';
 import { FIRST_EXPORT, fillDatabase } from '../kit/many-exports.ts';
 import { type Postgres, startPostgres } from '../kit/postgres.ts';
+import { prepareDatabase } from '../kit/prepared-database.ts';
 import { MASTER_KEY, seededBytes } from './start-api.ts';
 
 const AMOUNTS = { exports: 40, runsEach: 12, runsOfFirst: 400, backfillsOfFirst: 120, logLinesOfFirst: 400 };
@@ -33,6 +34,7 @@ const ONLY_INDEXES =
 
 async function openEmbedded(): Promise<Opened> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-plans-'));
+  await prepareDatabase(dataDir);
   const database = await openDatabase({ dataDir });
   if (!('pglite' in database.engine)) throw new Error('not embedded');
   const { pglite } = database.engine;
