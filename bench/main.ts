@@ -9,6 +9,7 @@ import { delivery } from './delivery.ts';
 import { duckdb } from './duckdb.ts';
 import { empty } from './empty.ts';
 import { files } from './files.ts';
+import { lists } from './lists.ts';
 import { memory } from './memory.ts';
 import { nodeProgram } from './node-program.ts';
 import { s3 } from './s3.ts';
@@ -22,6 +23,7 @@ const CLAIMS: readonly Claim[] = [
   nodeProgram,
   memory,
   api,
+  lists,
   capture,
   tick,
   empty,

@@ -15,22 +15,30 @@ export const fromTheBeginning = (column: string): RawBuilder<unknown> =>
 
 /**
  * `where` for the rows strictly after a position: one value per key, milliseconds since the epoch (null = the beginning of time)
- * or an id. Written out key by key, because the keys may point in different directions.
+ * or an id. Keys that point in one direction are compared as a row, which an index in their order answers without a sort
+ * (a page far down cost a sort of all rows beyond it); others are written out key by key.
  */
 export function after(
   keys: readonly Key[],
   columns: Columns,
   position: readonly (number | string | null)[],
 ): RawBuilder<boolean> {
+  const [first] = keys;
+  if (first && keys.every((key) => key.descending === first.descending)) {
+    const row = sql.join(keys.map((key) => column(columns, key)));
+    return sql<boolean>`(${row}) ${beyond(first)} (${sql.join(position.map(value))})`;
+  }
   const alternatives = keys.map((key, i) => {
     const equal = keys
       .slice(0, i)
       .map((earlier, j) => sql`${column(columns, earlier)} = ${value(position[j])}`);
-    const beyond = key.descending ? sql`<` : sql`>`;
-    return sql`(${sql.join([...equal, sql`${column(columns, key)} ${beyond} ${value(position[i])}`], sql` and `)})`;
+    const further = sql`${column(columns, key)} ${beyond(key)} ${value(position[i])}`;
+    return sql`(${sql.join([...equal, further], sql` and `)})`;
   });
   return sql<boolean>`(${sql.join(alternatives, sql` or `)})`;
 }
+
+const beyond = (key: Key): RawBuilder<unknown> => (key.descending ? sql`<` : sql`>`);
 
 export function orderBy(keys: readonly Key[], columns: Columns): RawBuilder<unknown> {
   return sql.join(keys.map((key) => sql`${column(columns, key)} ${key.descending ? sql`desc` : sql`asc`}`));

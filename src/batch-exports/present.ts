@@ -1,11 +1,11 @@
-import type { BackfillRow, BatchExportRow, RunRow } from '../database/tables.ts';
+import type { BackfillRow, BatchExportRow } from '../database/tables.ts';
 import { formatMaybeTimestamp, formatTimestamp } from '../http/timestamps.ts';
 import { progressOf, type RunCounts } from './backfills/progress.ts';
-import { isOnDemand } from './runs/snapshot.ts';
+import type { ShownRun } from './runs/shown.ts';
 import { type IntervalName, isCalendar, offsetDay, offsetHour } from './schedule/intervals.ts';
 
 /** Rows as the API shows them. `latestRuns`: newest created first (contract.md §4.1). */
-export function presentExport(row: BatchExportRow, latestRuns: readonly RunRow[]) {
+export function presentExport(row: BatchExportRow, latestRuns: readonly ShownRun[]) {
   const interval = row.interval as IntervalName;
   return {
     id: row.id,
@@ -39,11 +39,11 @@ export function presentExport(row: BatchExportRow, latestRuns: readonly RunRow[]
 }
 
 /** contract.md §7.1, and three keys of our own: which attempt, when the next, and the proof. */
-export function presentRun(row: RunRow) {
+export function presentRun(row: ShownRun) {
   return {
     id: row.id,
-    batch_export: isOnDemand(row) ? null : row.batch_export_id,
-    batch_export_on_demand: isOnDemand(row) ? row.batch_export_id : null,
+    batch_export: row.on_demand ? null : row.batch_export_id,
+    batch_export_on_demand: row.on_demand ? row.batch_export_id : null,
     backfill: row.backfill_id,
     status: row.status,
     records_completed: row.records_completed,

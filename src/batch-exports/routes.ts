@@ -7,9 +7,10 @@ import { exportLogPage, logQuery } from './log-page.ts';
 import { pauseExport, unpauseExport } from './pausing.ts';
 import type { Actor, ResourcePorts } from './ports.ts';
 import { presentExport } from './present.ts';
+import { latestRuns } from './runs/latest.ts';
 import { BatchExportSchema, LogEntrySchema, patchSchema, writeSchema } from './schema.ts';
 import { changeExport, createExport, deleteExport } from './service.ts';
-import { findExport, latestRuns, listExports } from './store.ts';
+import { findExport, listExports } from './store.ts';
 
 export const TAG = 'Batch exports';
 export const READ = 'batch_export:read';

@@ -1,5 +1,5 @@
 import { type Insertable, sql, type Updateable } from 'kysely';
-import type { BatchExportRow, BatchExportsTable, RunRow } from '../database/tables.ts';
+import type { BatchExportRow, BatchExportsTable } from '../database/tables.ts';
 import { SluiceError } from '../errors/error.ts';
 import { FILE_DOWNLOAD } from '../export/destinations/file-download.ts';
 import type { Db, Trx } from './ports.ts';
@@ -66,31 +66,6 @@ export async function listExports(
     .offset(window.offset)
     .execute();
   return { count: Number(count), items };
-}
-
-/** The newest ten runs of each of these exports, newest created first. */
-export async function latestRuns(db: Db | Trx, exportIds: readonly string[]): Promise<Map<string, RunRow[]>> {
-  if (exportIds.length === 0) return new Map();
-  const rows = await db
-    .selectFrom('batch_exports as export')
-    .innerJoinLateral(
-      (eb) =>
-        eb
-          .selectFrom('batch_export_runs as latest')
-          .selectAll('latest')
-          .whereRef('latest.batch_export_id', '=', 'export.id')
-          .orderBy('latest.created_at', 'desc')
-          .orderBy('latest.id', 'desc')
-          .limit(10)
-          .as('run'),
-      (join) => join.onTrue(),
-    )
-    .selectAll('run')
-    .where('export.id', 'in', [...exportIds])
-    .orderBy('run.created_at', 'desc')
-    .orderBy('run.id', 'desc')
-    .execute();
-  return Map.groupBy(rows, (row) => row.batch_export_id);
 }
 
 /** Names of the exports that use an integration: it may not go while there are any (contract.md §10). */

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { prepareDatabase } from '../../test/kit/prepared-database.ts';
 import { type Accounts, createAccounts } from '../accounts/accounts.ts';
 import { type Database, openDatabase } from '../database/database.ts';
 import { systemClock } from '../work/clock.ts';
@@ -13,6 +14,7 @@ describe('sluice keys', () => {
   let accounts: Accounts;
 
   beforeAll(async () => {
+    await prepareDatabase(dataDir);
     database = await openDatabase({ dataDir });
     let seed = 0;
     const random = (count: number) => Buffer.alloc(count, ++seed);

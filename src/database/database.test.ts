@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { prepareDatabase } from '../../test/kit/prepared-database.ts';
 import { type Database, openDatabase } from './database.ts';
 
 const WHEN = new Date('2026-03-01T10:00:00.123Z');
@@ -11,6 +12,7 @@ describe('the embedded database', () => {
   let database: Database;
 
   beforeAll(async () => {
+    await prepareDatabase(dataDir);
     database = await openDatabase({ dataDir });
   });
   afterAll(async () => {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { prepareDatabase } from '../../test/kit/prepared-database.ts';
 import { type Database, openDatabase } from '../database/database.ts';
 import { openQueue, type Queue } from './queue.ts';
 
@@ -13,6 +14,7 @@ const delivered: string[] = [];
 let failOnce = new Set<string>();
 
 beforeAll(async () => {
+  await prepareDatabase(dataDir);
   database = await openDatabase({ dataDir });
   queue = await openQueue({
     engine: database.engine,

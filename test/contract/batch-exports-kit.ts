@@ -18,6 +18,7 @@ import { openIntegration } from '../../src/integrations/integrations.ts';
 import { createSealer } from '../../src/integrations/sealing.ts';
 import { findIntegration, insertIntegration } from '../../src/integrations/store.ts';
 import { createHostGuard } from '../../src/work/hosts.ts';
+import { prepareDatabase } from '../kit/prepared-database.ts';
 
 /** A clock that stands still until it is moved. */
 export class TestClock {
@@ -64,6 +65,7 @@ export interface Bench {
 /** The whole feature on a real embedded database, with everything that runs outside left to the test. */
 export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise<Bench> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-batch-exports-'));
+  await prepareDatabase(dataDir);
   const database = await openDatabase({ dataDir });
   const db = database.kysely;
   const clock = new TestClock('2026-03-01T10:20:00Z');

@@ -16,6 +16,7 @@ import { type Database, openDatabase } from '../../src/database/database.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import { createServer, type ServerOptions } from '../../src/http/server.ts';
 import { systemClock } from '../../src/work/clock.ts';
+import { prepareDatabase } from '../kit/prepared-database.ts';
 
 export const MASTER_KEY = 'phx_master-key-of-the-contract-tests-0123456789';
 
@@ -61,6 +62,7 @@ export async function startApi(
   options: Partial<ServerOptions> = {},
 ): Promise<Api> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-api-'));
+  await prepareDatabase(dataDir);
   const database = await openDatabase({ dataDir });
   const accounts = createAccounts({
     db: database.kysely,

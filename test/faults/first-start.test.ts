@@ -28,11 +28,12 @@ it(
       const life = random() * LONGEST_LIFE_MS;
       const started = await startSluice({
         dataDir,
+        firstStart: true,
         onSpawn: (child) => void pause(life).then(() => child.kill('SIGKILL')),
       }).catch(() => null);
       await started?.kill();
     }
-    const sluice = await startSluice({ dataDir });
+    const sluice = await startSluice({ dataDir, firstStart: true });
     const hour = { start: new Date('2026-01-01T00:00:00Z'), end: new Date('2026-01-01T01:00:00Z') };
     await send(sluice.ready, makeEvents(10, hour, 100, random));
     const { body } = await sluice.api<{ results: unknown[] }>('GET', '/api/organizations/');

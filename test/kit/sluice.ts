@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { prepareDatabase } from './prepared-database.ts';
 
 const MAIN = fileURLToPath(new URL('../../bin/sluice.js', import.meta.url));
 
@@ -38,6 +39,8 @@ export interface StartOptions {
   /** Default: a new temporary directory, removed by `stop`. */
   readonly dataDir?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Make the embedded database from nothing, as the first start on a machine does. Default: a prepared one. */
+  readonly firstStart?: true;
   /** Given the process as soon as there is one, long before it is ready. */
   readonly onSpawn?: (child: ChildProcess) => void;
 }
@@ -47,6 +50,7 @@ const KEY = 'phx_a_key_that_only_tests_use_0123456789abcdef';
 /** Starts a real server as a process of its own on a free port. */
 export async function startSluice(options: StartOptions = {}): Promise<RunningSluice> {
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'sluice-test-'));
+  if (!options.firstStart && !options.env?.DATABASE_URL) await prepareDatabase(dataDir);
   const child = spawn(
     process.execPath,
     [MAIN, 'serve', '--port', '0', '--data-dir', dataDir, '--ready-json', '--log-level', 'debug'],

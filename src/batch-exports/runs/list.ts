@@ -1,6 +1,5 @@
 import { sql } from 'kysely';
 import { type Static, Type } from 'typebox';
-import type { RunRow } from '../../database/tables.ts';
 import { type CursorFetch, cursorPage, cursorQuery, readOrdering } from '../../http/cursor.ts';
 import { resolveDate } from '../../http/dates.ts';
 import type { Project } from '../../http/endpoint.ts';
@@ -8,6 +7,7 @@ import { after, type Columns, fromTheBeginning, orderBy } from '../keyset.ts';
 import type { RunPorts } from '../ports.ts';
 import { presentRun } from '../present.ts';
 import { RUN_STATUSES } from './machine.ts';
+import { SHOWN_RUN, type ShownRun } from './shown.ts';
 
 const PAGE = 100;
 const FIELDS = ['created_at', 'data_interval_start'] as const;
@@ -16,6 +16,8 @@ const COLUMNS: Columns = {
   data_interval_start: fromTheBeginning('data_interval_start'),
   id: sql.ref('id'),
 };
+/** Where the window leaves out runs without a start: the bare column has an index in its order. */
+const BY_INTERVAL: Columns = { ...COLUMNS, data_interval_start: sql.ref('data_interval_start') };
 
 const date = (description: string) => Type.Optional(Type.String({ description }));
 
@@ -47,22 +49,23 @@ export function listRuns(
     ? { from: resolve(query.start, '-7d'), to: resolve(query.end, NOW) }
     : { from: resolve(query.after, '-7d'), to: resolve(query.before, NOW) };
 
-  const fetch = async (wanted: CursorFetch): Promise<RunRow[]> => {
+  const columns = byInterval ? BY_INTERVAL : COLUMNS;
+  const fetch = async (wanted: CursorFetch): Promise<ShownRun[]> => {
     let rows = ports.db
       .selectFrom('batch_export_runs')
-      .selectAll()
+      .select(SHOWN_RUN)
       .where('team_id', '=', project.id)
       .where('batch_export_id', '=', exportId)
       .where(byInterval ? 'data_interval_start' : 'created_at', '>=', window.from)
       .where(byInterval ? 'data_interval_end' : 'created_at', '<=', window.to)
-      .orderBy(orderBy(wanted.keys, COLUMNS))
+      .orderBy(orderBy(wanted.keys, columns))
       .limit(wanted.limit);
     if (query.status?.length) rows = rows.where('status', 'in', query.status);
-    if (wanted.after) rows = rows.where(after(wanted.keys, COLUMNS, wanted.after));
+    if (wanted.after) rows = rows.where(after(wanted.keys, columns, wanted.after));
     return rows.execute();
   };
 
-  return cursorPage<RunRow, string>({
+  return cursorPage<ShownRun, string>({
     url,
     pageSize: PAGE,
     keys,
@@ -74,7 +77,7 @@ export function listRuns(
 /** Text that is no date means now (contract.md §2). */
 const NOW = 'now';
 
-function positionOf(row: RunRow, field: string): number | string | null {
+function positionOf(row: ShownRun, field: string): number | string | null {
   if (field === 'id') return row.id;
   const at = field === 'created_at' ? row.created_at : row.data_interval_start;
   return at?.getTime() ?? null;

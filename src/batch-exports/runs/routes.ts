@@ -12,6 +12,7 @@ import { readId } from '../store.ts';
 import { cancelRun } from './cancel.ts';
 import { listRuns, runsQuery } from './list.ts';
 import { findRun, recordOnRun, retryRun } from './retry.ts';
+import { shownRun } from './shown.ts';
 
 /** contract.md §7.2. */
 export function runEndpoints(ports: ResourcePorts): Endpoint[] {
@@ -44,7 +45,7 @@ export function runEndpoints(ports: ResourcePorts): Endpoint[] {
       response: { 200: RunSchema },
       handler: async ({ project, params }) => ({
         status: 200,
-        body: presentRun(await findRun(ports.db, project.id, params)),
+        body: presentRun(shownRun(await findRun(ports.db, project.id, params))),
       }),
     }),
     endpoint({
