@@ -287,6 +287,7 @@ describe('HTTP', () => {
     'https://unknown.example/batch/',
     'https://events.allowed.example/capture/',
     'ftp://events.allowed.example/batch/',
+    'https://user:secret@events.allowed.example/batch/',
     'batch',
     '',
   ])('refuses %j', async (url) => {

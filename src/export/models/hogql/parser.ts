@@ -45,23 +45,30 @@ export function createQueryParser(limits: ParserLimits = LIMITS): QueryParser {
     thread = null;
     await ended?.terminate();
   };
-  const ask = async (text: string): Promise<string> => {
+  /** A thread that cannot be loaded is our fault, not the query's. */
+  const loaded = async (): Promise<Worker> => {
+    if (thread !== null) return thread;
+    thread = new Worker(new URL('./parser-worker.ts', import.meta.url));
+    thread.unref();
     try {
-      if (thread === null) {
-        thread = new Worker(new URL('./parser-worker.ts', import.meta.url));
-        thread.unref();
-        await nextMessage(thread, LOAD_MS);
-      }
-      const answer = nextMessage(thread, limits.time);
-      thread.postMessage(text);
+      await nextMessage(thread, LOAD_MS);
+      return thread;
+    } catch (error) {
+      await drop();
+      throw error;
+    }
+  };
+  const ask = async (text: string): Promise<string> => {
+    const current = await loaded();
+    try {
+      const answer = nextMessage(current, limits.time);
+      current.postMessage(text);
       const json = await answer;
       if (text.length > SHORT) await drop();
       return json;
-    } catch (error) {
+    } catch {
       await drop();
-      throw error instanceof SluiceError
-        ? error
-        : refuseQuery('The query is too complex to be read; take it apart.');
+      throw refuseQuery('The query is too complex to be read; take it apart.');
     }
   };
 
