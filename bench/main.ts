@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { api } from './api.ts';
+import { backfill } from './backfill.ts';
 import { capture } from './capture.ts';
 import type { Claim, Line } from './claim.ts';
 import { duckdb } from './duckdb.ts';
@@ -13,7 +14,18 @@ import { s3 } from './s3.ts';
 import { type Stage, setStage } from './stage.ts';
 import { tick } from './tick.ts';
 
-const CLAIMS: readonly Claim[] = [files, s3, duckdb, nodeProgram, memory, api, capture, tick, empty];
+const CLAIMS: readonly Claim[] = [
+  files,
+  s3,
+  duckdb,
+  nodeProgram,
+  memory,
+  api,
+  capture,
+  tick,
+  empty,
+  backfill,
+];
 
 const { values } = parseArgs({
   options: {
