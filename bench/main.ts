@@ -3,6 +3,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { api } from './api.ts';
 import { appMetrics } from './app-metrics.ts';
+import { backfill } from './backfill.ts';
 import { capture } from './capture.ts';
 import type { Claim, Line } from './claim.ts';
 import { delivery } from './delivery.ts';
@@ -27,6 +28,7 @@ const CLAIMS: readonly Claim[] = [
   capture,
   tick,
   empty,
+  backfill,
   appMetrics,
   delivery,
 ];

@@ -48,22 +48,25 @@ async function sinceThen(
     limit: Number.POSITIVE_INFINITY,
     jitterScale: 0,
   });
-  const delivered = due.length === 0 ? new Set<number>() : await liveEnds(trx, batchExport.id, from);
-  const missing = due.filter(({ end }) => !delivered.has(end));
+  const live = due.length === 0 ? new Map<number, number>() : await liveStarts(trx, batchExport.id, from);
+  // One with the same end may begin later: the schedule was cut finer for a while.
+  const missing = due.filter(({ start, end }) => !((live.get(end) ?? end) <= Math.max(start, from)));
   const intervals: NewInterval[] = missing
     .slice(0, room)
     .map(({ start, end }) => ({ start: Math.max(start, from), end }));
   return { intervals, cursor: intervals.at(-1)?.end ?? from, left: missing.length > intervals.length };
 }
 
-/** Ends of the intervals after `from` that have a live run. */
-async function liveEnds(trx: Trx, exportId: string, from: number): Promise<Set<number>> {
+/** The live runs that end after `from`: end → start. */
+async function liveStarts(trx: Trx, exportId: string, from: number): Promise<Map<number, number>> {
   const rows = await trx
     .selectFrom('batch_export_runs')
-    .select('data_interval_end')
+    .select(['data_interval_start', 'data_interval_end'])
     .where('batch_export_id', '=', exportId)
     .where('backfill_id', 'is', null)
     .where('data_interval_end', '>', new Date(from))
     .execute();
-  return new Set(rows.map((row) => row.data_interval_end.getTime()));
+  return new Map(
+    rows.map((row) => [row.data_interval_end.getTime(), row.data_interval_start?.getTime() ?? 0]),
+  );
 }
