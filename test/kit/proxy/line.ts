@@ -128,15 +128,14 @@ export class Line {
 
   /** Toxics that wait for something the client says. */
   #listen(chunk: Buffer): void {
+    const from = this.#tail.length;
     const text = this.#tail + chunk.toString('latin1');
     this.#tail = text.slice(-TAIL);
     for (const strike of this.#strikes()) {
       if (strike.toxic.kind === 'loseReply') {
-        if (strike.seen - strike.skip >= strike.times || !matches(strike, text)) continue;
+        if (strike.seen - strike.skip >= strike.times || !matches(strike, text, from)) continue;
         this.#losing = strike;
-      } else if (!strike.active && matches(strike, text)) strike.active = true;
-      else continue;
-      this.#tail = '';
+      } else if (!strike.active && matches(strike, text, from)) strike.active = true;
     }
   }
 

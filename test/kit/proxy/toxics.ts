@@ -41,9 +41,12 @@ export interface Strike {
   chunks: number;
 }
 
-/** Whether the toxic strikes with this text from a client, which it then does from now on. */
-export function matches(strike: Strike, text: string): boolean {
-  if (!strike.when?.test(text)) return false;
+/** Whether the toxic strikes with what `text` holds from `from` on; what lies before was looked at already. */
+export function matches(strike: Strike, text: string, from: number): boolean {
+  if (strike.when === undefined) return false;
+  const everywhere = new RegExp(strike.when, `g${strike.when.flags.replace('g', '')}`);
+  const found = [...text.matchAll(everywhere)].some(({ 0: { length }, index }) => index + length > from);
+  if (!found) return false;
   strike.seen += 1;
   return strike.seen > strike.skip;
 }
