@@ -154,6 +154,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     engine: database.engine,
     databaseUrl: config.databaseUrl,
     onError: (error) => log.warn({ err: error }, 'queue'),
+    now: () => clock.now(),
   });
   const checkHost = async (host: string) => {
     const problem = await guard.problemWith(host);
