@@ -162,6 +162,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     databaseUrl: config.databaseUrl,
     timeoutMs: config.databaseTimeoutMs,
     onError: (error) => log.warn({ err: error }, 'queue'),
+    now: () => clock.now(),
   });
   const checkHost = async (host: string) => {
     const problem = await guard.problemWith(host);

@@ -320,4 +320,3 @@ export type BatchExportRow = Selectable<BatchExportsTable>;
 export type BackfillRow = Selectable<BackfillsTable>;
 export type RunRow = Selectable<RunsTable>;
 export type PluginConfigRow = Selectable<PluginConfigsTable>;
-export type HistoricalExportRow = Selectable<HistoricalExportsTable>;

@@ -12,6 +12,8 @@ let queue: Queue;
 const errors: Error[] = [];
 const delivered: string[] = [];
 let failOnce = new Set<string>();
+/** How far the application's clock is ahead of the machine's, milliseconds. */
+let ahead = 0;
 
 beforeAll(async () => {
   await prepareDatabase(dataDir);
@@ -20,6 +22,7 @@ beforeAll(async () => {
     engine: database.engine,
     databaseUrl: undefined,
     onError: (e) => errors.push(e),
+    now: () => Date.now() + ahead,
   });
   await queue.work(2, async (runId) => {
     delivered.push(runId);
@@ -54,9 +57,18 @@ it('delivers again when the handler throws', async () => {
   await vi.waitFor(() => expect(times('again')).toBe(2), 15_000);
 });
 
-it('holds a job back until its time', async () => {
+const YEARS = 4 * 365 * 86_400_000;
+
+it.each([
+  ['the same', 0],
+  ['behind', -YEARS],
+  ['ahead', YEARS],
+])('holds a job back until its time by a clock that is %s', async (name, by) => {
+  ahead = by;
   const start = Date.now();
-  await queue.enqueue(database.kysely, ['later'], start + 1500);
-  await vi.waitFor(() => expect(times('later')).toBe(1), 15_000);
-  expect(Date.now()).toBeGreaterThanOrEqual(start + 1500);
+  await queue.enqueue(database.kysely, [name], start + ahead + 1500);
+  await vi.waitFor(() => expect(times(name)).toBe(1), 15_000);
+  // The two clocks are read one after the other.
+  expect(Date.now()).toBeGreaterThanOrEqual(start + 1490);
+  ahead = 0;
 });

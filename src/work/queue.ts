@@ -2,6 +2,7 @@ import type { PGlite } from '@electric-sql/pglite';
 import type { Kysely } from 'kysely';
 import type { Pool } from 'pg';
 import { type ConstructorOptions, fromKysely, fromPglite, PgBoss } from 'pg-boss';
+import { systemClock } from './clock.ts';
 
 /**
  * The transport below runs: delivers each job at least once to a living worker, soon. It is not the
@@ -28,6 +29,8 @@ export interface QueueOptions {
   /** Milliseconds that a statement to a server may take; default 60,000. */
   readonly timeoutMs?: number;
   readonly onError: (error: Error) => void;
+  /** The clock that `startAfter` is told by, milliseconds; the database's own runs beside it. Default: the machine's. */
+  readonly now?: () => number;
 }
 
 const QUEUE = 'runs';
@@ -64,11 +67,12 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     deleteAfterSeconds: 600,
   });
 
+  const atDatabase = (at: number) => new Date(at - (options.now ?? systemClock.now)() + systemClock.now());
   return {
     enqueue: async (trx, runIds, startAfter) => {
       const jobs = runIds.map((runId) => ({
         data: { runId } satisfies RunJob,
-        ...(startAfter === undefined ? {} : { startAfter: new Date(startAfter) }),
+        ...(startAfter === undefined ? {} : { startAfter: atDatabase(startAfter) }),
       }));
       await boss.insert(QUEUE, jobs, { db: fromKysely(trx) });
     },

@@ -100,7 +100,7 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
     lookup: guard.lookup,
     problemWithHost: guard.problemWith,
     now: Date.now,
-    timeoutMs: 400,
+    timeoutMs: 1_000,
   });
   const counters = createCounters(new Registry());
   const backoff = { baseMs: 50, capMs: 400 };

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Postgres, startPostgres } from '../kit/postgres.ts';
+import { startReceiver } from '../kit/receiver.ts';
 import { type RunningSluice, startSluice } from '../kit/sluice.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
 import { backfill, capture, createExport, type Run, uuids, yesterday } from './main-job.ts';
@@ -15,11 +17,14 @@ describe('the main job on servers', () => {
   let first: RunningSluice;
   let second: RunningSluice;
   let sent: string[];
+  let env: Record<string, string>;
+  let databaseUrl: string;
 
   beforeAll(async () => {
     [postgres, warehouse] = await Promise.all([startPostgres(), startTestWarehouse()]);
-    const env = {
-      DATABASE_URL: await postgres.createDatabase(),
+    databaseUrl = await postgres.createDatabase();
+    env = {
+      DATABASE_URL: databaseUrl,
       CLICKHOUSE_URL: warehouse.url,
       SLUICE_SECRET_KEY: 'a secret of more than thirty-two bytes, for tests',
       SLUICE_SETTLE_SECONDS: '0',
@@ -50,6 +55,49 @@ describe('the main job on servers', () => {
     expect(runs).toHaveLength(24);
     expect(new Set(runs.map((run) => run.status))).toEqual(new Set(['Completed']));
     expect(await uuids(join(warehouse.dataDir, 'shared'))).toEqual(sent.toSorted());
+  });
+
+  it('deliveries of an app move from a process that was killed to the living one within 20 seconds', async () => {
+    const receiver = await startReceiver();
+    const database = new Client({ connectionString: databaseUrl });
+    await database.connect();
+    try {
+      const { status } = await first.api('POST', `/api/projects/${first.ready.project_id}/plugin_configs/`, {
+        plugin: 1,
+        enabled: true,
+        config: { url: receiver.url },
+      });
+      expect(status).toBe(201);
+      const holder = await vi.waitFor(
+        async () => {
+          const { rows } = await database.query('SELECT owner FROM app_deliveries WHERE owner IS NOT NULL');
+          const pid = Number(String(rows[0]?.owner).split(':')[1]);
+          return [first, second].find(({ process }) => process.pid === pid) ?? expect.fail('nobody has it');
+        },
+        { timeout: 10_000, interval: 50 },
+      );
+      const living = holder === first ? second : first;
+      await holder.kill();
+      const killedAt = Date.now();
+      const uuidsSent = await capture(living, 50, start, end);
+      sent = [...sent, ...uuidsSent];
+      await vi.waitFor(() => expect(receiver.taken().flatMap(({ uuids }) => uuids)).toHaveLength(50), {
+        timeout: 40_000,
+        interval: 50,
+      });
+      expect(Date.now() - killedAt).toBeLessThan(20_000);
+      expect(
+        receiver
+          .taken()
+          .flatMap(({ uuids }) => uuids)
+          .toSorted(),
+      ).toEqual(uuidsSent.toSorted());
+      if (holder === first) first = await startSluice({ env });
+      else second = await startSluice({ env });
+    } finally {
+      await database.end();
+      await receiver.close();
+    }
   });
 
   it('runs of a process that was killed move to the living one within 20 seconds', async () => {

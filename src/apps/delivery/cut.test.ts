@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { cutBatches } from './cut.ts';
-import { before, compare } from './position.ts';
+import { compare, startOf } from './position.ts';
 
 const row = (first: number, bytes = 1) => ({ first, second: 0, uuid: `u${first}`, bytes });
-const start = before(0);
+const start = startOf(0);
 
 describe('cutBatches', () => {
   it.each([

@@ -26,6 +26,8 @@ export interface Follower {
 
 /** Batches at once of an app that does not mind their order. */
 const WIDTH = 4;
+/** However many a historical export asks for: each holds a batch in memory. */
+const MOST = 10;
 /** Looks at what is new follow each other no sooner, milliseconds. */
 const LOOK_MS = { least: 50, most: 5_000 };
 const IDLE_MS = 60_000;
@@ -47,7 +49,7 @@ export function follow(
     by: job ? 'event time' : 'arrival',
     arrivalBefore: job?.arrivalBefore ?? null,
   };
-  const width = job ? job.parallelism : app.orderedPerDistinctId ? 1 : WIDTH;
+  const width = job ? Math.min(job.parallelism, MOST) : app.orderedPerDistinctId ? 1 : WIDTH;
   const limits = job ? { ...app.batch, waitMs: 0 } : app.batch;
   const lookMs = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, app.batch.waitMs / 10));
   const health = createHealth(ports, job ? ports.backoff.historical : ports.backoff.live, delivery);

@@ -2,7 +2,7 @@ import type { Warehouse } from '../../warehouse/warehouse.ts';
 import type { BatchLimits } from '../catalogue/app.ts';
 import type { Course } from './course.ts';
 import { cutBatches, type PlannedBatch } from './cut.ts';
-import { before, type Position } from './position.ts';
+import { type Position, startOf } from './position.ts';
 import { nextFirst, readPositions } from './read.ts';
 
 export interface Plan {
@@ -27,6 +27,7 @@ export interface Reach {
 }
 
 const SHORTEST = 1_000_000;
+/** Fewer events than a batch holds in so long a time go without company. */
 const LONGEST = 32 * 86_400_000_000;
 /** Rows per look, of which only the ids and sizes are read. */
 const MOST_ROWS = 20_000;
@@ -63,8 +64,9 @@ export async function planBatches(
       // Nothing for as far as this looks: jump to what comes next.
       const next = await nextFirst(ports.warehouse, course, from, end);
       if (next === null) return { batches: [], cursor: from, restDueAt: null, reachedEnd: true };
-      from = before(next);
-    } else reach.micros = Math.min(LONGEST, reach.micros * 2);
+      from = startOf(next);
+    } else if (reach.micros >= LONGEST) return planned([rest], from);
+    else reach.micros = Math.min(LONGEST, reach.micros * 2);
   }
 }
 

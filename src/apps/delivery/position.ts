@@ -11,7 +11,7 @@ export interface Position {
 const NIL = '00000000-0000-0000-0000-000000000000';
 
 /** Before every event of that microsecond. */
-export const before = (micros: number): Position => ({ first: micros, second: -1, uuid: NIL });
+export const startOf = (micros: number): Position => ({ first: micros, second: -1, uuid: NIL });
 
 /** Negative when `a` comes first. Ids are compared as text, as the warehouse is asked to. */
 export function compare(a: Position, b: Position): number {

@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { SluiceError } from '../../errors/error.ts';
 import type { SocketLookup } from '../../work/hosts.ts';
 import type { PostRequest } from '../catalogue/app.ts';
-import { verdictOf } from './verdict.ts';
+import { type HttpAnswer, verdictOf } from './verdict.ts';
 
 export interface PosterOptions {
   /** Finds only addresses that may be reached: names are checked where they are resolved, at every connection. */
@@ -60,13 +60,6 @@ const unanswered = (why: string) =>
         detail: 'The host may not be reached; SLUICE_ALLOWED_HOSTS can allow it.',
       })
     : new SluiceError('destination_unavailable', { detail: `The receiver could not be reached: ${why}.` });
-
-export interface HttpAnswer {
-  readonly status: number;
-  readonly retryAfter: string | undefined;
-  /** The first few hundred characters of the body. */
-  readonly text: string;
-}
 
 function exchange(
   url: URL,

@@ -1,6 +1,12 @@
 import type { ErrorCode } from '../../errors/catalogue.ts';
 import { SluiceError } from '../../errors/error.ts';
-import type { HttpAnswer } from './post.ts';
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly retryAfter: string | undefined;
+  /** The first few hundred characters of the body. */
+  readonly text: string;
+}
 
 /**
  * What an answer means; null = the batch was taken. Statuses that a person can mend (credentials, address) are tried
@@ -21,7 +27,8 @@ function codeOf(status: number): ErrorCode {
   if (status === 401 || status === 403 || status === 407) return 'destination_denied';
   if (status === 404 || status === 410) return 'destination_missing';
   if (status === 413) return 'delivery_too_large';
-  return status >= 400 ? 'delivery_refused' : 'destination_config';
+  // A redirect or another 4xx speaks of the address or the method, not of these events.
+  return status === 400 || status === 422 ? 'delivery_refused' : 'destination_config';
 }
 
 /** `Retry-After`: seconds or a date. Null without a usable one. */
