@@ -1,5 +1,6 @@
+import { mkdirSync } from 'node:fs';
 import type { Config } from './config.ts';
-import { type Database, openDatabase } from './database/database.ts';
+import type { Database } from './database/database.ts';
 import { connectWarehouse } from './warehouse/client.ts';
 import { findRunningWarehouse } from './warehouse/embedded/endpoint-file.ts';
 import { startEmbeddedWarehouse } from './warehouse/embedded/start.ts';
@@ -9,12 +10,16 @@ import type { Log } from './work/log.ts';
 
 type WarehouseSettings = Pick<Config, 'clickhouseUrl' | 'dataDir' | 'warehouseMemory'>;
 
-/** The database and the warehouse of a server, both started at once and stopped with `stack`. */
+/**
+ * The database and the warehouse of a server, both started at once and stopped with `stack`. The warehouse's process
+ * is on its way before the code of the database is loaded.
+ */
 export async function openEngines(
   config: WarehouseSettings & Pick<Config, 'databaseUrl'>,
   log: Log,
   stack: AsyncDisposableStack,
 ): Promise<{ database: Database; warehouse: Warehouse }> {
+  mkdirSync(config.dataDir, { recursive: true });
   const opening = await Promise.allSettled([openWarehouse(config, log), open(config, log)]);
   for (const one of opening) {
     if (one.status === 'fulfilled') stack.defer(() => one.value.close());
@@ -27,12 +32,14 @@ export async function openEngines(
   return { database: database.value, warehouse: warehouse.value.warehouse };
 }
 
-const open = ({ databaseUrl, dataDir }: Pick<Config, 'databaseUrl' | 'dataDir'>, log: Log) =>
-  openDatabase({
+async function open({ databaseUrl, dataDir }: Pick<Config, 'databaseUrl' | 'dataDir'>, log: Log) {
+  const { openDatabase } = await import('./database/database.ts');
+  return await openDatabase({
     url: databaseUrl,
     dataDir,
     onError: (error) => log.warn({ err: error }, 'a database connection was lost'),
   });
+}
 
 export interface OpenWarehouse {
   readonly warehouse: Warehouse;

@@ -1,12 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
-import { Value } from 'typebox/value';
 import { SluiceError } from '../errors/error.ts';
 import type { Authenticator } from './authenticator.ts';
 import { authenticate, keyOfHeader, keyOfRequest, requireScope, resolveProject } from './authorization.ts';
 import { allowOrigin, preflight } from './cors.ts';
 import type { Answer, Endpoint } from './endpoint.ts';
-import { describeEndpoint } from './openapi.ts';
 import { type Access, toEndpointRequest } from './request.ts';
 import type { Throttle } from './throttle.ts';
 
@@ -41,6 +39,14 @@ const PREFIXES = {
   root: [{ path: '', operation: '' }],
 } as const;
 
+/** Every path an endpoint has, with the operation's name there. */
+export const placesOf = (endpoint: Endpoint): { url: string; operationId: string }[] =>
+  PREFIXES[endpoint.area].map(({ path, operation }) => ({
+    // Generated clients send the trailing slash; the router takes both (contract.md §1.1).
+    url: `${path}${endpoint.path}${endpoint.area === 'root' ? '' : '/'}`,
+    operationId: `${operation}${endpoint.operationId}`,
+  }));
+
 /** Mounts every endpoint, and answers 405 for the methods a known path does not have. */
 export function mountEndpoints(
   app: FastifyInstance,
@@ -50,11 +56,9 @@ export function mountEndpoints(
   app.decorateRequest('access', null);
   const byPath = new Map<string, Endpoint[]>();
   for (const endpoint of endpoints) {
-    for (const prefix of PREFIXES[endpoint.area]) {
-      // Generated clients send the trailing slash; the router takes both (contract.md §1.1).
-      const path = `${prefix.path}${endpoint.path}${endpoint.area === 'root' ? '' : '/'}`;
-      byPath.set(path, [...(byPath.get(path) ?? []), endpoint]);
-      mountEndpoint(app, endpoint, path, `${prefix.operation}${endpoint.operationId}`, options);
+    for (const { url, operationId } of placesOf(endpoint)) {
+      byPath.set(url, [...(byPath.get(url) ?? []), endpoint]);
+      mountEndpoint(app, endpoint, url, operationId, options);
     }
   }
   for (const [path, mounted] of byPath) mountRefusals(app, path, mounted, options);
@@ -81,7 +85,6 @@ function mountEndpoint(
     method: endpoint.method,
     url,
     bodyLimit: endpoint.bodyLimit ?? DEFAULT_BODY_LIMIT,
-    schema: describeEndpoint(endpoint, url, operationId),
     config: {
       operationId,
       rawBody: endpoint.rawBody ?? false,
@@ -100,7 +103,7 @@ function mountEndpoint(
     handler: async (request, reply) => {
       const access = request.access ?? { caller: null, project: null };
       const answer = await endpoint.handler(toEndpointRequest(endpoint, request, reply, access));
-      if (options.verifyAnswers) verifyAnswer(endpoint, answer);
+      if (options.verifyAnswers) await verifyAnswer(endpoint, answer);
       return send(reply, answer);
     },
   });
@@ -119,7 +122,7 @@ function send(reply: FastifyReply, answer: Answer): FastifyReply {
 }
 
 /** What is answered must be what the API description promises; tests run with this on. */
-function verifyAnswer(endpoint: Endpoint, answer: Answer): void {
+async function verifyAnswer(endpoint: Endpoint, answer: Answer): Promise<void> {
   const schema: TSchema | null | undefined = endpoint.response[answer.status];
   const problem = (what: string) => new Error(`${endpoint.operationId} answered ${answer.status} ${what}`);
   if (schema === undefined) throw problem('without documenting it');
@@ -129,6 +132,8 @@ function verifyAnswer(endpoint: Endpoint, answer: Answer): void {
     return;
   }
   const sent = answer.body === undefined ? undefined : JSON.parse(JSON.stringify(answer.body));
+  // Three hundred modules that only tests need.
+  const { Value } = await import('typebox/value');
   const [error] = Value.Errors(schema, sent);
   if (error) throw problem(`unlike its schema at "${error.instancePath}": ${error.message}`);
 }
@@ -145,18 +150,13 @@ function mountRefusals(
   const open = mounted.filter((endpoint) => endpoint.cors);
   if (open.length > 0) {
     methods.add('OPTIONS');
-    app.options(
-      url,
-      { schema: { hide: true }, config: { operationId: 'preflight', quiet: true } },
-      preflight(open),
-    );
+    app.options(url, { config: { operationId: 'preflight', quiet: true } }, preflight(open));
   }
   const others = METHODS.filter((method) => !methods.has(method));
   const isPublic = mounted.some((endpoint) => endpoint.scope === 'public');
   app.route({
     method: others,
     url,
-    schema: { hide: true },
     config: { operationId: 'method_not_allowed', rawBody: true },
     onRequest: async (request, reply) => {
       if (open.length > 0) allowOrigin(request, reply);
