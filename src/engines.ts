@@ -20,7 +20,7 @@ export async function openEngines(
   stack: AsyncDisposableStack,
 ): Promise<{ database: Database; warehouse: Warehouse }> {
   mkdirSync(config.dataDir, { recursive: true });
-  const opening = await Promise.allSettled([openWarehouse(config, log), open(config, log)]);
+  const opening = await Promise.allSettled([openMigrated(config, log), open(config, log)]);
   for (const one of opening) {
     if (one.status === 'fulfilled') stack.defer(() => one.value.close());
   }
@@ -28,7 +28,6 @@ export async function openEngines(
   // The database's lock is the data directory's: its message is the one a person needs.
   if (database.status === 'rejected') throw database.reason;
   if (warehouse.status === 'rejected') throw warehouse.reason;
-  await migrateWarehouse(warehouse.value.warehouse);
   return { database: database.value, warehouse: warehouse.value.warehouse };
 }
 
@@ -62,7 +61,16 @@ export async function joinWarehouse(config: WarehouseSettings, log: Log): Promis
     const warehouse = connectWarehouse({ url: running.url, localFiles: true, log });
     return { warehouse, close: () => warehouse.close() };
   }
+  return openMigrated(config, log);
+}
+
+async function openMigrated(config: WarehouseSettings, log: Log): Promise<OpenWarehouse> {
   const own = await openWarehouse(config, log);
-  await migrateWarehouse(own.warehouse);
-  return own;
+  try {
+    await migrateWarehouse(own.warehouse);
+    return own;
+  } catch (error) {
+    await own.close();
+    throw error;
+  }
 }
