@@ -1,5 +1,6 @@
+import { mkdirSync } from 'node:fs';
 import type { Config } from './config.ts';
-import { type Database, openDatabase } from './database/database.ts';
+import type { Database } from './database/database.ts';
 import { connectWarehouse } from './warehouse/client.ts';
 import { findRunningWarehouse } from './warehouse/embedded/endpoint-file.ts';
 import { startEmbeddedWarehouse } from './warehouse/embedded/start.ts';
@@ -9,13 +10,17 @@ import type { Log } from './work/log.ts';
 
 type WarehouseSettings = Pick<Config, 'clickhouseUrl' | 'dataDir' | 'warehouseMemory' | 'warehouseTimeoutMs'>;
 
-/** The database and the warehouse of a server, both started at once and stopped with `stack`. */
+/**
+ * The database and the warehouse of a server, both started at once and stopped with `stack`. The warehouse's process
+ * is on its way before the code of the database is loaded.
+ */
 export async function openEngines(
   config: WarehouseSettings & Pick<Config, 'databaseUrl' | 'databaseTimeoutMs'>,
   log: Log,
   stack: AsyncDisposableStack,
 ): Promise<{ database: Database; warehouse: Warehouse }> {
-  const opening = await Promise.allSettled([openWarehouse(config, log), open(config, log)]);
+  mkdirSync(config.dataDir, { recursive: true });
+  const opening = await Promise.allSettled([openMigrated(config, log), open(config, log)]);
   for (const one of opening) {
     if (one.status === 'fulfilled') stack.defer(() => one.value.close());
   }
@@ -23,19 +28,20 @@ export async function openEngines(
   // The database's lock is the data directory's: its message is the one a person needs.
   if (database.status === 'rejected') throw database.reason;
   if (warehouse.status === 'rejected') throw warehouse.reason;
-  await migrateWarehouse(warehouse.value.warehouse);
   return { database: database.value, warehouse: warehouse.value.warehouse };
 }
 
 type DatabaseSettings = Pick<Config, 'databaseUrl' | 'dataDir' | 'databaseTimeoutMs'>;
 
-const open = ({ databaseUrl, dataDir, databaseTimeoutMs }: DatabaseSettings, log: Log) =>
-  openDatabase({
+async function open({ databaseUrl, dataDir, databaseTimeoutMs }: DatabaseSettings, log: Log) {
+  const { openDatabase } = await import('./database/database.ts');
+  return await openDatabase({
     url: databaseUrl,
     dataDir,
     timeoutMs: databaseTimeoutMs,
     onError: (error) => log.warn({ err: error }, 'a database connection was lost'),
   });
+}
 
 export interface OpenWarehouse {
   readonly warehouse: Warehouse;
@@ -63,7 +69,16 @@ export async function joinWarehouse(config: WarehouseSettings, log: Log): Promis
     const warehouse = connectWarehouse({ url: running.url, localFiles: true, log });
     return { warehouse, close: () => warehouse.close() };
   }
+  return openMigrated(config, log);
+}
+
+async function openMigrated(config: WarehouseSettings, log: Log): Promise<OpenWarehouse> {
   const own = await openWarehouse(config, log);
-  await migrateWarehouse(own.warehouse);
-  return own;
+  try {
+    await migrateWarehouse(own.warehouse);
+    return own;
+  } catch (error) {
+    await own.close();
+    throw error;
+  }
 }

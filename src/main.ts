@@ -70,6 +70,8 @@ export interface Ready {
 
 export interface SluicePorts {
   readonly log: Log;
+  /** Default: `openEngines`; for a caller that has them opening already. */
+  readonly engines?: typeof openEngines;
   readonly clock?: Clock;
   /** 0 ≤ x < 1. */
   readonly random?: () => number;
@@ -121,7 +123,7 @@ interface Composed {
 async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposableStack): Promise<Composed> {
   const { log } = ports;
   const clock = ports.clock ?? systemClock;
-  const { database, warehouse } = await openEngines(config, log, stack);
+  const { database, warehouse } = await (ports.engines ?? openEngines)(config, log, stack);
   const db = database.kysely;
 
   const accounts = createAccounts({ db, clock, random: randomBytes });

@@ -1,8 +1,9 @@
 import { Command } from 'commander';
-import { loadConfig, type ServeOptions } from '../config.ts';
-import { startSluice } from '../main.ts';
+import { type Config, loadConfig, type ServeOptions } from '../config.ts';
+import { openEngines } from '../engines.ts';
+import type { Ready } from '../main.ts';
 import { systemClock } from '../work/clock.ts';
-import { createLogger } from '../work/log.ts';
+import { createLogger, type Log } from '../work/log.ts';
 import { crashAt } from './crash-at.ts';
 import { setClock } from './set-clock.ts';
 import { untilStopped } from './stop-signal.ts';
@@ -45,7 +46,14 @@ Examples:
       );
       // From the first moment on: a signal during the start stops what has been started.
       const stopped = untilStopped();
-      const sluice = await startSluice(config, { log, ...(clock && { clock }), ...(onStep && { onStep }) });
+      const engines = startEngines(config, log);
+      const { startSluice } = await import('../main.ts');
+      const sluice = await startSluice(config, {
+        log,
+        engines,
+        ...(clock && { clock }),
+        ...(onStep && { onStep }),
+      });
       if (config.readyJson) process.stdout.write(`${JSON.stringify(sluice.ready)}\n`);
       else process.stdout.write(welcome(sluice.ready));
       const signal = await stopped;
@@ -55,7 +63,18 @@ Examples:
     });
 }
 
-function welcome(ready: Awaited<ReturnType<typeof startSluice>>['ready']): string {
+/** The engines start while the server's code is loaded: together they take half as long as one after the other. */
+function startEngines(config: Config, log: Log): typeof openEngines {
+  const started = new AsyncDisposableStack();
+  const opening = openEngines(config, log, started);
+  opening.catch(() => {}); // told to whoever asks
+  return (_config, _log, stack) => {
+    stack.use(started);
+    return opening;
+  };
+}
+
+function welcome(ready: Ready): string {
   const key = ready.personal_api_key;
   return [
     '',

@@ -1,15 +1,27 @@
 import swagger from '@fastify/swagger';
-import type { FastifyInstance, FastifySchema } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifySchema } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 import { type Json, nameSchemas } from './components.ts';
 import type { Endpoint } from './endpoint.ts';
 import { EnvelopeSchema } from './envelope.ts';
+import { NO_COMPILERS } from './no-compilers.ts';
+import { placesOf } from './routes.ts';
 
 /** Not `Error`: in a generated client that would hide the language's own. */
 const ERROR_ID = 'ErrorEnvelope';
 
-/** Registers the generator of the API description; routes added later are described by their schemas. */
-export async function installOpenApi(app: FastifyInstance, version: string): Promise<void> {
+/** The OpenAPI 3.1 document, in both its forms. */
+export interface Description {
+  json(): unknown;
+  yaml(): string;
+}
+
+/**
+ * Describes the endpoints by the very schemas that their requests are checked by. The generator wants routes of
+ * its own kind: they are of a server that never listens, and all of it is loaded when somebody asks.
+ */
+export async function describeApi(endpoints: readonly Endpoint[], version: string): Promise<Description> {
+  const app = Fastify({ schemaController: NO_COMPILERS });
   app.addSchema({ ...EnvelopeSchema, $id: ERROR_ID });
   await app.register(swagger, {
     openapi: {
@@ -41,6 +53,14 @@ export async function installOpenApi(app: FastifyInstance, version: string): Pro
     refResolver: { buildLocalReference: (json) => String(json.$id ?? json.title ?? 'Schema') },
     transformObject: (described) => ('openapiObject' in described ? finished(described.openapiObject) : {}),
   });
+  for (const endpoint of endpoints.filter(({ hidden }) => !hidden)) {
+    for (const { url, operationId } of placesOf(endpoint)) {
+      const schema = describeEndpoint(endpoint, url, operationId);
+      app.route({ method: endpoint.method, url, schema, handler: async () => undefined });
+    }
+  }
+  await app.ready();
+  return { json: () => app.swagger(), yaml: () => app.swagger({ yaml: true }) };
 }
 
 interface Parts {
@@ -57,8 +77,7 @@ function finished(document: Parts): Document {
 }
 
 /** The route schema of an endpoint: it documents; validation.ts validates from the same schemas. */
-export function describeEndpoint(endpoint: Endpoint, url: string, operationId: string): FastifySchema {
-  if (endpoint.hidden) return { hide: true };
+function describeEndpoint(endpoint: Endpoint, url: string, operationId: string): FastifySchema {
   const names = [...url.matchAll(/:(\w+)/g)].map((match) => match[1] ?? '');
   const params = Type.Object(
     Object.fromEntries(names.map((name) => [name, paramSchema(endpoint.params, name)])),

@@ -1,11 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
-import { Value } from 'typebox/value';
 import type { Authenticator } from './authenticator.ts';
 import { identify, keyOfHeader, requireScope, requireUnlimited, resolveProject } from './authorization.ts';
 import { allowOrigin, preflight } from './cors.ts';
 import type { Answer, Caller, Endpoint } from './endpoint.ts';
-import { describeEndpoint } from './openapi.ts';
 import { methodsOf, refusal, strangeMethod } from './refusals.ts';
 import { type Access, toEndpointRequest } from './request.ts';
 import type { ApiThrottle } from './throttle.ts';
@@ -42,6 +40,14 @@ const PREFIXES = {
   root: [{ path: '', operation: '' }],
 } as const;
 
+/** Every path an endpoint has, with the operation's name there. */
+export const placesOf = (endpoint: Endpoint): { url: string; operationId: string }[] =>
+  PREFIXES[endpoint.area].map(({ path, operation }) => ({
+    // Generated clients send the trailing slash; the router takes both (contract.md §1.1).
+    url: `${path}${endpoint.path}${endpoint.area === 'root' ? '' : '/'}`,
+    operationId: `${operation}${endpoint.operationId}`,
+  }));
+
 /**
  * Mounts every endpoint, and answers 405 for the methods a known path does not have. Returns what is left to do for
  * requests that the router finds no route for.
@@ -54,11 +60,9 @@ export function mountEndpoints(
   app.decorateRequest('access', null);
   const byPath = new Map<string, Endpoint[]>();
   for (const endpoint of endpoints) {
-    for (const prefix of PREFIXES[endpoint.area]) {
-      // Generated clients send the trailing slash; the router takes both (contract.md §1.1).
-      const path = `${prefix.path}${endpoint.path}${endpoint.area === 'root' ? '' : '/'}`;
-      byPath.set(path, [...(byPath.get(path) ?? []), endpoint]);
-      mountEndpoint(app, endpoint, path, `${prefix.operation}${endpoint.operationId}`, options);
+    for (const { url, operationId } of placesOf(endpoint)) {
+      byPath.set(url, [...(byPath.get(url) ?? []), endpoint]);
+      mountEndpoint(app, endpoint, url, operationId, options);
     }
   }
   for (const [path, mounted] of byPath) mountRefusals(app, path, mounted, options);
@@ -86,7 +90,6 @@ function mountEndpoint(
     method: endpoint.method,
     url,
     bodyLimit: endpoint.bodyLimit ?? DEFAULT_BODY_LIMIT,
-    schema: describeEndpoint(endpoint, url, operationId),
     config: {
       operationId,
       rawBody: endpoint.rawBody ?? false,
@@ -105,7 +108,7 @@ function mountEndpoint(
     handler: async (request, reply) => {
       const access = request.access ?? { caller: null, project: null };
       const answer = await endpoint.handler(await toEndpointRequest(endpoint, request, reply, access));
-      if (options.verifyAnswers) verifyAnswer(endpoint, answer);
+      if (options.verifyAnswers) await verifyAnswer(endpoint, answer);
       return send(reply, answer);
     },
   });
@@ -124,7 +127,7 @@ function send(reply: FastifyReply, answer: Answer): FastifyReply {
 }
 
 /** What is answered must be what the API description promises; tests run with this on. */
-function verifyAnswer(endpoint: Endpoint, answer: Answer): void {
+async function verifyAnswer(endpoint: Endpoint, answer: Answer): Promise<void> {
   const schema: TSchema | null | undefined = endpoint.response[answer.status];
   const problem = (what: string) => new Error(`${endpoint.operationId} answered ${answer.status} ${what}`);
   if (schema === undefined) throw problem('without documenting it');
@@ -134,6 +137,8 @@ function verifyAnswer(endpoint: Endpoint, answer: Answer): void {
     return;
   }
   const sent = answer.body === undefined ? undefined : JSON.parse(JSON.stringify(answer.body));
+  // Three hundred modules that only tests need.
+  const { Value } = await import('typebox/value');
   const [error] = Value.Errors(schema, sent);
   if (error) throw problem(`unlike its schema at "${error.instancePath}": ${error.message}`);
 }
@@ -147,18 +152,13 @@ function mountRefusals(
 ): void {
   const open = mounted.filter((endpoint) => endpoint.cors);
   if (open.length > 0) {
-    app.options(
-      url,
-      { schema: { hide: true }, config: { operationId: 'preflight', quiet: true } },
-      preflight(open),
-    );
+    app.options(url, { config: { operationId: 'preflight', quiet: true } }, preflight(open));
   }
   const methods = methodsOf(mounted);
   const refuse = refusal(mounted, options.authenticator);
   app.route({
     method: METHODS.filter((method) => !methods.includes(method)),
     url,
-    schema: { hide: true },
     config: { operationId: 'method_not_allowed', rawBody: true },
     onRequest: (request, reply) => refuse(request, reply, request.params as Record<string, string>),
     handler: async () => undefined,

@@ -11,10 +11,12 @@ import type { Clock } from '../work/clock.ts';
 import type { Authenticator } from './authenticator.ts';
 import { installBodyParsers } from './body.ts';
 import { answerBrokenRequest } from './broken-requests.ts';
+import { installDocsPage } from './docs-page.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type ErrorAnswer, toErrorAnswer } from './envelope.ts';
 import { installMetrics } from './metrics.ts';
-import { installOpenApi } from './openapi.ts';
+import { NO_COMPILERS } from './no-compilers.ts';
+import type { Description } from './openapi.ts';
 import { installRequestLog } from './request-log.ts';
 import { mountEndpoints } from './routes.ts';
 import { type Readiness, systemEndpoints } from './system-endpoints.ts';
@@ -35,7 +37,7 @@ export interface ServerOptions {
   readonly version: string;
   /** Believe `X-Forwarded-*`: only behind a proxy that sets them. Default false. */
   readonly trustProxy?: boolean;
-  /** Serve the readable API page at `/api/docs`; loading it costs about 0.1 s and 5 MB. Default true. */
+  /** Serve the readable API page at `/api/docs`. Default true. */
   readonly docsPage?: boolean;
   /** Check every answer against its schema; for tests. Default false. */
   readonly verifyAnswers?: boolean;
@@ -60,22 +62,24 @@ export interface Server {
   listen(host: string, port: number): Promise<string>;
   /** Stops accepting, lets requests in flight finish. */
   close(): Promise<void>;
-  /** The OpenAPI 3.1 document. */
-  openapi(): unknown;
 }
 
 /** Builds the HTTP server of the given endpoints, with the manners of contract.md §1. Does not listen yet. */
 export async function createServer(options: ServerOptions): Promise<Server> {
   const app = createApp(options);
-  await installOpenApi(app, options.version);
   installMetrics(app, options.metrics);
   installRequestLog(app, options.log);
   installBodyParsers(app);
   installErrors(app, options.log);
-  const openapi = { json: () => app.swagger(), yaml: () => app.swagger({ yaml: true }) };
-  const endpoints = [
+  let description: Promise<Description> | undefined;
+  const openapi = async () => {
+    const { describeApi } = await import('./openapi.ts');
+    description ??= describeApi(endpoints, options.version);
+    return description;
+  };
+  const endpoints: readonly Endpoint[] = [
     ...options.endpoints,
-    ...systemEndpoints({ readiness: options.readiness, metrics: options.metrics, openapi: () => openapi }),
+    ...systemEndpoints({ readiness: options.readiness, metrics: options.metrics, openapi }),
   ];
   const refuseMethod = mountEndpoints(app, endpoints, {
     authenticator: options.authenticator,
@@ -88,10 +92,7 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     await refuseMethod(request, reply);
     throw new SluiceError('not_found');
   });
-  if (options.docsPage ?? true) {
-    const { installDocsPage } = await import('./docs-page.ts');
-    await installDocsPage(app);
-  }
+  if (options.docsPage ?? true) installDocsPage(app);
   await app.ready();
   return {
     async listen(host, port) {
@@ -99,7 +100,6 @@ export async function createServer(options: ServerOptions): Promise<Server> {
       return reachable(url);
     },
     close: () => app.close(),
-    openapi: openapi.json,
   };
 }
 
@@ -110,6 +110,7 @@ function createApp(options: ServerOptions): FastifyInstance {
     // One line per answer is request-log.ts's; a child logger per request would cost more than it tells.
     logController: new LogController({ disableRequestLogging: true }),
     childLoggerFactory: (logger) => logger,
+    schemaController: NO_COMPILERS,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1000 },
     trustProxy: options.trustProxy ?? false,
     requestTimeout: timeouts.request,
@@ -123,9 +124,6 @@ function createApp(options: ServerOptions): FastifyInstance {
     clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error, _request, reply) => sendError(reply as FastifyReply, toErrorAnswer(error)),
   });
-  // Schemas document; validation.ts reads requests by them, and answers are plain JSON.
-  app.setValidatorCompiler(() => () => true);
-  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   // An `Expect` header we do not know is ignored, as HTTP allows; Node would answer 417 without a body.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   return app;

@@ -2,6 +2,7 @@ import type { Registry } from 'prom-client';
 import { Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
 import type { Endpoint, EndpointRequest } from './endpoint.ts';
+import type { Description } from './openapi.ts';
 
 /** Name of a part → whether it works. */
 export type Readiness = Readonly<Record<string, boolean>>;
@@ -9,7 +10,7 @@ export type Readiness = Readonly<Record<string, boolean>>;
 interface Parts {
   readonly readiness: () => Promise<Readiness>;
   readonly metrics: Registry;
-  readonly openapi: () => { json: () => unknown; yaml: () => string };
+  readonly openapi: () => Promise<Description>;
 }
 
 const HealthSchema = Type.Object({ status: Type.Literal('ok') });
@@ -86,10 +87,12 @@ export function systemEndpoints({ readiness, metrics, openapi }: Parts): readonl
       tag: 'system',
       scope: 'public',
       response: { 200: Type.String({ contentMediaType: 'application/yaml' }) },
-      handler: async (request) =>
-        isJson(request)
-          ? { status: 200, body: JSON.stringify(openapi().json()), headers: JSON_TYPE }
-          : { status: 200, body: openapi().yaml(), headers: YAML_TYPE },
+      handler: async (request) => {
+        const description = await openapi();
+        return isJson(request)
+          ? { status: 200, body: JSON.stringify(description.json()), headers: JSON_TYPE }
+          : { status: 200, body: description.yaml(), headers: YAML_TYPE };
+      },
     };
   }
 }

@@ -1,5 +1,4 @@
 import { addAbortSignal } from 'node:stream';
-import { send } from '@fastify/send';
 import { Type } from 'typebox';
 import { SluiceError } from '../../errors/error.ts';
 import { type Answer, type Endpoint, type EndpointRequest, endpoint } from '../../http/endpoint.ts';
@@ -58,6 +57,7 @@ async function sendPart({ root, stopping }: DownloadSettings, part: Part, asked:
   const etag = `"${part.id}"`;
   const { range, 'if-range': ifRange = etag } = asked.headers;
   const headers = range && ifRange === etag ? { range } : {};
+  const { send } = await import('@fastify/send');
   // The library looks at the method and the headers of a request only.
   const request = { method: asked.method, headers } as unknown as Parameters<typeof send>[0];
   const options = { root, cacheControl: false, contentType: false, etag: false, index: false };

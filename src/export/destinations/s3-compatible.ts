@@ -6,7 +6,6 @@ import { cloudFileOptionsOf } from './file-options.ts';
 import { checkS3, s3Keys, s3SecretKeys } from './s3/config.ts';
 import type { Connection } from './s3/connection.ts';
 import { accessKeyOf, regionOf, requiredOf, textOf } from './s3/credentials.ts';
-import { openBucket } from './s3/target.ts';
 import { BUCKET_STEP } from './s3/test-step.ts';
 import { writingStep } from './test-steps.ts';
 
@@ -29,6 +28,8 @@ export const s3Compatible: Destination = {
 };
 
 async function open(setup: DestinationSetup, ports: DestinationPorts): Promise<FileTarget> {
+  // Amazon's client takes a tenth of a second to load: who has no bucket need not.
+  const { openBucket } = await import('./s3/target.ts');
   return await openBucket(compatibleConnection(setup), ports);
 }
 

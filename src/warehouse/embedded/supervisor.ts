@@ -1,5 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../../errors/error.ts';
 import { QUERIES_AT_ONCE, SPARE_THREADS, type StartedMessage, type StartMessage } from './protocol.ts';
@@ -90,13 +92,24 @@ class Supervisor {
   }
 }
 
+/** Compiled modules are kept for the child as for this process, or its types would be stripped at every start. */
+function compileCache(): Record<string, string> {
+  const directory = getCompileCacheDir();
+  return directory === undefined ? {} : { NODE_COMPILE_CACHE: dirname(directory) };
+}
+
 async function startChild(
   options: StartMessage,
   log: SupervisorLog,
 ): Promise<{ child: ChildProcess; port: number }> {
   const child = fork(CHILD, [], {
     execArgv: [],
-    env: { ...process.env, TZ: 'UTC', UV_THREADPOOL_SIZE: String(QUERIES_AT_ONCE + SPARE_THREADS) },
+    env: {
+      ...process.env,
+      ...compileCache(),
+      TZ: 'UTC',
+      UV_THREADPOOL_SIZE: String(QUERIES_AT_ONCE + SPARE_THREADS),
+    },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   child.stderr

@@ -1,0 +1,43 @@
+import { randomBytes } from 'node:crypto';
+import type { Command } from 'commander';
+import { loadConfig } from '../config.ts';
+
+/** For commands that work on a data directory, beside a running server where that is possible. */
+async function openRoom(flags: { readonly dataDir?: string }) {
+  const { joinWarehouse } = await import('../engines.ts');
+  const { systemClock } = await import('../work/clock.ts');
+  const { createLogger } = await import('../work/log.ts');
+  const config = loadConfig(flags, process.env, process.cwd());
+  const { warehouse, close } = await joinWarehouse(config, createLogger('warn'));
+  return { warehouse, close, clock: systemClock, config };
+}
+
+/** For commands on accounts: the database alone. */
+async function openAccounts(flags: { readonly dataDir?: string }) {
+  const { openDatabase } = await import('../database/database.ts');
+  const { createAccounts } = await import('../accounts/accounts.ts');
+  const { systemClock } = await import('../work/clock.ts');
+  const config = loadConfig(flags, process.env, process.cwd());
+  const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir });
+  const accounts = createAccounts({ db: database.kysely, clock: systemClock, random: randomBytes });
+  return { accounts, close: () => database.close() };
+}
+
+/** In the order of the help. Each loads only what it needs: a server starts without the demo's reader and client. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve.ts')).serveCommand(),
+  demo: async () => (await import('./demo.ts')).demoCommand(),
+  import: async () => (await import('./import.ts')).importCommand(openRoom),
+  export: async () => (await import('./export.ts')).exportCommand(openRoom),
+  organizations: async () => (await import('./organizations.ts')).organizationsCommand(openAccounts),
+  projects: async () => (await import('./projects.ts')).projectsCommand(openAccounts),
+  users: async () => (await import('./users.ts')).usersCommand(openAccounts),
+  keys: async () => (await import('./keys.ts')).keysCommand(openAccounts),
+  warehouse: async () => (await import('./warehouse.ts')).warehouseCommand(),
+};
+
+/** The command of this name, or all where it is none: for help and for messages about what does not exist. */
+export function loadCommands(name: string | undefined): Promise<Command[]> {
+  const one = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  return Promise.all((one ? [one] : Object.values(COMMANDS)).map((load) => load()));
+}
