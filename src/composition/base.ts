@@ -1,0 +1,45 @@
+import type { Kysely } from 'kysely';
+import type { Accounts } from '../accounts/accounts.ts';
+import type { Batcher } from '../capture/batcher.ts';
+import type { Config } from '../config.ts';
+import type { Tables } from '../database/tables.ts';
+import { SluiceError } from '../errors/error.ts';
+import type { IntegrationPorts } from '../integrations/integrations.ts';
+import type { Sealer } from '../integrations/sealing.ts';
+import type { Warehouse } from '../warehouse/warehouse.ts';
+import type { Clock } from '../work/clock.ts';
+import type { HostGuard } from '../work/hosts.ts';
+import type { Log } from '../work/log.ts';
+import type { Queue } from '../work/queue.ts';
+
+/** What several features are built from. */
+export interface Base {
+  readonly config: Config;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+  readonly onStep: (step: string) => void;
+  readonly db: Kysely<Tables>;
+  readonly warehouse: Warehouse;
+  readonly queue: Queue;
+  readonly accounts: Accounts;
+  /** The newest first; older ones still open what they sealed. */
+  readonly secrets: readonly [string, ...string[]];
+  readonly sealer: Sealer;
+  readonly guard: HostGuard;
+  readonly integrations: IntegrationPorts;
+  readonly batcher: Batcher;
+  readonly workerName: string;
+}
+
+/** Throws `destination_config` for a host that may not be reached. */
+export const hostChecker =
+  (guard: HostGuard) =>
+  async (host: string): Promise<void> => {
+    const problem = await guard.problemWith(host);
+    if (problem) throw new SluiceError('destination_config', { detail: problem });
+  };
+
+/** No other process works on this database. */
+export const isAlone = ({ databaseUrl }: Config): boolean => databaseUrl === undefined;

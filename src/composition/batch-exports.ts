@@ -1,0 +1,122 @@
+import { join } from 'node:path';
+import { v7 } from 'uuid';
+import { projectsOf } from '../accounts/organizations.ts';
+import { estimateBackfill } from '../batch-exports/backfills/estimate.ts';
+import { type BatchExports, batchExports } from '../batch-exports/batch-exports.ts';
+import { wholeConfig } from '../batch-exports/destination.ts';
+import { createLinkSigner } from '../batch-exports/downloads/links.ts';
+import { openLogWriter } from '../batch-exports/logs.ts';
+import { createRuns } from '../batch-exports/runs/start.ts';
+import { FILE_DOWNLOAD, fileDownload } from '../export/destinations/file-download.ts';
+import { destinations } from '../export/destinations/index.ts';
+import { checkQuery } from '../export/models/hogql/check.ts';
+import { createRowCounter } from '../export/models/hogql/count.ts';
+import { createQueryParser } from '../export/models/hogql/parser.ts';
+import { emptySpool } from '../export/spool.ts';
+import { integrationOfKey } from '../integrations/access-key.ts';
+import { openIntegration } from '../integrations/integrations.ts';
+import { findIntegration } from '../integrations/store.ts';
+import { loop } from '../work/loop.ts';
+import { type Base, hostChecker, isAlone } from './base.ts';
+import { gatesOf, settle } from './settings.ts';
+
+/** How often files of downloads are looked through for those whose time is over. */
+const TIDY_MS = 60_000;
+
+export interface ComposedExports {
+  readonly feature: BatchExports;
+  readonly runs: ReturnType<typeof createRuns>;
+}
+
+/** Exports, their runs and downloads. `stopping` aborts when answers that still stream must end. */
+export async function composeExports(
+  base: Base,
+  stack: AsyncDisposableStack,
+  stopping: AbortSignal,
+): Promise<ComposedExports> {
+  const { accounts, clock, config, db, integrations, log, queue, sealer, warehouse } = base;
+  const spool = warehouse.localFiles ? join(config.dataDir, 'spool') : null;
+  if (spool !== null) await emptySpool(spool);
+  const shared = {
+    db,
+    clock,
+    newId: v7,
+    enqueue: queue.enqueue,
+    jitterScale: config.jitterScale,
+    backfillParallelism: config.backfillParallelism,
+    destinations,
+    destinationPorts: {
+      random: base.random,
+      filesRoot: config.filesRoot,
+      timeoutMs: config.destinationTimeoutMs,
+      checkHost: hostChecker(base.guard),
+    },
+  };
+  const runs = createRuns({
+    ...shared,
+    // Nobody can choose this one for an export.
+    destinations: new Map([...destinations, [FILE_DOWNLOAD, fileDownload(config.downloadsRoot)]]),
+    warehouse,
+    queue,
+    log,
+    random: base.random,
+    logs: openLogWriter({ db, clock, onError: (err) => log.warn({ err }, 'log lines of runs were lost') }),
+    spool,
+    readBack: config.readBack,
+    setup: async ({ exportId, teamId, snapshot }) => {
+      const row = await db
+        .selectFrom('batch_exports')
+        .select(['id', 'destination_sealed'])
+        .where('id', '=', exportId)
+        .executeTakeFirstOrThrow();
+      const { type, integrationId, config: stored } = snapshot.destination;
+      const opened =
+        integrationId === null ? null : await openIntegration(integrations, teamId, integrationId);
+      const current = wholeConfig(sealer, { ...row, destination_config: stored });
+      return { type, config: current, integration: { ...opened?.config, ...opened?.secrets } };
+    },
+    onStep: base.onStep,
+    workerName: base.workerName,
+    concurrency: config.concurrency,
+    settleMs: settle(config),
+    retryMs: config.retryMs,
+    oldestInFlight: () => base.batcher.oldestInFlight(),
+    alone: isAlone(config),
+  });
+
+  const parser = createQueryParser();
+  stack.defer(() => parser.close());
+  const feature = batchExports({
+    ...shared,
+    onRunCancelled: runs.onRunCancelled,
+    openIntegration: (teamId, id) => openIntegration(integrations, teamId, id),
+    hosts: base.guard,
+    projectsOf: (caller, organizationId) => projectsOf(db, caller, organizationId),
+    legacyS3: config.legacyS3 ? (actor, key) => integrationOfKey(integrations, actor, key) : null,
+    findIntegration: async (within, teamId, id) => (await findIntegration(within, teamId, id)) ?? null,
+    seal: sealer.seal,
+    unseal: sealer.unseal,
+    recordActivity: accounts.recordActivity,
+    readQuery: async (text) => checkQuery(await parser.parse(text)),
+    countRows: createRowCounter(warehouse),
+    estimate: (batchExport, range) => estimateBackfill(warehouse, batchExport, range),
+    maxBackfills: config.maxBackfills,
+    downloads: {
+      root: config.downloadsRoot,
+      most: config.maxFileDownloads,
+      linkSeconds: config.downloadLinkSeconds,
+      keepSeconds: config.downloadKeepSeconds,
+      links: createLinkSigner(base.secrets),
+      stopping,
+    },
+    gates: gatesOf(config),
+  });
+  const tidying = loop(
+    clock,
+    TIDY_MS,
+    async () => void (await feature.removeExpiredDownloads()),
+    (err) => log.warn({ err }, 'expired files of downloads could not be removed'),
+  );
+  stack.defer(() => tidying.stop());
+  return { feature, runs };
+}
