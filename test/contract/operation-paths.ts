@@ -8,6 +8,9 @@ const KINDS: readonly (readonly [RegExp, ObjectKind])[] = [
   [/\/file_download_batch_exports\/\{id\}/, 'download'],
   [/\/integrations\/\{id\}/, 'integration'],
   [/\/personal_api_keys\/\{id\}/, 'key'],
+  [/\/plugin_configs\/\{id\}/, 'app'],
+  [/\/app_metrics\/\{(plugin_config_)?id\}/, 'app'],
+  [/\/plugins\/\{id\}/, 'plugin'],
 ];
 
 /** What `{name}` stands for, told by the folders before it. */

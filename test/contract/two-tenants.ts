@@ -34,7 +34,16 @@ export interface TwoTenants {
   close(): Promise<void>;
 }
 
-export type ObjectKind = 'export' | 'run' | 'backfill' | 'download' | 'integration' | 'key' | 'unknown';
+export type ObjectKind =
+  | 'export'
+  | 'run'
+  | 'backfill'
+  | 'download'
+  | 'integration'
+  | 'key'
+  | 'app'
+  | 'plugin'
+  | 'unknown';
 
 /** What a browser sends. */
 export interface Cookies {
@@ -142,6 +151,12 @@ async function fill(sluice: RunningSluice, { kysely }: Database): Promise<Record
       endpoint_url: 'http://127.0.0.1:9',
     },
   });
+  const app = await create<{ id: number }>(`${base}/plugin_configs/`, {
+    plugin: 1,
+    enabled: false,
+    name: `${MARK} app`,
+    config: { url: `http://127.0.0.1:9/${MARK}`, secret: `${MARK} secret` },
+  });
   const exportId = await createExport(sluice, sluice.ready.project_id, MARK);
   const range = { start_at: start, end_at: end };
   const { backfill_id } = await create<{ backfill_id: string }>(
@@ -169,6 +184,8 @@ async function fill(sluice: RunningSluice, { kysely }: Database): Promise<Record
     download: download.id,
     integration: String(integration.id),
     key: key.id,
+    app: String(app.id),
+    plugin: '1',
     unknown: '1',
   };
 }

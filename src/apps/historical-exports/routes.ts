@@ -6,6 +6,7 @@ import type { ApiPorts } from '../api-ports.ts';
 import { readMetrics } from '../metrics/read.ts';
 import { READ, TAG } from '../metrics/routes.ts';
 import { metricsProperties } from '../metrics/shapes.ts';
+import { findConfig } from '../plugin-configs/store.ts';
 import {
   type HistoricalExport,
   historicalExportSchema,
@@ -78,6 +79,7 @@ export function historicalExportEndpoints(ports: ApiPorts): Endpoint[] {
       operationId: 'plugin_configs_job_create',
       summary: 'Start a historical export',
       body: JobBody,
+      requireObject: ({ project, params }) => findConfig(ports.db, project.id, params.id),
       response: { 200: null },
       handler: async ({ project, params, body, caller }) => {
         await startHistoricalExport(ports, caller.userId, project, params.id, body.job ?? {});
