@@ -120,7 +120,10 @@ it.each<[string, Call]>([
     'a bad destination',
     async () => ['PATCH', `batch_exports/${id}`, { destination: toHttp({ nothing: 1 }) }],
   ],
-  ['a bad backfill', async () => ['POST', `batch_exports/${id}/backfills`, { start_at: null, end_at: null }]],
+  [
+    'a bad backfill',
+    async () => ['POST', `batch_exports/${id}/backfills`, { start_at: range.end_at, end_at: range.start_at }],
+  ],
   ['a second pause', async () => ['POST', `batch_exports/${id}/unpause`]],
   ['a connection test', async () => ['POST', 'batch_exports/run_test_step_new', toFiles()]],
 ])('%s leaves none', async (_, prepare) => {
