@@ -27,7 +27,6 @@ const files = filesystem(join(dataDir, 'exports'));
 let sluice: RunningSluice;
 let bucket: BucketPlace;
 let kills = 0;
-let dead = Promise.withResolvers<void>();
 
 beforeAll(async () => {
   sluice = await startSluice({ dataDir });
@@ -64,8 +63,6 @@ async function beginWave(number: number): Promise<Export[]> {
 
 /** Kills the server, at times again while it starts, and waits until it is ready again. */
 async function killAndRestart(random: () => number): Promise<void> {
-  const sinceDeath = dead;
-  dead = Promise.withResolvers();
   await sluice.kill();
   kills += 1;
   while (kills < KILLS && random() < DURING_START) {
@@ -78,8 +75,10 @@ async function killAndRestart(random: () => number): Promise<void> {
     kills += 1;
   }
   sluice = await startSluice({ dataDir });
-  sinceDeath.resolve();
 }
+
+const isDead = ({ process: { exitCode, signalCode } }: RunningSluice): boolean =>
+  exitCode !== null || signalCode !== null;
 
 /** Sends one batch after the other, each until it is acknowledged, as PostHog's clients do; returns all. */
 async function keepCapturing(random: () => number, enough: AbortSignal): Promise<SentEvent[]> {
@@ -87,12 +86,14 @@ async function keepCapturing(random: () => number, enough: AbortSignal): Promise
   while (!enough.aborted) {
     const batch = makeEvents(20, ongoing, 100, random);
     for (;;) {
-      const { promise: restarted } = dead;
+      const asked = sluice;
       try {
-        await send(sluice.ready, batch);
+        await send(asked.ready, batch);
         break;
       } catch {
-        await restarted;
+        // Dead: the next one takes it. Alive: it was asked at a bad moment, and is asked again.
+        do await pause(20);
+        while (sluice === asked && isDead(asked));
       }
     }
     acknowledged.push(...batch);
