@@ -8,6 +8,8 @@ import {
   type ExecParams,
 } from '@clickhouse/client';
 import { SluiceError } from '../errors/error.ts';
+import { systemClock } from '../work/clock.ts';
+import { withinLimit } from '../work/within-limit.ts';
 import { guardAnswer } from './answer.ts';
 import { connectionError, exceptionError } from './exception.ts';
 import { watchSilence } from './silence.ts';
@@ -41,6 +43,8 @@ const LONGEST_SILENCE_MS = 30 * 60_000;
 const SILENCE_MS = 60_000;
 /** A server that needs longer for a ping is not ready. */
 const LONGEST_PING_MS = 10_000;
+/** A server that cannot be told to stop must not hold up the one who leaves. */
+const LONGEST_KILL_MS = 5_000;
 
 /** Connects on first use; nothing is checked here. Throws `bad_configuration` on a malformed URL. */
 export function connectWarehouse(connection: WarehouseConnection): Warehouse {
@@ -83,7 +87,7 @@ class HttpWarehouse implements Warehouse {
   /** The question on its way, shared by all who ask. */
   #ping: Promise<void> | undefined;
   /** Kills on their way for abandoned answers; `close` lets them arrive. */
-  readonly #kills = new Set<Promise<void>>();
+  readonly #kills = new Map<string, Promise<void>>();
 
   constructor(parts: HttpWarehouseParts) {
     this.#client = parts.client;
@@ -102,7 +106,14 @@ class HttpWarehouse implements Warehouse {
   }
 
   async command(query: Query): Promise<void> {
-    await collect(await this.#send(query.sql, { ...query, settings: { ...query.settings, ...AT_END } }));
+    const queryId = query.queryId ?? randomUUID();
+    const settings = { ...query.settings, ...AT_END };
+    try {
+      await collect(await this.#send(query.sql, { ...query, queryId, settings }));
+    } catch (error) {
+      if (query.signal?.aborted) await this.#gone(queryId);
+      throw error;
+    }
   }
 
   bytes(query: Query & Encoding): Promise<Readable> {
@@ -150,7 +161,7 @@ class HttpWarehouse implements Warehouse {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled(this.#kills);
+    await Promise.allSettled(this.#kills.values());
     await Promise.all([this.#client.close(), this.#pings.close()]);
   }
 
@@ -201,8 +212,14 @@ class HttpWarehouse implements Warehouse {
         'an abandoned query could not be stopped',
       ),
     );
-    this.#kills.add(kill);
-    void kill.finally(() => this.#kills.delete(kill));
+    this.#kills.set(queryId, kill);
+    void kill.finally(() => this.#kills.delete(queryId));
+  }
+
+  /** What an aborted statement writes, files above all, must not appear after the caller has cleaned up. */
+  async #gone(queryId: string): Promise<void> {
+    const kill = this.#kills.get(queryId) ?? Promise.resolve();
+    await withinLimit(systemClock, LONGEST_KILL_MS, kill).catch(() => {});
   }
 }
 

@@ -1,5 +1,6 @@
 import { SluiceError } from '../errors/error.ts';
 import { systemClock } from '../work/clock.ts';
+import { withinLimit } from '../work/within-limit.ts';
 
 /** Watches over one request that may compute for long before it says anything. */
 export interface SilenceWatch {
@@ -40,7 +41,9 @@ export function watchSilence(silenceMs: number, ping: () => Promise<void>): Sile
   };
   const answers = async (deadline: number): Promise<boolean> => {
     while (!stopped.signal.aborted) {
-      const [pinged] = await Promise.allSettled([withinLimit(ping(), deadline)]);
+      const [pinged] = await Promise.allSettled([
+        withinLimit(systemClock, deadline - performance.now(), ping()),
+      ]);
       if (pinged.status === 'fulfilled') return true;
       if (performance.now() + ASK_AGAIN_MS >= deadline) return false;
       await systemClock.sleep(ASK_AGAIN_MS, stopped.signal).catch(() => {});
@@ -60,17 +63,4 @@ export function watchSilence(silenceMs: number, ping: () => Promise<void>): Sile
       clearTimeout(timer);
     },
   };
-}
-
-async function withinLimit(work: Promise<void>, deadline: number): Promise<void> {
-  const over = new AbortController();
-  const late = systemClock.sleep(Math.max(0, deadline - performance.now()), over.signal).then(() => {
-    throw new Error('late');
-  });
-  late.catch(() => {});
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    over.abort();
-  }
 }

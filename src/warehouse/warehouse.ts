@@ -7,7 +7,10 @@ import type { Readable } from 'node:stream';
 export interface Warehouse {
   /** The whole (small) answer as parsed rows. 64-bit integers arrive as strings. */
   rows<Row>(query: Query): Promise<Row[]>;
-  /** Runs a statement without an answer (DDL, INSERT … SELECT); resolves when it is done. */
+  /**
+   * Runs a statement without an answer (DDL, INSERT … SELECT); resolves when it is done. After an abort of `signal`,
+   * rejects when it is gone.
+   */
   command(query: Query): Promise<void>;
   /**
    * The answer as the exact bytes ClickHouse encoded (and compressed). A failure after the first byte

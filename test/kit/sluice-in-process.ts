@@ -16,7 +16,9 @@ export interface Answer {
 
 export interface InProcess {
   readonly url: string;
+  readonly project: number;
   readonly projectApiKey: string;
+  readonly personalApiKey: string;
   readonly filesRoot: string;
   /** One call with the key; the path is relative to the project. */
   call(method: string, path: string, body?: unknown): Promise<Answer>;
@@ -51,7 +53,9 @@ export async function startInProcess(
   };
   return {
     url,
+    project,
     projectApiKey,
+    personalApiKey: KEY,
     filesRoot: config.filesRoot,
     call: (method, path, body) => send(method, new URL(`/api/projects/${project}/${path}`, url), body),
     all: async (path) => {

@@ -45,6 +45,8 @@ interface Running {
   readonly settled: Promise<unknown>;
   /** Throws away what is left of the answer, so that the engine cannot hang on a reader who does not read. */
   readonly letGo: () => void;
+  /** True once the caller has left; the query is being stopped then. */
+  readonly abandoned: () => boolean;
 }
 
 class RunningFacade {
@@ -127,7 +129,11 @@ class RunningFacade {
       const { engine } = this.#options;
       const killed = new AbortController();
       const run = execute(submission, request, { engine, pipe, response, killed: killed.signal });
-      this.#running.set(queryId, { settled: run, letGo: () => killed.abort() });
+      this.#running.set(queryId, {
+        settled: run,
+        letGo: () => killed.abort(),
+        abandoned: () => response.destroyed,
+      });
       response.once('close', () => {
         if (this.#running.has(queryId) && !response.writableFinished) void engine.stop(queryId, run);
       });
@@ -140,10 +146,11 @@ class RunningFacade {
 
   /**
    * Kills at once however many queries run. The victims may hang on readers who do not read, so
-   * their answers are let go first.
+   * their answers are let go first. A caller who left may ask before the engine knows of the query, which no condition
+   * finds then: so a `SYNC` waits for whatever has been left.
    */
   async #kill(
-    { victims, kill }: OwnKill,
+    { victims, kill, sync }: OwnKill,
     request: WarehouseRequest,
     response: ServerResponse,
   ): Promise<void> {
@@ -152,7 +159,13 @@ class RunningFacade {
     const { body } = await engine.run(victims, 'TabSeparatedRaw', { ...context, queryId: randomUUID() });
     for (const id of body.toString('utf8').split('\n')) this.#running.get(id)?.letGo();
     const result = await engine.run(kill, format, context);
+    if (sync) await this.#abandonedSettle();
     sendResult(response, { queryId: context.queryId, format, encoding: null }, result.body, result);
+  }
+
+  async #abandonedSettle(): Promise<void> {
+    const left = [...this.#running.values()].filter(({ abandoned }) => abandoned());
+    await Promise.allSettled(left.map(({ settled }) => settled));
   }
 }
 

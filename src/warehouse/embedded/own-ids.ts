@@ -24,6 +24,8 @@ export interface OwnKill {
   /** Selects the ids that the condition picks. */
   readonly victims: string;
   readonly kill: string;
+  /** Whether the caller waits until the victims are gone. */
+  readonly sync: boolean;
 }
 
 const ENDS_CONDITION = new Set(['SYNC', 'ASYNC', 'TEST', 'FORMAT', 'SETTINGS']);
@@ -35,5 +37,9 @@ export function killingOwnIds(sql: string): OwnKill | null {
   const kill = replaceTokens(sql, (all, index) => (all[index]?.text === 'QUERY_ID' ? QUERY_ID_SQL : null));
   const end = [...tokens(kill)].find(({ text, depth }) => depth === 0 && ENDS_CONDITION.has(text));
   const condition = kill.slice(where.end, end?.start);
-  return { victims: `SELECT ${QUERY_ID_SQL} AS id FROM system.processes WHERE ${condition}`, kill };
+  return {
+    victims: `SELECT ${QUERY_ID_SQL} AS id FROM system.processes WHERE ${condition}`,
+    kill,
+    sync: end?.text === 'SYNC',
+  };
 }
