@@ -1,9 +1,10 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import type { Claim, Line } from './claim.ts';
 import { FILE_FORMATS, type FileFormat } from './formats.ts';
 import { inTurn, speedLine } from './measure.ts';
-import { exportAll, insertInto, recordedInsert } from './ours.ts';
+import { exportAll, filesRoot, insertInto, recordedInsert } from './ours.ts';
 import type { Stage } from './stage.ts';
 
 /**
@@ -63,11 +64,16 @@ async function against(
   turns: number,
 ): Promise<Line> {
   const config = { prefix: 'bench', file_format: format, compression };
-  const copy = copyStatement(join(stage.folder, 'duckdb'), format, compression);
+  const path = join(stage.folder, 'duckdb');
+  const copy = copyStatement(path, format, compression);
   const pair = await inTurn(
     turns,
     async () => void (await exportAll(stage, { type: 'Filesystem', config, integration: {} })),
     async () => void (await connection.run(copy)),
+    () => {
+      rmSync(path, { force: true });
+      rmSync(filesRoot(stage), { recursive: true, force: true });
+    },
   );
   return speedLine(`${format} ${compression ?? 'none'}, DuckDB from ${from}`, pair, stage.rows, 1);
 }

@@ -1,8 +1,9 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Claim, Line } from './claim.ts';
 import { FILE_FORMATS, type FileFormat } from './formats.ts';
 import { inTurn, speedLine } from './measure.ts';
-import { exportAll, insertInto, recordedInsert } from './ours.ts';
+import { exportAll, filesRoot, insertInto, recordedInsert } from './ours.ts';
 import type { Stage } from './stage.ts';
 
 /**
@@ -32,6 +33,10 @@ async function against(stage: Stage, [format, compression]: FileFormat, turns: n
     turns,
     async () => void (await exportAll(stage, setup)),
     () => stage.warehouse.command(theirs),
+    () => {
+      rmSync(path, { force: true });
+      rmSync(filesRoot(stage), { recursive: true, force: true });
+    },
   );
   return speedLine(`${format} ${compression ?? 'none'}`, pair, stage.rows, 0.9);
 }

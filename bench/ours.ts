@@ -9,6 +9,9 @@ import type { Query, Warehouse } from '../src/warehouse/warehouse.ts';
 import { systemClock } from '../src/work/clock.ts';
 import type { Stage } from './stage.ts';
 
+/** Where exports to the file system go. */
+export const filesRoot = (stage: Stage): string => join(stage.folder, 'ours');
+
 /** A whole run of the engine, proof included, as a worker does it. */
 export async function exportAll(
   stage: Stage,
@@ -17,14 +20,14 @@ export async function exportAll(
 ): Promise<Outcome> {
   const destination = destinations.get(setup.type);
   if (!destination?.open) throw new Error(`no destination ${setup.type}`);
-  const filesRoot = join(stage.folder, 'ours');
-  mkdirSync(filesRoot, { recursive: true });
+  const root = filesRoot(stage);
+  mkdirSync(root, { recursive: true });
   const spool = join(stage.folder, 'spool');
   mkdirSync(spool, { recursive: true });
   const target = await destination.open(setup, {
     clock: systemClock,
     random: Math.random,
-    filesRoot,
+    filesRoot: root,
     checkHost: async () => {},
     onRetry: ({ what, error }) => console.error(`retry: ${what}: ${String(error)}`),
   });
