@@ -3,7 +3,8 @@ import type { RunRow } from '../../database/tables.ts';
 import { FILE_DOWNLOAD } from '../../export/destinations/file-download.ts';
 import { isOnDemand } from './snapshot.ts';
 
-const COLUMNS = [
+/** Of a run, what the API tells. */
+export const SHOWN_COLUMNS = [
   'id',
   'batch_export_id',
   'backfill_id',
@@ -24,14 +25,14 @@ const COLUMNS = [
 ] as const;
 
 /** What the API tells of a run: a list does without the rest of the row, which is the larger part. */
-export type ShownRun = Pick<RunRow, (typeof COLUMNS)[number]> & {
+export type ShownRun = Pick<RunRow, (typeof SHOWN_COLUMNS)[number]> & {
   /** Of a file download. */
   readonly on_demand: boolean;
 };
 
 /** The columns of a `ShownRun`, to select from the runs. */
 export const SHOWN_RUN = [
-  ...COLUMNS,
+  ...SHOWN_COLUMNS,
   sql<boolean>`snapshot #>> '{destination,type}' = ${sql.lit(FILE_DOWNLOAD)}`.as('on_demand'),
 ] as const;
 
