@@ -118,7 +118,10 @@ export const RunSchema = Type.Object(
     proof: nullable(
       Type.Object(
         {},
-        { additionalProperties: true, description: 'Rows and fingerprints at the source, written, re-read.' },
+        {
+          additionalProperties: true,
+          description: 'Rows and fingerprints at the source, written, re-read; null in latest_runs.',
+        },
       ),
     ),
   },
