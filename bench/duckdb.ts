@@ -1,10 +1,9 @@
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import type { Claim, Line } from './claim.ts';
 import { FILE_FORMATS, type FileFormat } from './formats.ts';
 import { inTurn, speedLine } from './measure.ts';
-import { exportAll, filesRoot, insertInto, recordedInsert } from './ours.ts';
+import { exportAll, insertInto, recordedInsert, removeOutputs } from './ours.ts';
 import type { Stage } from './stage.ts';
 
 /**
@@ -70,10 +69,7 @@ async function against(
     turns,
     async () => void (await exportAll(stage, { type: 'Filesystem', config, integration: {} })),
     async () => void (await connection.run(copy)),
-    () => {
-      rmSync(path, { force: true });
-      rmSync(filesRoot(stage), { recursive: true, force: true });
-    },
+    () => removeOutputs(stage, path),
   );
   return speedLine(`${format} ${compression ?? 'none'}, DuckDB from ${from}`, pair, stage.rows, 1);
 }

@@ -1,9 +1,8 @@
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Claim, Line } from './claim.ts';
 import { FILE_FORMATS, type FileFormat } from './formats.ts';
 import { inTurn, speedLine } from './measure.ts';
-import { exportAll, filesRoot, insertInto, recordedInsert } from './ours.ts';
+import { exportAll, insertInto, recordedInsert, removeOutputs } from './ours.ts';
 import type { Stage } from './stage.ts';
 
 /**
@@ -33,10 +32,7 @@ async function against(stage: Stage, [format, compression]: FileFormat, turns: n
     turns,
     async () => void (await exportAll(stage, setup)),
     () => stage.warehouse.command(theirs),
-    () => {
-      rmSync(path, { force: true });
-      rmSync(filesRoot(stage), { recursive: true, force: true });
-    },
+    () => removeOutputs(stage, path),
   );
   return speedLine(`${format} ${compression ?? 'none'}`, pair, stage.rows, 0.9);
 }

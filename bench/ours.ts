@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { destinations } from '../src/export/destinations/index.ts';
 import { memoryLedger } from '../src/export/memory-ledger.ts';
@@ -10,7 +10,13 @@ import { systemClock } from '../src/work/clock.ts';
 import type { Stage } from './stage.ts';
 
 /** Where exports to the file system go. */
-export const filesRoot = (stage: Stage): string => join(stage.folder, 'ours');
+const filesRoot = (stage: Stage): string => join(stage.folder, 'ours');
+
+/** What our exports to the file system and the other contestant, in one file, have written. */
+export function removeOutputs(stage: Stage, theirs: string): void {
+  rmSync(theirs, { force: true });
+  rmSync(filesRoot(stage), { recursive: true, force: true });
+}
 
 /** A whole run of the engine, proof included, as a worker does it. */
 export async function exportAll(

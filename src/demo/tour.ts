@@ -127,10 +127,9 @@ async function exportDay(api: ApiClient, options: TourOptions, day: Day): Promis
   for (;;) {
     const backfill = await api.get<{ status: string }>(`${base}/backfills/${backfillId}/`);
     const { results } = await api.get<{ results: readonly TourRun[] }>(`${base}/runs/`);
-    const underWay = results.filter(isUnderWay);
     bar.update(results.filter((run) => run.backfill && !isUnderWay(run)).length);
     // Each event is in one run: when an hour ends meanwhile, the schedule's own run may have taken some.
-    if (!isUnderWay(backfill) && underWay.length === 0) {
+    if (!isUnderWay(backfill) && !results.some(isUnderWay)) {
       bar.end();
       return results;
     }

@@ -86,7 +86,7 @@ class HttpWarehouse implements Warehouse {
   readonly #silenceMs: number;
   /** The question on its way, shared by all who ask. */
   #ping: Promise<void> | undefined;
-  /** Kills on their way for abandoned answers; `close` lets them arrive. */
+  /** Kills on their way for abandoned queries, by id; `command` waits for its own, `close` for all. */
   readonly #kills = new Map<string, Promise<void>>();
 
   constructor(parts: HttpWarehouseParts) {

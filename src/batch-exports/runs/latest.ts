@@ -27,9 +27,9 @@ const RUN = sql<JsonRun>`json_build_array(${sql.join(
 type JsonRun = readonly unknown[];
 
 /**
- * The newest runs of each of these exports, none of them a file download, newest created first, without their proofs. The database makes one
- * JSON value of each export's: for a page of 100 exports the embedded one takes 18 ms for a row for each run, 9 ms for JSON
- * objects and 6 ms for arrays.
+ * The newest runs of each of these exports, none of them a file download, newest created first, without their proofs.
+ * The database makes one JSON value of each export's: for a page of 100 exports the embedded one takes 18 ms for a row for
+ * each run, 9 ms for JSON objects and 6 ms for arrays.
  */
 export async function latestRuns(
   db: Db | Trx,
