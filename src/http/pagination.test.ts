@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { limitOffsetPage, readWindow } from './pagination.ts';
-import { formatTimestamp } from './timestamps.ts';
 
 const BASE = 'http://host:8010/api/things/?kind=a&kind=b';
 const items = (count: number) => Array.from({ length: count }, (_, i) => i);
@@ -45,16 +44,5 @@ describe('contract.md §1.5: limit and offset', () => {
       }),
       { seed: 3 },
     );
-  });
-});
-
-describe('contract.md §1.1: timestamps', () => {
-  it.each([
-    ['2026-01-01T00:00:00.000Z', 0, '2026-01-01T00:00:00Z'],
-    ['2026-01-01T00:00:00.120Z', 0, '2026-01-01T00:00:00.120000Z'],
-    ['2026-01-01T00:00:00.123Z', 456, '2026-01-01T00:00:00.123456Z'],
-    ['2026-01-01T00:00:00.000Z', 7, '2026-01-01T00:00:00.000007Z'],
-  ])('%s + %i µs is %s', (date, micros, text) => {
-    expect(formatTimestamp(new Date(date), micros)).toBe(text);
   });
 });
