@@ -1,17 +1,17 @@
 import { join } from 'node:path';
-import { PGlite } from '@electric-sql/pglite';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { lockDirectory } from '../work/directory-lock.ts';
+import { pgliteDialect } from './embedded/dialect.ts';
+import { openPgliteThread, type PgliteThread } from './embedded/pglite-thread.ts';
 import { guardedPool } from './guarded-pool.ts';
 import { migrateDatabase } from './migrate.ts';
-import { pgliteDialect } from './pglite-dialect.ts';
 import type { Tables } from './tables.ts';
 
 export interface Database {
   readonly kysely: Kysely<Tables>;
   /** The engine below, for the queue, which speaks SQL itself. */
-  readonly engine: { readonly pglite: PGlite } | { readonly pool: pg.Pool };
+  readonly engine: { readonly pglite: PgliteThread } | { readonly pool: pg.Pool };
   close(): Promise<void>;
 }
 
@@ -21,15 +21,13 @@ export interface DatabaseOptions {
   readonly dataDir: string;
   /** Milliseconds that a statement to a server may take; default 60,000. Migrations take as long as they need. */
   readonly timeoutMs?: number | undefined;
-  /** Told of lost connections; the pool replaces them by itself. */
+  /** Told of lost connections, or of the embedded database's thread; they are replaced by themselves. */
   readonly onError?: (error: Error) => void;
 }
 
 /** Opens the database and brings its tables up to date. Throws `data_dir_locked` (embedded). */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const database = options.url
-    ? openServer({ ...options, url: options.url })
-    : await openEmbedded(options.dataDir);
+  const database = options.url ? openServer({ ...options, url: options.url }) : await openEmbedded(options);
   try {
     await migrateDatabase(database.patient);
   } catch (error) {
@@ -83,10 +81,10 @@ function openServer(options: DatabaseOptions & { readonly url: string }): Opened
  * PGlite keeps every commit through kill -9 but does not fsync: a power cut may lose the last ones.
  * Two processes on one folder lose rows, hence the lock.
  */
-async function openEmbedded(dataDir: string): Promise<OpenedDatabase> {
+async function openEmbedded({ dataDir, onError }: DatabaseOptions): Promise<OpenedDatabase> {
   const lock = lockDirectory(join(dataDir, 'database.lock'));
   try {
-    const pglite = await PGlite.create(join(dataDir, 'database'));
+    const pglite = await openPgliteThread(join(dataDir, 'database'), onError);
     const kysely = new Kysely<Tables>({ dialect: pgliteDialect(pglite) });
     return {
       kysely,

@@ -11,7 +11,7 @@ import { latestRuns } from '../../src/batch-exports/runs/latest.ts';
 import { listRuns } from '../../src/batch-exports/runs/list.ts';
 import { listExports } from '../../src/batch-exports/store.ts';
 import { openDatabase } from '../../src/database/database.ts';
-import { pgliteDialect } from '../../src/database/pglite-dialect.ts';
+import { pgliteDialect } from '../../src/database/embedded/dialect.ts';
 import type { Tables } from '../../src/database/tables.ts';
 import { systemClock } from '../../src/work/clock.ts';
 import { FIRST_EXPORT, fillDatabase } from '../kit/many-exports.ts';

@@ -1,4 +1,3 @@
-import type { PGlite, Transaction as PgliteTransaction } from '@electric-sql/pglite';
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -9,16 +8,17 @@ import {
   PostgresQueryCompiler,
   type QueryResult,
 } from 'kysely';
+import type { PgliteThread, SqlTransaction } from './pglite-thread.ts';
 
 /**
  * Kysely on PGlite, safe for concurrent callers.
  *
  * Kysely 0.29 ships a dialect that keeps one connection object for everybody: a query issued while
  * somebody else's transaction is open runs inside that transaction, and two transactions overwrite
- * each other. Here every acquired connection has its own transaction, and PGlite's own lock makes
- * everybody else wait until it ends.
+ * each other. Here every acquired connection has its own transaction, and everybody else waits until
+ * it ends.
  */
-export function pgliteDialect(pglite: PGlite): Dialect {
+export function pgliteDialect(pglite: PgliteThread): Dialect {
   return {
     createAdapter: () => new PostgresAdapter(),
     createDriver: () => new PgliteDriver(pglite),
@@ -28,15 +28,13 @@ export function pgliteDialect(pglite: PGlite): Dialect {
 }
 
 class PgliteDriver implements Driver {
-  readonly #pglite: PGlite;
+  readonly #pglite: PgliteThread;
 
-  constructor(pglite: PGlite) {
+  constructor(pglite: PgliteThread) {
     this.#pglite = pglite;
   }
 
-  async init(): Promise<void> {
-    await this.#pglite.waitReady;
-  }
+  async init(): Promise<void> {}
 
   async acquireConnection(): Promise<PgliteConnection> {
     return new PgliteConnection(this.#pglite);
@@ -60,23 +58,17 @@ class PgliteDriver implements Driver {
   async destroy(): Promise<void> {}
 }
 
-interface OpenTransaction {
-  readonly tx: PgliteTransaction;
-  readonly end: (how: 'commit' | 'rollback') => void;
-  readonly ended: Promise<void>;
-}
-
 class PgliteConnection implements DatabaseConnection {
-  readonly #pglite: PGlite;
-  #open: OpenTransaction | undefined;
+  readonly #pglite: PgliteThread;
+  #open: SqlTransaction | undefined;
 
-  constructor(pglite: PGlite) {
+  constructor(pglite: PgliteThread) {
     this.#pglite = pglite;
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    const target = this.#open?.tx ?? this.#pglite;
-    const result = await target.query<Row>(query.sql, [...query.parameters]);
+    const target = this.#open ?? this.#pglite;
+    const result = await target.query<Row>(query.sql, query.parameters);
     return {
       rows: result.rows,
       ...(result.affectedRows === undefined ? {} : { numAffectedRows: BigInt(result.affectedRows) }),
@@ -88,25 +80,8 @@ class PgliteConnection implements DatabaseConnection {
     throw new Error('Streaming is not supported by PGlite.');
   }
 
-  begin(): Promise<void> {
-    return new Promise((begun, failed) => {
-      const rolledBack = new Error('rolled back');
-      let end: OpenTransaction['end'] = () => {};
-      const decision = new Promise<void>((commit, rollback) => {
-        end = (how) => (how === 'commit' ? commit() : rollback(rolledBack));
-      });
-      const ended = this.#pglite
-        .transaction(async (tx) => {
-          this.#open = { tx, end, ended };
-          begun();
-          await decision;
-        })
-        .catch((error) => {
-          failed(error);
-          if (error !== rolledBack) throw error;
-        });
-      ended.catch(() => {});
-    });
+  async begin(): Promise<void> {
+    this.#open = await this.#pglite.begin();
   }
 
   commit(): Promise<void> {
@@ -120,7 +95,6 @@ class PgliteConnection implements DatabaseConnection {
   async #finish(how: 'commit' | 'rollback'): Promise<void> {
     const open = this.#open;
     this.#open = undefined;
-    open?.end(how);
-    await open?.ended;
+    await open?.end(how);
   }
 }

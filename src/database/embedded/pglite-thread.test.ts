@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { prepareDatabase } from '../../../test/kit/prepared-database.ts';
+import { openPgliteThread, type PgliteThread } from './pglite-thread.ts';
+
+describe('PGlite in its thread', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sluice-thread-'));
+  const threads: Worker[] = [];
+  const losses: string[] = [];
+  let pglite: PgliteThread;
+
+  const open = () =>
+    openPgliteThread(
+      join(dataDir, 'database'),
+      (error) => losses.push(error.message),
+      (workerData) => {
+        const thread = new Worker(new URL('./thread.ts', import.meta.url), { workerData });
+        threads.push(thread);
+        return thread;
+      },
+    );
+  const killThread = () => threads.at(-1)?.terminate();
+  const kept = async () => (await pglite.query('select n from kept order by n')).rows;
+
+  beforeAll(async () => {
+    await prepareDatabase(dataDir);
+    pglite = await open();
+    await pglite.exec('create table kept (n int primary key)');
+  });
+  afterAll(async () => {
+    await pglite.close();
+    rmSync(dataDir, { recursive: true });
+  });
+
+  it('answers values of every kind as they are', async () => {
+    const at = new Date('2026-03-01T10:00:00.123Z');
+    const { rows } = await pglite.query(
+      `select $1::timestamptz as at, $2::jsonb as tree, 'null'::jsonb as json_null, null::jsonb as absent, $3::bytea as bytes,
+         array[1, 2] as numbers, 9007199254740991::bigint as large, 'a' as text, true as yes`,
+      [at, JSON.stringify({ a: [1, 'ü'], b: null }), new Uint8Array([0, 255])],
+    );
+    expect(rows).toEqual([
+      {
+        at,
+        tree: { a: [1, 'ü'], b: null },
+        json_null: null,
+        absent: null,
+        bytes: new Uint8Array([0, 255]),
+        numbers: [1, 2],
+        large: 9007199254740991,
+        text: 'a',
+        yes: true,
+      },
+    ]);
+  });
+
+  it('tells the errors of Postgres with their code and constraint, without parameters', async () => {
+    await pglite.query('insert into kept values ($1)', [1]);
+    const error = await pglite.query('insert into kept values ($1)', [1]).catch((e: unknown) => e);
+    expect(error).toMatchObject({ code: '23505', constraint: 'kept_pkey', table: 'kept' });
+    expect(error).not.toHaveProperty('params');
+  });
+
+  it('refuses a value that cannot be sent, and goes on', async () => {
+    await expect(pglite.query('select $1', [() => {}])).rejects.toThrow('could not be cloned');
+    expect(await kept()).toEqual([{ n: 1 }]);
+  });
+
+  it('starts a new thread after one that ended: commits are there, the open transaction is not, listeners are', async () => {
+    const heard = Promise.withResolvers<string>();
+    await pglite.listen('news', heard.resolve);
+    const transaction = await pglite.begin();
+    await transaction.query('insert into kept values (2)');
+    const waits = pglite.query('select 1');
+    const refused = expect(waits).rejects.toMatchObject({ code: 'database_unavailable' });
+    await killThread();
+    await refused;
+    await expect(transaction.query('select 1')).rejects.toMatchObject({ code: 'database_unavailable' });
+    expect(losses).toEqual(['the thread of the embedded database ended (1)']);
+    await pglite.query('insert into kept values (3)');
+    await pglite.query("notify news, 'good'");
+    expect(await kept()).toEqual([{ n: 1 }, { n: 3 }]);
+    expect(await heard.promise).toBe('good');
+    expect(threads).toHaveLength(2);
+  });
+
+  it('says why a database cannot be opened', async () => {
+    const blocked = openPgliteThread(join(dataDir, 'database', 'PG_VERSION'));
+    await expect(blocked).rejects.toThrow();
+  });
+
+  it('answers nothing more once it is closed', async () => {
+    await pglite.close();
+    await expect(pglite.query('select 1')).rejects.toMatchObject({ code: 'database_unavailable' });
+    expect(losses).toHaveLength(1);
+    pglite = await open();
+    expect(await kept()).toEqual([{ n: 1 }, { n: 3 }]);
+  });
+});

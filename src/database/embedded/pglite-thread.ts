@@ -1,0 +1,187 @@
+import { Worker } from 'node:worker_threads';
+import { SluiceError } from '../../errors/error.ts';
+import { JSON_TYPES, type Message, type RawResult, type Request, type ThreadOptions } from './protocol.ts';
+
+export interface SqlResult<Row = Record<string, unknown>> {
+  readonly rows: Row[];
+  readonly affectedRows?: number | undefined;
+}
+
+export interface SqlTransaction {
+  query<Row>(sql: string, parameters?: readonly unknown[]): Promise<SqlResult<Row>>;
+  /** Resolves when it is over. */
+  end(how: 'commit' | 'rollback'): Promise<void>;
+}
+
+/**
+ * PGlite in a thread of its own: Postgres' work and the reading of its answers take none of the time of the thread that
+ * serves the API. Every method throws Postgres' errors with their SQLSTATE in `code`, and `database_unavailable` when the
+ * thread ended meanwhile: what was asked may have happened or not, as with a lost connection. The next call starts a new thread,
+ * which finds every commit.
+ */
+export interface PgliteThread {
+  query<Row>(sql: string, parameters?: readonly unknown[]): Promise<SqlResult<Row>>;
+  /** Any number of statements, without parameters. */
+  exec(sql: string): Promise<SqlResult[]>;
+  /** Everybody else waits until it ends. */
+  begin(): Promise<SqlTransaction>;
+  /** Resolves with the way to stop. Listeners outlive the thread. */
+  listen(channel: string, listener: (payload: string) => void): Promise<() => Promise<void>>;
+  close(): Promise<void>;
+}
+
+type Operation = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never;
+
+/**
+ * Opens the database in `folder`, which PGlite makes when it is not there. Throws what PGlite says when it cannot be opened.
+ * `onLost` is told when the thread ended by itself. `spawn` is for tests that end it.
+ */
+export async function openPgliteThread(
+  folder: string,
+  onLost: (error: Error) => void = () => {},
+  spawn: (options: ThreadOptions) => Worker = spawnThread,
+): Promise<PgliteThread> {
+  const listeners = new Map<string, Set<(payload: string) => void>>();
+  const notify = (channel: string, payload: string) => {
+    for (const listener of listeners.get(channel) ?? []) listener(payload);
+  };
+  let current: Promise<Line> | null = null;
+
+  const start = async (): Promise<Line> => {
+    const line = openLine(spawn({ folder }), notify, (error) => {
+      current = null;
+      onLost(error);
+    });
+    try {
+      await line.ask({ op: 'open' });
+      for (const channel of listeners.keys()) await line.ask({ op: 'listen', channel });
+      return line;
+    } catch (error) {
+      await line.end();
+      throw error;
+    }
+  };
+  const connected = async (): Promise<Line> => {
+    current ??= start();
+    const mine = current;
+    try {
+      return await mine;
+    } catch (error) {
+      if (current === mine) current = null;
+      throw error;
+    }
+  };
+
+  await connected();
+  return {
+    query: async (sql, parameters = []) =>
+      shaped(await (await connected()).ask({ op: 'query', sql, parameters })),
+    exec: async (sql) => {
+      const results = await (await connected()).ask({ op: 'exec', sql });
+      return (results as RawResult[]).map((result) => shaped(result));
+    },
+    begin: async () => {
+      const line = await connected();
+      const transaction = (await line.ask({ op: 'begin' })) as number;
+      return {
+        query: async (sql, parameters = []) =>
+          shaped(await line.ask({ op: 'query', sql, parameters, transaction })),
+        end: async (how) => void (await line.ask({ op: 'end', transaction, how })),
+      };
+    },
+    listen: async (channel, listener) => {
+      const line = await connected();
+      const those = listeners.get(channel) ?? new Set();
+      listeners.set(channel, those.add(listener));
+      if (those.size === 1) await line.ask({ op: 'listen', channel });
+      return async () => {
+        those.delete(listener);
+        if (those.size > 0) return;
+        listeners.delete(channel);
+        await (await connected()).ask({ op: 'unlisten', channel });
+      };
+    },
+    close: async () => {
+      const line = await connected();
+      await line.ask({ op: 'close' });
+      await line.end();
+    },
+  };
+}
+
+const spawnThread = (workerData: ThreadOptions): Worker =>
+  new Worker(new URL('./thread.ts', import.meta.url), { workerData });
+
+/** One thread and the requests that it has not answered. */
+interface Line {
+  ask(operation: Operation): Promise<unknown>;
+  /** Ends the thread without a word to `onLost`. */
+  end(): Promise<void>;
+}
+
+function openLine(
+  worker: Worker,
+  notify: (channel: string, payload: string) => void,
+  onLost: (error: Error) => void,
+): Line {
+  const waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  let asked = 0;
+  let ending = false;
+  let lost: SluiceError | null = null;
+
+  const onEnd = (cause: Error) => {
+    if (lost) return;
+    lost = new SluiceError('database_unavailable', { cause });
+    for (const one of waiting.values()) one.reject(lost);
+    waiting.clear();
+    if (!ending) onLost(cause);
+  };
+  worker.on('error', onEnd);
+  worker.on('exit', (code) => onEnd(new Error(`the thread of the embedded database ended (${code})`)));
+  worker.on('message', (message: Message) => {
+    if ('channel' in message) return notify(message.channel, message.payload);
+    const one = waiting.get(message.id);
+    waiting.delete(message.id);
+    // Nobody who waits for an answer may be left alone by a process that ends for want of work.
+    if (waiting.size === 0) worker.unref();
+    if ('error' in message) one?.reject(Object.assign(new Error(message.error.message), message.error));
+    else one?.resolve(message.value);
+  });
+
+  const ask = (operation: Operation): Promise<unknown> => {
+    if (lost) return Promise.reject(lost);
+    const one = Promise.withResolvers<unknown>();
+    const id = ++asked;
+    if (waiting.size === 0) worker.ref();
+    waiting.set(id, one);
+    try {
+      worker.postMessage({ id, ...operation } as Request);
+    } catch (error) {
+      waiting.delete(id);
+      one.reject(error);
+    }
+    return one.promise;
+  };
+  return {
+    ask,
+    end: async () => {
+      ending = true;
+      await worker.terminate();
+    },
+  };
+}
+
+/** Rows as objects, their JSON read. */
+function shaped<Row>(result: unknown): SqlResult<Row> {
+  const { fields, rows, affectedRows } = result as RawResult;
+  const columns = fields.map(({ name, dataTypeID }) => ({ name, json: JSON_TYPES.includes(dataTypeID) }));
+  const objects = rows.map((values) => {
+    const row: Record<string, unknown> = {};
+    for (const [at, { name, json }] of columns.entries()) {
+      const value = values[at];
+      row[name] = json && typeof value === 'string' ? JSON.parse(value) : value;
+    }
+    return row as Row;
+  });
+  return { rows: objects, affectedRows };
+}
