@@ -4,8 +4,19 @@ import { progressOf, type RunCounts } from './backfills/progress.ts';
 import type { ShownRun } from './runs/shown.ts';
 import { type IntervalName, isCalendar, offsetDay, offsetHour } from './schedule/intervals.ts';
 
+/** Of an export, what the API tells. */
+export type PresentedExport = Omit<
+  BatchExportRow,
+  | 'destination_sealed'
+  | 'next_interval_start'
+  | 'next_due_at'
+  | 'created_by'
+  | 'last_modified_by'
+  | 'deleted_at'
+>;
+
 /** Rows as the API shows them. `latestRuns`: newest created first (contract.md §4.1). */
-export function presentExport(row: BatchExportRow, latestRuns: readonly ShownRun[]) {
+export function presentExport(row: PresentedExport, latestRuns: readonly ShownRun[]) {
   const interval = row.interval as IntervalName;
   return {
     id: row.id,

@@ -3,6 +3,7 @@ import { SluiceError } from '../errors/error.ts';
 import { type Endpoint, type EndpointRequest, endpoint } from '../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
 import { LEGACY_S3 } from './legacy/s3.ts';
+import { listExports } from './list.ts';
 import { exportLogPage, logQuery } from './log-page.ts';
 import { pauseExport, unpauseExport } from './pausing.ts';
 import type { Actor, ResourcePorts } from './ports.ts';
@@ -10,7 +11,7 @@ import { presentExport } from './present.ts';
 import { latestRuns } from './runs/latest.ts';
 import { BatchExportSchema, LogEntrySchema, patchSchema, writeSchema } from './schema.ts';
 import { changeExport, createExport, deleteExport } from './service.ts';
-import { findExport, listExports } from './store.ts';
+import { findExport } from './store.ts';
 
 export const TAG = 'Batch exports';
 export const READ = 'batch_export:read';
@@ -27,18 +28,6 @@ export const requireExport =
   ({ db }: Pick<ResourcePorts, 'db'>, param = 'id'): NonNullable<Endpoint['requireObject']> =>
   ({ project, params }) =>
     findExport(db, project.id, params[param]);
-/** A page of the exports of some projects, as the API shows them. */
-export async function listed(
-  { db }: Pick<ResourcePorts, 'db'>,
-  teamIds: readonly number[],
-  window: Parameters<typeof listExports>[2],
-) {
-  const { count, items } = await listExports(db, teamIds, window);
-  const ids = items.map((row) => row.id);
-  const runs = await latestRuns(db, ids);
-  return { count, items: items.map((row) => presentExport(row, runs.get(row.id) ?? [])) };
-}
-
 /** contract.md §4.2 and §6. */
 export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
   const types = [
@@ -46,7 +35,7 @@ export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
     ...(ports.legacyS3 ? [LEGACY_S3] : []),
   ];
   const shown = async (row: Parameters<typeof presentExport>[0]) =>
-    presentExport(row, (await latestRuns(ports.db, [row.id])).get(row.id) ?? []);
+    presentExport(row, await latestRuns(ports.db, row.id));
   const common = { area: 'project', tag: TAG } as const;
   const one = '/batch_exports/:id';
   const requireObject = requireExport(ports);
@@ -63,7 +52,7 @@ export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
       response: { 200: pageSchema(BatchExportSchema) },
       handler: async ({ project, url }) => ({
         status: 200,
-        body: await limitOffsetPage(url, (window) => listed(ports, [project.id], window)),
+        body: await limitOffsetPage(url, (window) => listExports(ports.db, [project.id], window)),
       }),
     }),
     endpoint({

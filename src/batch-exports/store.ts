@@ -43,31 +43,6 @@ const visible = (db: Db | Trx, teamId: number, id: string) =>
     .where('destination_type', '!=', FILE_DOWNLOAD)
     .where('deleted_at', 'is', null);
 
-/** Newest first; without deleted ones and the internal types (contract.md §4.2). */
-export async function listExports(
-  db: Db,
-  teamIds: readonly number[],
-  window: { readonly limit: number; readonly offset: number },
-): Promise<{ count: number; items: BatchExportRow[] }> {
-  if (teamIds.length === 0) return { count: 0, items: [] };
-  const listed = db
-    .selectFrom('batch_exports')
-    .where('team_id', 'in', [...teamIds])
-    .where('deleted_at', 'is', null)
-    .where('destination_type', 'not in', ['Workflows', FILE_DOWNLOAD]);
-  const { count } = await listed
-    .select((eb) => eb.fn.countAll<number>().as('count'))
-    .executeTakeFirstOrThrow();
-  const items = await listed
-    .selectAll()
-    .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(window.limit)
-    .offset(window.offset)
-    .execute();
-  return { count: Number(count), items };
-}
-
 /** Names of the exports that use an integration: it may not go while there are any (contract.md §10). */
 export async function exportsUsing(db: Db | Trx, teamId: number, integrationId: number): Promise<string[]> {
   const rows = await db

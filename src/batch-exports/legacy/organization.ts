@@ -2,8 +2,9 @@ import { Type } from 'typebox';
 import { SluiceError } from '../../errors/error.ts';
 import { type Endpoint, type EndpointRequest, endpoint, type Project } from '../../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../../http/pagination.ts';
+import { listExports } from '../list.ts';
 import type { ResourcePorts } from '../ports.ts';
-import { listed, READ, TAG } from '../routes.ts';
+import { READ, TAG } from '../routes.ts';
 import { BatchExportSchema } from '../schema.ts';
 import { readId } from '../store.ts';
 
@@ -75,6 +76,9 @@ const listOf = (ports: ResourcePorts): Endpoint =>
     handler: async ({ caller, params, url }) => {
       const projects = await ports.projectsOf(caller, params.organization_id);
       const ids = projects.map(({ id }) => id);
-      return { status: 200, body: await limitOffsetPage(url, (window) => listed(ports, ids, window)) };
+      return {
+        status: 200,
+        body: await limitOffsetPage(url, (window) => listExports(ports.db, ids, window)),
+      };
     },
   });

@@ -1,4 +1,6 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
+import type { RunRow } from '../../database/tables.ts';
+import { type PackedRow, packing } from '../packed.ts';
 import type { Db, Trx } from '../ports.ts';
 import { SHOWN_COLUMNS, type ShownRun } from './shown.ts';
 
@@ -8,64 +10,33 @@ const LATEST = 10;
 /** A quarter of a page of exports would be their proofs, which the runs themselves and lists of them have. */
 const COLUMNS = SHOWN_COLUMNS.filter((name) => name !== 'proof');
 
-type Column = (typeof SHOWN_COLUMNS)[number];
-
-const MOMENTS: ReadonlySet<Column> = new Set([
+const RUN = packing<Pick<RunRow, (typeof COLUMNS)[number]>>(COLUMNS, [
   'data_interval_start',
   'data_interval_end',
   'next_attempt_at',
   'created_at',
   'finished_at',
   'last_updated_at',
-] as const);
-
-/** One run as an array of its columns; JSON has no moments, they are seconds since the epoch. */
-const RUN = sql<JsonRun>`json_build_array(${sql.join(
-  COLUMNS.map((name) => (MOMENTS.has(name) ? sql`extract(epoch from ${sql.ref(name)})` : sql.ref(name))),
-)})`;
-
-type JsonRun = readonly unknown[];
+]);
 
 /**
- * The newest runs of each of these exports, none of them a file download, newest created first, without their proofs.
- * The database makes one JSON value of each export's: for a page of 100 exports the embedded one takes 18 ms for a row for
- * each run, 9 ms for JSON objects and 6 ms for arrays.
+ * The newest runs of the export whose id is `exportId`, newest created first, for `readLatestRuns`; null when there are none.
+ * One JSON value: for a page of 100 exports the embedded database takes 18 ms for a row for each run, 9 ms for JSON objects and
+ * 6 ms for arrays.
  */
-export async function latestRuns(
-  db: Db | Trx,
-  exportIds: readonly string[],
-): Promise<Map<string, ShownRun[]>> {
-  if (exportIds.length === 0) return new Map();
-  const rows = await db
-    .selectFrom('batch_exports as export')
-    .select((eb) => [
-      'export.id',
-      eb
-        .selectFrom((inner) =>
-          inner
-            .selectFrom('batch_export_runs')
-            .select([RUN.as('columns'), 'created_at', 'id'])
-            .whereRef('batch_export_id', '=', 'export.id')
-            .orderBy('created_at', 'desc')
-            .orderBy('id', 'desc')
-            .limit(LATEST)
-            .as('run'),
-        )
-        .select(
-          sql<JsonRun[] | null>`json_agg(run.columns order by run.created_at desc, run.id desc)`.as('runs'),
-        )
-        .as('runs'),
-    ])
-    .where('export.id', 'in', [...exportIds])
-    .execute();
-  return new Map(rows.map(({ id, runs }) => [id, (runs ?? []).map(shown)]));
-}
+export const latestRunsOf = (exportId: RawBuilder<unknown>): RawBuilder<readonly PackedRow[] | null> => sql`(
+  select json_agg(${RUN.from('run')} order by run.created_at desc, run.id desc) from (
+    select * from batch_export_runs where batch_export_id = ${exportId}
+    order by created_at desc, id desc limit ${sql.lit(LATEST)}
+  ) as run)`;
 
-function shown(columns: JsonRun): ShownRun {
-  const run: Record<string, unknown> = { on_demand: false, proof: null };
-  for (const [at, name] of COLUMNS.entries()) {
-    const value = columns[at];
-    run[name] = MOMENTS.has(name) && value !== null ? new Date(Math.round(Number(value) * 1000)) : value;
-  }
-  return run as ShownRun;
+/** They are of no file download, and without their proofs. */
+export const readLatestRuns = (packed: readonly PackedRow[] | null): ShownRun[] =>
+  (packed ?? []).map((run) => Object.assign(RUN.read(run), { on_demand: false, proof: null }));
+
+/** The newest runs of an export, newest created first, without their proofs. */
+export async function latestRuns(db: Db | Trx, exportId: string): Promise<ShownRun[]> {
+  const { rows } = await sql<{ runs: readonly PackedRow[] | null }>`
+    select ${latestRunsOf(sql`${exportId}`)} as runs`.execute(db);
+  return readLatestRuns(rows[0]?.runs ?? null);
 }
