@@ -17,7 +17,7 @@ export const FIRST_EXPORT = '00000000-0000-4000-8000-000000000001';
 
 /**
  * Puts exports, runs, backfills and log lines into the database in bulk, those of the past hours first. Everything is a
- * function of its number; nothing is due. `now` in milliseconds since the epoch.
+ * function of its number; nothing is due, and the runs have been counted. `now` in milliseconds since the epoch.
  */
 export async function fillDatabase(
   db: Kysely<Tables>,
@@ -59,13 +59,13 @@ export async function fillDatabase(
     sql`
       insert into batch_export_runs (id, team_id, batch_export_id, backfill_id, status, records_completed,
         records_total_count, bytes_exported, data_interval_start, data_interval_end, attempt, snapshot, region, excludes,
-        proof, created_at, finished_at, last_updated_at)
+        proof, created_at, finished_at, last_updated_at, counted)
       select ('00000001-' || lpad(to_hex(k % 65536), 4, '0') || '-4000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
         ${teamId}, (${id(0, n)})::uuid,
         case when n = 1 and k <= ${amounts.backfillsOfFirst}::int then (${id(2, sql`k`)})::uuid end,
         ${status}, 1200, 1200, 483221, ${at} - k * interval '1 hour', ${at} - (k - 1) * interval '1 hour', 1,
         ${snapshot}::jsonb, '{"arrivalFrom": 0, "arrivalTo": 0, "eventFrom": null, "eventTo": null}'::jsonb, '[]'::jsonb,
-        ${proof}::jsonb, ${at} - (k - 1) * interval '1 minute', ${at}, ${at}
+        ${proof}::jsonb, ${at} - (k - 1) * interval '1 minute', ${at}, ${at}, true
       from ${numbers}`.execute(db);
   await runs(
     sql`generate_series(2, ${amounts.exports}::int) n, generate_series(1, ${amounts.runsEach}::int) k where n % 10 <> 0`,

@@ -23,7 +23,7 @@ export interface CountRunsPorts {
   readonly onUnwritten: (rows: number) => void;
 }
 
-const AT_ONCE = 500;
+const AT_ONCE = 100;
 
 /** Kind and name by how a run ended (contract.md §12). */
 const NAMES: Readonly<Record<string, readonly [kind: string, name: string]>> = {
