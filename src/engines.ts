@@ -39,7 +39,7 @@ async function open({ databaseUrl, dataDir, databaseTimeoutMs }: DatabaseSetting
     url: databaseUrl,
     dataDir,
     timeoutMs: databaseTimeoutMs,
-    onError: (error) => log.warn({ err: error }, 'a database connection was lost'),
+    onError: (error) => log.warn({ err: error }, 'trouble with the database'),
   });
 }
 

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import { systemClock } from '../work/clock.ts';
 import { lockDirectory } from '../work/directory-lock.ts';
 import { pgliteDialect } from './embedded/dialect.ts';
 import { openPgliteThread, type PgliteThread } from './embedded/pglite-thread.ts';
+import { startVacuum } from './embedded/vacuum.ts';
 import { guardedPool } from './guarded-pool.ts';
 import { migrateDatabase } from './migrate.ts';
 import type { Tables } from './tables.ts';
@@ -21,7 +23,7 @@ export interface DatabaseOptions {
   readonly dataDir: string;
   /** Milliseconds that a statement to a server may take; default 60,000. Migrations take as long as they need. */
   readonly timeoutMs?: number | undefined;
-  /** Told of lost connections, or of the embedded database's thread; they are replaced by themselves. */
+  /** Told of lost connections, or of the embedded database's thread; they are replaced by themselves; and of a tidying that failed. */
   readonly onError?: (error: Error) => void;
 }
 
@@ -86,11 +88,13 @@ async function openEmbedded({ dataDir, onError }: DatabaseOptions): Promise<Open
   try {
     const pglite = await openPgliteThread(join(dataDir, 'database'), onError);
     const kysely = new Kysely<Tables>({ dialect: pgliteDialect(pglite) });
+    const tidying = startVacuum(pglite, systemClock, (error) => onError?.(error as Error));
     return {
       kysely,
       patient: kysely,
       engine: { pglite },
       close: async () => {
+        await tidying.stop();
         await kysely.destroy();
         await pglite.close();
         lock.release();

@@ -272,7 +272,8 @@ class World {
 
   /** Everything active completes, and everything failed or cancelled is repeated until it completes. */
   async settle(): Promise<void> {
-    for (let round = 0; round < 50; round++) {
+    // Two rounds for each output that has to be repeated.
+    for (let round = 0; round < 400; round++) {
       await tick(bench.ports, 50);
       const seen = await this.look();
       const active = seen.runs.filter((run) => ['Starting', 'Running'].includes(run.status));

@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { prepareDatabase } from '../../../test/kit/prepared-database.ts';
+import { openPgliteThread, type PgliteThread } from './pglite-thread.ts';
+import { startVacuum, vacuumNeedy } from './vacuum.ts';
+
+describe('tidying the embedded database', () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sluice-vacuum-'));
+  let pglite: PgliteThread;
+
+  beforeAll(async () => {
+    await prepareDatabase(dataDir);
+    pglite = await openPgliteThread(join(dataDir, 'database'));
+    await pglite.exec(`
+      create table "Odd ""name" (n int primary key, at int);
+      create index on "Odd ""name" (at);
+      insert into "Odd ""name" select n, 0 from generate_series(1, 1000) n`);
+  });
+  afterAll(async () => {
+    await pglite.close();
+    rmSync(dataDir, { recursive: true });
+  });
+
+  const ODD = 'public."Odd ""name"';
+  const change = (rows: number) => pglite.query(`update ${ODD} set at = at + 1 where n <= $1`, [rows]);
+  const size = async () =>
+    (await pglite.query<{ bytes: number }>(`select pg_table_size('${ODD}')::int as bytes`)).rows[0]?.bytes ??
+    0;
+
+  it('makes statistics of a new table, once', async () => {
+    expect(await vacuumNeedy(pglite)).toContain(ODD);
+    expect(await vacuumNeedy(pglite)).toEqual([]);
+  });
+
+  it('leaves a table alone of which little has changed', async () => {
+    await change(90);
+    expect(await vacuumNeedy(pglite)).toEqual([]);
+  });
+
+  it('gives the room of dead rows back: a table that changes all the time does not grow', async () => {
+    await change(1000);
+    expect(await vacuumNeedy(pglite)).toEqual([ODD]);
+    const before = await size();
+    for (let round = 0; round < 10; round++) {
+      await change(1000);
+      expect(await vacuumNeedy(pglite)).toEqual([ODD]);
+    }
+    expect(await size()).toBeLessThanOrEqual(before * 1.5);
+  });
+
+  it('looks again after each nap, also after a look that failed', async () => {
+    const naps: number[] = [];
+    const errors: unknown[] = [];
+    const { promise: looked, resolve: onLook } = Promise.withResolvers<void>();
+    let queries = 0;
+    const failingOnce = {
+      exec: pglite.exec,
+      query: async <Row>(sql: string) => {
+        queries += 1;
+        if (queries === 1) throw new Error('away');
+        if (queries === 3) onLook();
+        return pglite.query<Row>(sql);
+      },
+    };
+    const clock = {
+      now: () => 0,
+      sleep: async (ms: number, signal?: AbortSignal) => {
+        naps.push(ms);
+        if (naps.length < 3 || signal?.aborted) return;
+        await new Promise((_, reject) => signal?.addEventListener('abort', reject));
+      },
+    };
+    const tidying = startVacuum(failingOnce, clock, (error) => errors.push(error));
+    await looked;
+    await tidying.stop();
+    expect(naps).toEqual([60_000, 60_000, 60_000]);
+    expect(errors).toEqual([new Error('away')]);
+  });
+});

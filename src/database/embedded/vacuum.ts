@@ -1,0 +1,50 @@
+import type { Clock } from '../../work/clock.ts';
+import { type Loop, loop } from '../../work/loop.ts';
+import type { PgliteThread } from './pglite-thread.ts';
+
+/** As long as Postgres' own launcher naps (`autovacuum_naptime`). */
+const NAP_MS = 60_000;
+
+/**
+ * Postgres' rule for what needs it (its manual, "The Autovacuum Daemon", with the default settings): more than 50 dead rows
+ * and a fifth of the table, or more than 50 changed rows and a tenth of the table since its statistics were made.
+ */
+const NEEDY = `
+  select format('%I.%I', stat.schemaname, stat.relname) as name,
+    stat.n_dead_tup > 50 + 0.2 * greatest(class.reltuples, 0) as vacuum
+  from pg_stat_user_tables stat join pg_class class on class.oid = stat.relid
+  where stat.n_dead_tup > 50 + 0.2 * greatest(class.reltuples, 0)
+    or stat.n_mod_since_analyze > 50 + 0.1 * greatest(class.reltuples, 0)
+  order by name`;
+
+/**
+ * Gives the room of dead rows back to their tables, and makes new statistics, where it is time. Resolves with the tables.
+ * A table of 100,000 runs keeps everybody else waiting for 0.9 s the first time, less when most of it has not changed.
+ */
+export async function vacuumNeedy(pglite: Pick<PgliteThread, 'query' | 'exec'>): Promise<string[]> {
+  // One session counts only for itself until it is told to publish, which the next statement does.
+  await pglite.query('select pg_stat_force_next_flush()');
+  const { rows } = await pglite.query<{ name: string; vacuum: boolean }>(NEEDY);
+  for (const { name, vacuum } of rows)
+    await pglite.exec(`${vacuum ? 'vacuum (analyze)' : 'analyze'} ${name}`);
+  return rows.map(({ name }) => name);
+}
+
+/**
+ * What a Postgres server does by itself and PGlite, which is one process, does not: 10,000 hourly exports made their
+ * table of 4 MB one of 51 MB in 20 hours, and every look at it slower.
+ */
+export function startVacuum(
+  pglite: Pick<PgliteThread, 'query' | 'exec'>,
+  clock: Clock,
+  onError: (error: unknown) => void,
+): Loop {
+  let starting = true;
+  const turn = async () => {
+    // Nothing has changed yet, and the start shall not wait.
+    if (!starting) await vacuumNeedy(pglite);
+    starting = false;
+    return undefined;
+  };
+  return loop(clock, NAP_MS, turn, onError);
+}
