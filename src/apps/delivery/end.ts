@@ -1,3 +1,4 @@
+import { SluiceError } from '../../errors/error.ts';
 import type { App, AppEvent } from '../catalogue/app.ts';
 import { addProgress } from '../historical-exports/progress.ts';
 import { errorDetails, masker } from '../metrics/write-details.ts';
@@ -58,16 +59,22 @@ export const HEALTHY: DeliveryColumns = {
   latest_error: null,
 };
 
-/** Live batches that have ended are of no more use; those of a historical export are its ledger. */
+/**
+ * Live batches that have ended are of no more use; those of a historical export are its ledger. Throws
+ * `delivery_superseded` for one that has ended before: it is counted already.
+ */
 async function close(trx: Trx, delivery: Delivery, batch: OpenBatch, now: number): Promise<void> {
-  if (delivery.job === null) await trx.deleteFrom('app_batches').where('id', '=', batch.id).execute();
-  else {
-    await trx
-      .updateTable('app_batches')
-      .set({ ended_at: new Date(now) })
-      .where('id', '=', batch.id)
-      .execute();
-  }
+  const closed =
+    delivery.job === null
+      ? await trx.deleteFrom('app_batches').where('id', '=', batch.id).returning('id').execute()
+      : await trx
+          .updateTable('app_batches')
+          .set({ ended_at: new Date(now) })
+          .where('id', '=', batch.id)
+          .where('ended_at', 'is', null)
+          .returning('id')
+          .execute();
+  if (closed.length === 0) throw new SluiceError('delivery_superseded');
 }
 
 export const metricOf = (

@@ -135,7 +135,9 @@ export function follow(
     lookAt = Number.POSITIVE_INFINITY;
     const found = await planBatches({ ...ports, now: lookedAt }, course, cursor, end, limits, reach);
     if (compare(found.cursor, cursor) !== 0) {
-      open = [...open, ...(await storePlan(ports, delivery, found.batches, found.cursor))];
+      const added = await storePlan(ports, delivery, found.batches, found.cursor);
+      // Batches may have ended meanwhile: `open` is read after the wait, not before.
+      open = [...open, ...added];
       cursor = found.cursor;
       ports.onStep('batch-stored');
     }
