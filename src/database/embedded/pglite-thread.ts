@@ -46,6 +46,7 @@ export async function openPgliteThread(
     for (const listener of listeners.get(channel) ?? []) listener(payload);
   };
   let current: Promise<Line> | null = null;
+  let begun = 0;
 
   const start = async (): Promise<Line> => {
     const line = openLine(spawn({ folder }), notify, (error) => {
@@ -82,7 +83,9 @@ export async function openPgliteThread(
     },
     begin: async () => {
       const line = await connected();
-      const transaction = (await line.ask({ op: 'begin' })) as number;
+      const transaction = ++begun;
+      // Not waited for: a query costs its way to the thread and back, and the first one brings the failure as well.
+      line.ask({ op: 'begin', transaction }).catch(() => {});
       return {
         query: async (sql, parameters = []) =>
           shaped(await line.ask({ op: 'query', sql, parameters, transaction })),

@@ -5,7 +5,10 @@ export interface ThreadOptions {
   readonly folder: string;
 }
 
-/** Each request has one answer with its `id`. `transaction` is the number that `begin` was answered with. */
+/**
+ * Each request has one answer with its `id`. The asker numbers its transactions, so that their first query need not wait for
+ * the answer to `begin`.
+ */
 export type Request = { readonly id: number } & (
   | {
       readonly op: 'query';
@@ -14,7 +17,7 @@ export type Request = { readonly id: number } & (
       readonly transaction?: number | undefined;
     }
   | { readonly op: 'exec'; readonly sql: string }
-  | { readonly op: 'begin' }
+  | { readonly op: 'begin'; readonly transaction: number }
   | { readonly op: 'end'; readonly transaction: number; readonly how: 'commit' | 'rollback' }
   | { readonly op: 'listen' | 'unlisten'; readonly channel: string }
   /** Answered when PGlite is open; the thread opens it by itself. */

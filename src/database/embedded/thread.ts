@@ -27,9 +27,8 @@ const RAW = {
 const { folder } = workerData as ThreadOptions;
 const opening = openPglite();
 opening.catch(() => {}); // told to whoever asks
-const transactions = new Map<number, Open>();
+const transactions = new Map<number, Promise<Open>>();
 const listening = new Map<string, () => Promise<void>>();
-let begun = 0;
 
 parentPort?.on('message', (request: Request) => {
   answer(request).then(
@@ -50,16 +49,22 @@ async function answer(request: Request): Promise<unknown> {
     case 'open':
       return;
     case 'query': {
-      const target = request.transaction === undefined ? pglite : found(request.transaction).tx;
+      const target = request.transaction === undefined ? pglite : (await found(request.transaction)).tx;
       return raw(await target.query<unknown[]>(request.sql, [...request.parameters], RAW));
     }
     case 'exec':
       return (await pglite.exec(request.sql, RAW)).map((result) => raw(result as Results<unknown[]>));
-    case 'begin':
-      return begin(pglite);
+    case 'begin': {
+      const beginning = begin(pglite);
+      beginning.catch(() => {}); // told to whoever begins it
+      transactions.set(request.transaction, beginning);
+      await beginning;
+      return;
+    }
     case 'end': {
-      const open = found(request.transaction);
+      const beginning = found(request.transaction);
       transactions.delete(request.transaction);
+      const open = await beginning;
       open.end(request.how);
       return open.ended;
     }
@@ -78,21 +83,16 @@ async function answer(request: Request): Promise<unknown> {
   }
 }
 
-/**
- * PGlite's lock makes everybody else wait until the transaction ends: a query of somebody else never runs inside it.
- * Resolves with its number.
- */
-function begin(pglite: PGlite): Promise<number> {
+/** PGlite's lock makes everybody else wait until the transaction ends: a query of somebody else never runs inside it. */
+function begin(pglite: PGlite): Promise<Open> {
   return new Promise((resolve, reject) => {
     const rolledBack = new Error('rolled back');
     const decision = Promise.withResolvers<void>();
     const ended = pglite
       .transaction(async (tx) => {
-        const number = ++begun;
         const end: Open['end'] = (how) =>
           how === 'commit' ? decision.resolve() : decision.reject(rolledBack);
-        transactions.set(number, { tx, end, ended });
-        resolve(number);
+        resolve({ tx, end, ended });
         await decision.promise;
       })
       .catch((error) => {
@@ -103,7 +103,7 @@ function begin(pglite: PGlite): Promise<number> {
   });
 }
 
-function found(transaction: number): Open {
+function found(transaction: number): Promise<Open> {
   const open = transactions.get(transaction);
   if (!open) throw new Error('There is no such transaction.');
   return open;
