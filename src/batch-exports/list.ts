@@ -57,7 +57,8 @@ export async function listExports(
     .selectFrom('batch_exports')
     .where('team_id', 'in', [...teamIds])
     .where('deleted_at', 'is', null)
-    .where('destination_type', 'not in', ['Workflows', FILE_DOWNLOAD]);
+    // In letters, as the index `batch_exports_listed` has it.
+    .where(sql<boolean>`destination_type not in ('Workflows', ${sql.lit(FILE_DOWNLOAD)})`);
   const counting = listed.select((eb) => eb.fn.countAll<number>().as('count')).executeTakeFirstOrThrow();
   const page = listed
     .selectAll()

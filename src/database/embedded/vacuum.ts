@@ -7,14 +7,17 @@ const NAP_MS = 60_000;
 
 /**
  * Postgres' rule for what needs it (its manual, "The Autovacuum Daemon", with the default settings): more than 50 dead rows
- * and a fifth of the table, or more than 50 changed rows and a tenth of the table since its statistics were made.
+ * and a fifth of the table, or more than 1,000 new rows and a fifth, since the last vacuum; or more than 50 changed rows and a
+ * tenth since its statistics were made.
  */
 const NEEDY = `
-  select format('%I.%I', stat.schemaname, stat.relname) as name,
-    stat.n_dead_tup > 50 + 0.2 * greatest(class.reltuples, 0) as vacuum
-  from pg_stat_user_tables stat join pg_class class on class.oid = stat.relid
-  where stat.n_dead_tup > 50 + 0.2 * greatest(class.reltuples, 0)
-    or stat.n_mod_since_analyze > 50 + 0.1 * greatest(class.reltuples, 0)
+  select format('%I.%I', schemaname, relname) as name, dead or new as vacuum from (
+    select stat.schemaname, stat.relname,
+      stat.n_dead_tup > 50 + 0.2 * greatest(class.reltuples, 0) as dead,
+      stat.n_ins_since_vacuum > 1000 + 0.2 * greatest(class.reltuples, 0) as new,
+      stat.n_mod_since_analyze > 50 + 0.1 * greatest(class.reltuples, 0) as changed
+    from pg_stat_user_tables stat join pg_class class on class.oid = stat.relid
+  ) as needs where dead or new or changed
   order by name`;
 
 /**
