@@ -84,7 +84,7 @@ export async function exportInterval(
   const path = `/batch_exports/${exportId}/backfills/`;
   const body = { start_at: from, end_at: to };
   const { backfill_id: backfill } = await call<{ backfill_id: string }>(server, 'POST', path, body);
-  return await finishedRun(server, exportId, backfill, pollMs);
+  return await finishedRun(server, exportId, (run) => run.backfill === backfill, pollMs);
 }
 
 /** Exports a run's interval again and waits for the end. */
@@ -94,19 +94,25 @@ export async function repeatRun(
   runId: string,
   pollMs: number,
 ): Promise<Run> {
-  const path = `/batch_exports/${exportId}/runs/${runId}/retry/`;
-  const { backfill_id: backfill } = await call<{ backfill_id: string }>(server, 'POST', path, {});
-  return await finishedRun(server, exportId, backfill, pollMs);
+  // The answer names the workflow, as upstream's does, not the backfill.
+  const known = new Set((await runsOf(server, exportId)).map(({ id }) => id));
+  await call(server, 'POST', `/batch_exports/${exportId}/runs/${runId}/retry/`, {});
+  return await finishedRun(server, exportId, (run) => !known.has(run.id), pollMs);
 }
 
-async function finishedRun(server: Server, exportId: string, backfill: string, pollMs: number): Promise<Run> {
+type ListedRun = Run & { readonly backfill: string | null };
+
+const runsOf = async (server: Server, exportId: string): Promise<ListedRun[]> =>
+  (await call<{ results: ListedRun[] }>(server, 'GET', `/batch_exports/${exportId}/runs/`)).results;
+
+async function finishedRun(
+  server: Server,
+  exportId: string,
+  isIt: (run: ListedRun) => boolean,
+  pollMs: number,
+): Promise<Run> {
   for (;;) {
-    const { results } = await call<{ results: (Run & { backfill: string | null })[] }>(
-      server,
-      'GET',
-      `/batch_exports/${exportId}/runs/`,
-    );
-    const run = results.find((each) => each.backfill === backfill);
+    const run = (await runsOf(server, exportId)).find(isIt);
     if (run?.status === 'Completed') return run;
     if (run && run.status !== 'Starting' && run.status !== 'Running') {
       throw new Error(`the run ended as ${run.status}: ${run.latest_error}`);
