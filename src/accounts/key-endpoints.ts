@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
 import { type Caller, type Endpoint, endpoint } from '../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
-import { formatMaybeTimestamp, formatTimestamp } from '../http/timestamps.ts';
+import { formatMoment, formatTimestamp } from '../http/timestamps.ts';
 import type { Accounts } from './accounts.ts';
 import type { KeyInfo } from './personal-api-keys.ts';
 
@@ -108,5 +108,5 @@ const present = (key: KeyInfo, value: string | null) => ({
   scoped_organizations: key.organizations ?? [],
   user_id: key.userId,
   created_at: formatTimestamp(key.createdAt),
-  last_used_at: formatMaybeTimestamp(key.lastUsedAt),
+  last_used_at: formatMoment(key.lastUsedAt),
 });

@@ -1,4 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
+import { formatJsonTimestamp } from '../http/timestamps.ts';
+import type { Written } from './present.ts';
 
 /** A row as one JSON array, in the order of its columns. */
 export type PackedRow = readonly unknown[];
@@ -6,13 +8,13 @@ export type PackedRow = readonly unknown[];
 export interface Packing<Row> {
   /** The row of `table`, the name of a table or an alias in the query, as one value. */
   from(table: string): RawBuilder<PackedRow>;
-  read(packed: PackedRow): Row;
+  /** Its moments as answers carry them. */
+  read(packed: PackedRow): Written<Row>;
 }
 
 /**
  * Rows that travel as one value each: the embedded database takes 1.5 µs for every field that it hands over, and a page of 100
- * exports with their runs has 12,000. `moments` are the columns of moments, which JSON has not: they are written in UTC and read
- * to the millisecond.
+ * exports with their runs has 12,000. `moments` are the columns of moments, which JSON has not: they are written in UTC.
  */
 export function packing<Row extends object>(
   columns: readonly (keyof Row & string)[],
@@ -31,9 +33,9 @@ export function packing<Row extends object>(
       const row: Record<string, unknown> = {};
       for (const [at, name] of columns.entries()) {
         const value = packed[at];
-        row[name] = isMoment[at] && value !== null ? new Date(`${value}Z`) : value;
+        row[name] = isMoment[at] && value !== null ? formatJsonTimestamp(String(value)) : value;
       }
-      return row as Row;
+      return row as Written<Row>;
     },
   };
 }

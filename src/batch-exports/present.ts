@@ -1,5 +1,5 @@
 import type { BackfillRow, BatchExportRow } from '../database/tables.ts';
-import { formatMaybeTimestamp, formatTimestamp } from '../http/timestamps.ts';
+import { formatMoment, formatTimestamp, type Moment } from '../http/timestamps.ts';
 import { progressOf, type RunCounts } from './backfills/progress.ts';
 import type { ShownRun } from './runs/shown.ts';
 import { type IntervalName, isCalendar, offsetDay, offsetHour } from './schedule/intervals.ts';
@@ -15,8 +15,17 @@ export type PresentedExport = Omit<
   | 'deleted_at'
 >;
 
+/** A row whose moments may be written already. */
+export type Written<Row> = {
+  readonly [Name in keyof Row]: Row[Name] extends Date
+    ? Moment
+    : Row[Name] extends Date | null
+      ? Moment | null
+      : Row[Name];
+};
+
 /** Rows as the API shows them. `latestRuns`: newest created first (contract.md §4.1). */
-export function presentExport(row: PresentedExport, latestRuns: readonly ShownRun[]) {
+export function presentExport(row: Written<PresentedExport>, latestRuns: readonly Written<ShownRun>[]) {
   const interval = row.interval as IntervalName;
   return {
     id: row.id,
@@ -30,11 +39,11 @@ export function presentExport(row: PresentedExport, latestRuns: readonly ShownRu
     },
     interval: row.interval,
     paused: row.paused,
-    created_at: formatTimestamp(row.created_at),
-    last_updated_at: formatTimestamp(row.last_updated_at),
-    last_paused_at: formatMaybeTimestamp(row.last_paused_at),
-    start_at: formatMaybeTimestamp(row.start_at),
-    end_at: formatMaybeTimestamp(row.end_at),
+    created_at: formatMoment(row.created_at),
+    last_updated_at: formatMoment(row.last_updated_at),
+    last_paused_at: formatMoment(row.last_paused_at),
+    start_at: formatMoment(row.start_at),
+    end_at: formatMoment(row.end_at),
     latest_runs: latestRuns.map(presentRun),
     hogql_query: row.hogql_query,
     hogql_modifiers: row.hogql_modifiers,
@@ -50,7 +59,7 @@ export function presentExport(row: PresentedExport, latestRuns: readonly ShownRu
 }
 
 /** contract.md §7.1, and three keys of our own: which attempt, when the next, and the proof. */
-export function presentRun(row: ShownRun) {
+export function presentRun(row: Written<ShownRun>) {
   return {
     id: row.id,
     batch_export: row.on_demand ? null : row.batch_export_id,
@@ -62,14 +71,14 @@ export function presentRun(row: ShownRun) {
     records_total_count: row.records_total_count,
     bytes_exported: row.bytes_exported,
     latest_error: row.latest_error,
-    data_interval_start: formatMaybeTimestamp(row.data_interval_start),
-    data_interval_end: formatTimestamp(row.data_interval_end),
+    data_interval_start: formatMoment(row.data_interval_start),
+    data_interval_end: formatMoment(row.data_interval_end),
     cursor: null,
-    created_at: formatTimestamp(row.created_at),
-    finished_at: formatMaybeTimestamp(row.finished_at),
-    last_updated_at: formatTimestamp(row.last_updated_at),
+    created_at: formatMoment(row.created_at),
+    finished_at: formatMoment(row.finished_at),
+    last_updated_at: formatMoment(row.last_updated_at),
     attempt: row.attempt,
-    next_attempt_at: formatMaybeTimestamp(row.next_attempt_at),
+    next_attempt_at: formatMoment(row.next_attempt_at),
     proof: row.proof,
   };
 }
@@ -80,14 +89,14 @@ export function presentBackfill(row: BackfillRow, interval: IntervalName, runs: 
     id: row.id,
     team: row.team_id,
     batch_export: row.batch_export_id,
-    start_at: formatMaybeTimestamp(row.start_at),
-    end_at: formatMaybeTimestamp(row.end_at),
-    adjusted_start_at: formatMaybeTimestamp(row.adjusted_start_at),
+    start_at: formatMoment(row.start_at),
+    end_at: formatMoment(row.end_at),
+    adjusted_start_at: formatMoment(row.adjusted_start_at),
     status: row.status,
     total_records_count: row.total_records_count,
     progress: progressOf(row, interval, runs, now),
     created_at: formatTimestamp(row.created_at),
-    finished_at: formatMaybeTimestamp(row.finished_at),
+    finished_at: formatMoment(row.finished_at),
     last_updated_at: formatTimestamp(row.last_updated_at),
   };
 }

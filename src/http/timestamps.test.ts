@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatMaybeTimestamp, formatTimestamp } from './timestamps.ts';
+import { formatJsonTimestamp, formatMoment, formatTimestamp } from './timestamps.ts';
 
 describe('contract.md §1.1: timestamps', () => {
   it('says every moment that a Date can hold, microseconds only when there are any', () => {
@@ -28,7 +28,20 @@ describe('contract.md §1.1: timestamps', () => {
     expect(() => formatTimestamp(new Date(Number.NaN))).toThrow(RangeError);
   });
 
-  it('leaves null alone', () => {
-    expect(formatMaybeTimestamp(null)).toBeNull();
+  it('leaves null and what is written alone', () => {
+    expect(formatMoment(null)).toBeNull();
+    expect(formatMoment('2026-01-01T00:00:00Z')).toBe('2026-01-01T00:00:00Z');
+  });
+
+  it('writes a timestamp from JSON of Postgres as the same moment from a Date', () => {
+    const years = { min: new Date('1000-01-01T00:00:00Z'), max: new Date('9999-12-31T23:59:59.999Z') };
+    fc.assert(
+      fc.property(fc.date({ noInvalidDate: true, ...years }), (date) => {
+        // It leaves zeros at the end out.
+        const json = date.toISOString().replace(/\.?0*Z$/, '');
+        expect(formatJsonTimestamp(json)).toBe(formatTimestamp(date));
+      }),
+      { seed: 5 },
+    );
   });
 });

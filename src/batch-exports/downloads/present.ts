@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { RunRow } from '../../database/tables.ts';
-import { formatMaybeTimestamp, formatTimestamp } from '../../http/timestamps.ts';
+import { formatMoment, formatTimestamp } from '../../http/timestamps.ts';
 import { nullable, RunStatusSchema } from '../schema.ts';
 import { expiresAt } from './expiry.ts';
 import { partsOf } from './parts.ts';
@@ -82,5 +82,5 @@ const progressOf = (run: RunRow) => ({
   bytes_exported: run.bytes_exported,
   attempt: run.attempt,
   latest_error: run.latest_error,
-  next_attempt_at: formatMaybeTimestamp(run.next_attempt_at),
+  next_attempt_at: formatMoment(run.next_attempt_at),
 });

@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { RunRow } from '../../database/tables.ts';
 import { type PackedRow, packing } from '../packed.ts';
 import type { Db, Trx } from '../ports.ts';
+import type { Written } from '../present.ts';
 import { SHOWN_COLUMNS, type ShownRun } from './shown.ts';
 
 /** Of each export, on its own page and in lists (contract.md §4.1). */
@@ -31,11 +32,11 @@ export const latestRunsOf = (exportId: RawBuilder<unknown>): RawBuilder<readonly
   ) as run)`;
 
 /** They are of no file download, and without their proofs. */
-export const readLatestRuns = (packed: readonly PackedRow[] | null): ShownRun[] =>
+export const readLatestRuns = (packed: readonly PackedRow[] | null): Written<ShownRun>[] =>
   (packed ?? []).map((run) => Object.assign(RUN.read(run), { on_demand: false, proof: null }));
 
 /** The newest runs of an export, newest created first, without their proofs. */
-export async function latestRuns(db: Db | Trx, exportId: string): Promise<ShownRun[]> {
+export async function latestRuns(db: Db | Trx, exportId: string): Promise<Written<ShownRun>[]> {
   const { rows } = await sql<{ runs: readonly PackedRow[] | null }>`
     select ${latestRunsOf(sql`${exportId}`)} as runs`.execute(db);
   return readLatestRuns(rows[0]?.runs ?? null);
