@@ -173,12 +173,11 @@ it(`at least once, under the same keys, through ${KILLS} kills; metrics count on
   // The replicator gets the live events, too; the job's are those of last week.
   const historical = archive.taken().filter(({ body }) => JSON.parse(body).historical_migration === true);
   expect(differences(uuidsOf(historical), past)).toEqual(NONE);
-  const counted = expectStableBatches(live, repeated);
-  const archived = expectStableBatches(archive, repeated);
   const sum = ({ successes, successes_on_retry: retried }: Totals) => successes + retried;
+  // A batch may still come that has nothing but second copies of events.
   await vi.waitFor(async () => {
-    expect(sum(await totals(config, 'category=webhook'))).toBe(counted);
-    expect(sum(await totals(other, 'category=exportEvents'))).toBe(archived);
+    expect(sum(await totals(config, 'category=webhook'))).toBe(expectStableBatches(live, repeated));
+    expect(sum(await totals(other, 'category=exportEvents'))).toBe(expectStableBatches(archive, repeated));
     expect(sum(await totals(other, `category=exportEvents&job_id=${row?.job_id}`))).toBe(HISTORY);
   }, WAIT);
   for (const id of [config, other]) expect((await totals(id, '')).failures).toBe(0);

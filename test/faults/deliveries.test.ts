@@ -185,9 +185,10 @@ it('late rows: above the watermark with the next run, below it with a retry, and
   await insertEvents(warehouse.warehouse, bench.teamId, early);
   const id = await createHourly('late', begin + 1);
 
+  // Before the interval's end: what the watermark has passed once stays passed.
+  inFlight = begin + HOUR - 5_000;
   bench.clock.set(new Date(begin + HOUR + 30_000).toISOString());
   const [first] = await untilThere(id, 1);
-  inFlight = begin + HOUR - 5_000;
   await workers[0].deliver(first?.id ?? '', never());
   // Put off: rows of its interval may still come.
   expect((await rowsOf(id))[0]).toMatchObject({ status: 'Running', region: null });
