@@ -28,6 +28,7 @@ export const requireExport =
   ({ db }: Pick<ResourcePorts, 'db'>, param = 'id'): NonNullable<Endpoint['requireObject']> =>
   ({ project, params }) =>
     findExport(db, project.id, params[param]);
+
 /** contract.md §4.2 and §6. */
 export function resourceEndpoints(ports: ResourcePorts): Endpoint[] {
   const types = [

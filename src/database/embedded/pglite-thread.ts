@@ -151,19 +151,15 @@ function openLine(
     else one?.resolve(message.value);
   });
 
-  const ask = (operation: Operation): Promise<unknown> => {
-    if (lost) return Promise.reject(lost);
-    const one = Promise.withResolvers<unknown>();
+  const ask = async (operation: Operation): Promise<unknown> => {
+    if (lost) throw lost;
     const id = ++asked;
+    // First: it throws for a value that cannot be sent, and then nobody waits.
+    worker.postMessage({ id, ...operation } as Request);
     if (waiting.size === 0) worker.ref();
+    const one = Promise.withResolvers<unknown>();
     waiting.set(id, one);
-    try {
-      worker.postMessage({ id, ...operation } as Request);
-    } catch (error) {
-      waiting.delete(id);
-      one.reject(error);
-    }
-    return one.promise;
+    return await one.promise;
   };
   return {
     ask,
