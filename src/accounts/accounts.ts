@@ -1,5 +1,5 @@
 import { SluiceError } from '../errors/error.ts';
-import type { Authenticator } from '../http/authenticator.ts';
+import type { Authenticator, FoundProject, ProjectReference } from '../http/authenticator.ts';
 import type { Caller, Project } from '../http/endpoint.ts';
 import { activityRecorder, type RecordActivity } from './activity.ts';
 import { type Bootstrap, bootstrap } from './bootstrap.ts';
@@ -76,11 +76,11 @@ export function createAccounts(parts: AccountsParts): Accounts {
   });
   return {
     ...createLogins(parts),
-    authenticate: (key) => authenticate(parts, key),
+    authenticate: (key, project) => authenticate(parts, key, project ?? null),
     authenticateSession: (token) => authenticateSession(parts, token),
     async findProject(id, userId) {
       const row = await findProject(db, id, userId);
-      return row ? { project: toProject(row), member: row.level !== null } : null;
+      return row ? toFound(row) : null;
     },
     async findProjectById(id) {
       const row = await findProject(db, id, 0);
@@ -111,16 +111,20 @@ export function createAccounts(parts: AccountsParts): Accounts {
 }
 
 /** Looks a key up by its hash, so the key itself is never compared byte by byte with a stored one. */
-async function authenticate({ db, clock }: AccountsParts, key: string): Promise<Caller | null> {
+async function authenticate(
+  { db, clock }: AccountsParts,
+  key: string,
+  project: ProjectReference | null,
+): Promise<{ caller: Caller; project: FoundProject | null } | null> {
   const keyHash = hashKey(key);
-  const row = await findKey(db, keyHash);
+  const row = await findKey(db, keyHash, project);
   if (!row || !sameHash(row.key_hash, keyHash)) return null;
   const now = clock.now();
   // At most once a minute: a busy key must not turn every read into a write.
   if (row.last_used_at === null || now - row.last_used_at.getTime() >= MINUTE_MS) {
     await touchKey(db, row.id, new Date(now));
   }
-  return {
+  const caller: Caller = {
     userId: row.user_id,
     userUuid: row.uuid,
     currentProjectId: row.current_project_id,
@@ -130,6 +134,9 @@ async function authenticate({ db, clock }: AccountsParts, key: string): Promise<
     keyHash,
     sessionId: null,
   };
+  const { project_id: id, organization_id, name, timezone, level } = row;
+  const found = id !== null && organization_id !== null && name !== null && timezone !== null;
+  return { caller, project: found ? toFound({ id, organization_id, name, timezone, level }) : null };
 }
 
 async function findUserId(db: Db, reference: string | undefined): Promise<number> {
@@ -159,4 +166,9 @@ const toProject = (row: {
   organizationId: row.organization_id,
   name: row.name,
   timezone: row.timezone,
+});
+
+const toFound = (row: Parameters<typeof toProject>[0] & { level: number | null }): FoundProject => ({
+  project: toProject(row),
+  member: row.level !== null,
 });

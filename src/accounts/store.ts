@@ -1,14 +1,28 @@
 import type { Kysely } from 'kysely';
 import type { PersonalApiKeysTable, Tables } from '../database/tables.ts';
+import type { ProjectReference } from '../http/authenticator.ts';
 
 /** Queries of the accounts feature. `Selectable` rows leave this folder only as the types of service.ts. */
 export type Db = Kysely<Tables>;
 
-/** The owner of an unrevoked key of an active user. */
-export const findKey = (db: Db, keyHash: string) =>
+/**
+ * The owner of an unrevoked key of an active user and, `project_id` null when there is none, a project by its id or the one the
+ * user is in at present, with their level in its organization (null = not a member).
+ */
+export const findKey = (db: Db, keyHash: string, project: ProjectReference | null) =>
   db
     .selectFrom('personal_api_keys as key')
     .innerJoin('users', 'users.id', 'key.user_id')
+    .leftJoin('projects', (join) =>
+      project === '@current'
+        ? join.onRef('projects.id', '=', 'users.current_project_id')
+        : join.on('projects.id', '=', project),
+    )
+    .leftJoin('organization_members as member', (join) =>
+      join
+        .onRef('member.organization_id', '=', 'projects.organization_id')
+        .onRef('member.user_id', '=', 'users.id'),
+    )
     .select([
       'key.id',
       'key.key_hash',
@@ -19,6 +33,11 @@ export const findKey = (db: Db, keyHash: string) =>
       'users.id as user_id',
       'users.uuid',
       'users.current_project_id',
+      'projects.id as project_id',
+      'projects.organization_id',
+      'projects.name',
+      'projects.timezone',
+      'member.level',
     ])
     .where('key.key_hash', '=', keyHash)
     .where('key.revoked_at', 'is', null)

@@ -45,9 +45,9 @@ describe('sluice keys', () => {
     const key = (
       await run('create', '--label', 'airflow', '--scopes', 'batch_export:write', '--projects', '1')
     ).trim();
-    expect(await accounts.authenticate(key)).toMatchObject({
-      scopes: ['batch_export:write'],
-      scopedProjects: [1],
+    expect(await accounts.authenticate(key, 1)).toMatchObject({
+      caller: { scopes: ['batch_export:write'], scopedProjects: [1] },
+      project: { member: true, project: { id: 1 } },
     });
     const line = (await run('list')).split('\n').find((text) => text.includes('airflow')) ?? '';
     expect(line).toContain('projects 1');

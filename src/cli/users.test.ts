@@ -103,8 +103,8 @@ describe('a tenant from nothing', () => {
       '--organizations',
       'Acme',
     ]);
-    const caller = await accounts.authenticate(key.trim());
-    expect(caller).toMatchObject({
+    const identified = await accounts.authenticate(key.trim());
+    expect(identified?.caller).toMatchObject({
       userId: Number(id),
       currentProjectId: Number(project),
       scopedProjects: [Number(project)],

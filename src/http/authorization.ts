@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '../errors/error.ts';
-import type { Authenticator } from './authenticator.ts';
+import type { Authenticator, FoundProject, ProjectReference } from './authenticator.ts';
 import type { Caller, Project } from './endpoint.ts';
 import { callerOfSession } from './sessions.ts';
 
@@ -34,23 +34,33 @@ function keyIn(fields: unknown): string | null {
   return typeof key === 'string' && key !== '' ? key : null;
 }
 
+/** Who is calling, and the project of the URL as it was found for them; null = there is none. */
+export interface Identified {
+  readonly caller: Caller;
+  readonly project: FoundProject | null;
+}
+
 /**
- * Who is calling. A key, wherever it is, comes before the session of a browser. Throws `not_authenticated`,
- * `authentication_failed` naming where the key was found, or `permission_denied` for a forged session.
+ * Who is calling. A key, wherever it is, comes before the session of a browser. `reference` is the project of the URL, if it
+ * names one. Throws `not_authenticated`, `authentication_failed` naming where the key was found, or `permission_denied` for a
+ * forged session.
  */
 export async function identify(
   authenticator: Authenticator,
   request: FastifyRequest,
   reply: FastifyReply,
-): Promise<Caller> {
+  reference: string | null,
+): Promise<Identified> {
   const credentials = keyOfHeader(request.headers.authorization) ?? keyOfRequest(request.body, request.query);
+  const wanted = projectReference(reference);
   if (credentials === null) {
     const caller = await callerOfSession(authenticator, request, reply);
-    if (caller) return caller;
-    throw new SluiceError('not_authenticated');
+    if (!caller) throw new SluiceError('not_authenticated');
+    const id = wanted === '@current' ? caller.currentProjectId : wanted;
+    return { caller, project: id === null ? null : await authenticator.findProject(id, caller.userId) };
   }
-  const caller = await authenticator.authenticate(credentials.key);
-  if (caller) return caller;
+  const identified = await authenticator.authenticate(credentials.key, wanted);
+  if (identified) return identified;
   throw new SluiceError('authentication_failed', {
     detail: `The personal API key found in the ${credentials.place} is invalid.`,
   });
@@ -66,29 +76,23 @@ export function requireScope(caller: Caller, scope: string | null): void {
 
 const LARGEST_ID = 2 ** 31 - 1;
 
+/** Null for what cannot be a project's. */
+function projectReference(text: string | null): ProjectReference | null {
+  if (text === null || text === '@current') return text;
+  return /^\d{1,10}$/.test(text) && Number(text) <= LARGEST_ID ? Number(text) : null;
+}
+
 /**
  * The project of a URL (contract.md §1.2): 404 for what is no project, then 403 for a key that is not
- * meant for it or a person who is not a member. `reference` is an integer or `@current`.
+ * meant for it or a person who is not a member.
  */
-export async function resolveProject(
-  authenticator: Authenticator,
-  caller: Caller,
-  reference: string,
-): Promise<Project> {
-  const notFound = () => new SluiceError('not_found', { detail: 'Project not found.' });
-  const id =
-    reference === '@current'
-      ? caller.currentProjectId
-      : /^\d{1,10}$/.test(reference)
-        ? Number(reference)
-        : null;
-  if (id === null || id > LARGEST_ID) throw notFound();
-  const found = await authenticator.findProject(id, caller.userId);
-  if (!found) throw notFound();
+export function enterProject({ caller, project: found }: Identified): Project {
+  if (!found) throw new SluiceError('not_found', { detail: 'Project not found.' });
+  const { id, organizationId } = found.project;
   if (caller.scopedProjects !== null && !caller.scopedProjects.includes(id)) {
     throw new SluiceError('permission_denied', { detail: `The API key has no access to project ${id}.` });
   }
-  requireOrganization(caller, found.project.organizationId);
+  requireOrganization(caller, organizationId);
   if (!found.member) {
     throw new SluiceError('permission_denied', { detail: 'You have no access to this project.' });
   }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '../errors/error.ts';
 import type { Authenticator } from './authenticator.ts';
-import { identify, resolveProject } from './authorization.ts';
+import { enterProject, identify } from './authorization.ts';
 import { allowOrigin } from './cors.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -28,8 +28,8 @@ export function refusal(mounted: readonly Endpoint[], authenticator: Authenticat
   return async (request, reply, { project_id: project }) => {
     if (isOpen) allowOrigin(request, reply);
     if (!isPublic) {
-      const caller = await identify(authenticator, request, reply);
-      if (project !== undefined) await resolveProject(authenticator, caller, project);
+      const identified = await identify(authenticator, request, reply, project ?? null);
+      if (project !== undefined) enterProject(identified);
     }
     reply.header('allow', allowed);
     throw new SluiceError('method_not_allowed', { detail: `Method "${request.method}" not allowed.` });

@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { Authenticator } from './authenticator.ts';
-import { identify, keyOfHeader, requireScope, requireUnlimited, resolveProject } from './authorization.ts';
+import { enterProject, identify, keyOfHeader, requireScope, requireUnlimited } from './authorization.ts';
 import { allowOrigin, preflight } from './cors.ts';
-import type { Answer, Caller, Endpoint } from './endpoint.ts';
+import type { Answer, Endpoint } from './endpoint.ts';
 import { methodsOf, refusal, strangeMethod } from './refusals.ts';
 import { type Access, toEndpointRequest } from './request.ts';
 import type { ApiThrottle } from './throttle.ts';
@@ -77,12 +77,13 @@ function mountEndpoint(
   options: MountOptions,
 ): void {
   const { scope } = endpoint;
-  const admit = async (request: FastifyRequest, caller: Caller) => {
+  const admit = async (request: FastifyRequest, reply: FastifyReply) => {
+    const reference = endpoint.area === 'project' ? projectOf(request) : null;
+    const identified = await identify(options.authenticator, request, reply, reference);
+    const { caller } = identified;
     requireScope(caller, scope as string | null);
     if (endpoint.unlimited) requireUnlimited(caller);
-    const reference = endpoint.area === 'project' ? projectOf(request) : null;
-    const project =
-      reference === null ? null : await resolveProject(options.authenticator, caller, reference);
+    const project = reference === null ? null : enterProject(identified);
     options.throttle?.admit(caller.keyHash, project?.id ?? null, endpoint.costly ?? false);
     request.access = { caller, project };
   };
@@ -99,11 +100,11 @@ function mountEndpoint(
       if (endpoint.cors) allowOrigin(request, reply);
       // A key in the header is checked before a byte of the body is read.
       if (scope === 'public' || !keyOfHeader(request.headers.authorization)) return;
-      await admit(request, await identify(options.authenticator, request, reply));
+      await admit(request, reply);
     },
     preValidation: async (request, reply) => {
       if (scope === 'public') request.access = { caller: null, project: null };
-      else if (!request.access) await admit(request, await identify(options.authenticator, request, reply));
+      else if (!request.access) await admit(request, reply);
     },
     handler: async (request, reply) => {
       const access = request.access ?? { caller: null, project: null };

@@ -239,7 +239,9 @@ describe('keys through the API', () => {
     });
     expect(made).toMatchObject({ status: 201, body: { label: 'ci', scoped_teams: [api.projectId] } });
     const key: string = made.body.value;
-    expect(await api.accounts.authenticate(key)).toMatchObject({ scopedProjects: [api.projectId] });
+    expect(await api.accounts.authenticate(key)).toMatchObject({
+      caller: { scopedProjects: [api.projectId] },
+    });
     const list = await api.call('GET', '/api/personal_api_keys/');
     expect(list.body.results.map((shown: { id: string }) => shown.id)).toContain(made.body.id);
     expect(list.text).not.toContain(key);
@@ -294,7 +296,7 @@ describe('the first start', () => {
       const keys = starts.map((start) => start.personalApiKey).filter((key) => key !== null);
       expect(keys).toHaveLength(1);
       expect(new Set(starts.map((start) => start.projectId)).size).toBe(1);
-      expect(await accounts.authenticate(keys[0] ?? '')).toMatchObject({ scopes: ['*'] });
+      expect(await accounts.authenticate(keys[0] ?? '')).toMatchObject({ caller: { scopes: ['*'] } });
 
       expect((await accounts.bootstrap(undefined)).personalApiKey).toBeNull();
       expect(await accounts.authenticate(MASTER_KEY)).toBeNull();

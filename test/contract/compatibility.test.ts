@@ -139,7 +139,7 @@ describe('/api/organizations/:id/batch_exports/', () => {
   });
 
   it('keeps to the limits of a key', async () => {
-    const { userId = 0 } = (await bench.accounts.authenticate(bench.key)) ?? {};
+    const { userId = 0 } = (await bench.accounts.authenticate(bench.key))?.caller ?? {};
     const key = async (scopes: string[], projects: number[] | null, organizations: string[] | null) =>
       (await bench.accounts.createKey({ userId, label: 'x', scopes, projects, organizations })).key;
     const { id } = await bench.create();

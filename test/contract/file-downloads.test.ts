@@ -20,7 +20,7 @@ beforeAll(async () => {
   const settings = { root, most: 2, linkSeconds: 3600, keepSeconds: 86_400 };
   bench = await serveBench({ downloads: { ...settings, links, stopping: stopping.signal } });
   const { accounts, db } = bench;
-  const { userId = 0 } = (await accounts.authenticate(bench.key)) ?? {};
+  const { userId = 0 } = (await accounts.authenticate(bench.key))?.caller ?? {};
   const limits = { userId, projects: null, organizations: null };
   ({ key: readOnly } = await accounts.createKey({ ...limits, label: 'r', scopes: ['batch_export:read'] }));
   const project = { organization_id: bench.organizationId, name: 'Other', api_token: 'phc_other' };

@@ -93,8 +93,7 @@ export async function startApi(
     ...options,
   });
   const url = await server.listen('127.0.0.1', 0);
-  const caller = await accounts.authenticate(MASTER_KEY);
-  const userId = caller?.userId ?? 0;
+  const userId = (await accounts.authenticate(MASTER_KEY))?.caller.userId ?? 0;
   return {
     url,
     database,

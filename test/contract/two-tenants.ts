@@ -83,7 +83,7 @@ export async function openTwoTenants(): Promise<TwoTenants> {
     const csrf = pairs.find((pair) => pair.startsWith('posthog_csrftoken='))?.split('=')[1] ?? '';
     return { cookie: pairs.join('; '), 'x-csrftoken': csrf };
   };
-  const userId = (await accounts.authenticate(sluice.ready.personal_api_key))?.userId ?? 0;
+  const userId = (await accounts.authenticate(sluice.ready.personal_api_key))?.caller.userId ?? 0;
   await markTenant(database, sluice, userId);
   const objects = await fill(sluice, database);
   const second = await accounts.createProject({
