@@ -59,7 +59,6 @@ export async function listExports(
     .where('deleted_at', 'is', null)
     // In letters, as the index `batch_exports_listed` has it.
     .where(sql<boolean>`destination_type not in ('Workflows', ${sql.lit(FILE_DOWNLOAD)})`);
-  const counting = listed.select((eb) => eb.fn.countAll<number>().as('count')).executeTakeFirstOrThrow();
   const page = listed
     .selectAll()
     .orderBy('created_at', 'desc')
@@ -69,7 +68,11 @@ export async function listExports(
   const reading = sql<ListedRow>`
     select ${EXPORT.from('export')} as export, ${latestRunsOf(sql.ref('export.id'))} as runs
     from (${page}) as export order by export.created_at desc, export.id desc`.execute(db);
-  const [{ count }, { rows }] = await Promise.all([counting, reading]);
-  const items = rows.map((row) => presentExport(EXPORT.read(row.export), readLatestRuns(row.runs)));
+  const presenting = reading.then(({ rows }) =>
+    rows.map((row) => presentExport(EXPORT.read(row.export), readLatestRuns(row.runs))),
+  );
+  // After the page: the embedded database does one thing at a time, and counts while the page is put together.
+  const counting = listed.select((eb) => eb.fn.countAll<number>().as('count')).executeTakeFirstOrThrow();
+  const [items, { count }] = await Promise.all([presenting, counting]);
   return { count: Number(count), items };
 }

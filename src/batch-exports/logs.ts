@@ -113,11 +113,9 @@ export async function readLog(db: Db, filter: LogFilter): Promise<LogEntry[]> {
   if (filter.runId !== undefined) query = query.where('instance_id', '=', filter.runId);
   if (filter.after) query = query.where('timestamp', '>', filter.after);
   if (filter.before) query = query.where('timestamp', '<', filter.before);
-  const level = filter.levels.length > 0 && sql<boolean>`level in (${sql.join([...filter.levels])})`;
-  const text = filter.search !== undefined && filter.search !== '' && contains(filter.search);
-  // Postgres looks at the text first, whatever the order; of 100,000 lines that takes twice as long.
-  const wanted = level && text ? sql<boolean>`case when ${level} then ${text} else false end` : level || text;
-  return (wanted ? query.where(wanted) : query).execute();
+  if (filter.levels.length > 0) query = query.where('level', 'in', [...filter.levels]);
+  if (filter.search) query = query.where(contains(filter.search));
+  return query.execute();
 }
 
 /** Letters in any case. What has none beyond ASCII is found in two thirds of the time when only those are folded. */

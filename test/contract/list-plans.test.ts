@@ -151,6 +151,7 @@ const LISTS: readonly (readonly [string, List, index?: string])[] = [
   ['the log of an export', log({})],
   ['the log of a run', log({ runId: RUN }), 'log_entries_run'],
   ['lines of a level since a moment', log({ levels: ['ERROR'], after: new Date(0) })],
+  ['a text in the errors', log({ levels: ['ERROR'], search: 'slice 3' }), 'log_entries_level'],
 ];
 
 describe('lists are read in the order of an index', () => {
