@@ -59,15 +59,17 @@ export async function listExports(
     .where('deleted_at', 'is', null)
     // In letters, as the index `batch_exports_listed` has it.
     .where(sql<boolean>`destination_type not in ('Workflows', ${sql.lit(FILE_DOWNLOAD)})`);
+  // Their keys alone, from the index: the pages before would cost a look at each of their rows.
   const page = listed
-    .selectAll()
+    .select(['created_at', 'id'])
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(limit)
     .offset(offset);
   const reading = sql<ListedRow>`
     select ${EXPORT.from('export')} as export, ${latestRunsOf(sql.ref('export.id'))} as runs
-    from (${page}) as export order by export.created_at desc, export.id desc`.execute(db);
+    from (${page}) as page cross join lateral (select * from batch_exports where id = page.id limit 1) as export
+    order by page.created_at desc, page.id desc`.execute(db);
   const presenting = reading.then(({ rows }) =>
     rows.map((row) => presentExport(EXPORT.read(row.export), readLatestRuns(row.runs))),
   );
