@@ -2,8 +2,9 @@ import Type from 'typebox';
 import { SluiceError } from '../errors/error.ts';
 import type { Endpoint, EndpointRequest } from '../http/endpoint.ts';
 import { bodyText, decodeData, MAX_BODY_BYTES } from './body.ts';
-import { type CapturePorts, capture } from './capture.ts';
+import { type CapturePorts, encode, store } from './capture.ts';
 import { type Payload, readPayload } from './payload.ts';
+import type { EncodedRows } from './rows.ts';
 import { sdkEndpoints } from './sdk-endpoints.ts';
 import { parseMicros } from './timestamps.ts';
 import { bearerKey, fromV1, v1Results } from './v1.ts';
@@ -25,7 +26,10 @@ function postEvents(path: string, ports: CapturePorts): Endpoint {
     ...shared(path, 'POST', 'create'),
     rawBody: true,
     bodyLimit: MAX_BODY_BYTES,
-    handler: async (request) => store(await bodyText(sentBody(request)), path, request, ports),
+    handler: async (request) => {
+      await store(async () => rowsOf(await bodyText(sentBody(request)), path, request, ports), ports);
+      return STORED;
+    },
   };
 }
 
@@ -36,7 +40,9 @@ function getEvents(path: string, ports: CapturePorts): Endpoint {
     handler: async (request) => {
       const data = queryText(request, 'data');
       if (!data) throw new SluiceError('required', { attr: 'data' });
-      return store(await decodeData(data, queryText(request, 'compression')), path, request, ports);
+      const compression = queryText(request, 'compression');
+      await store(async () => rowsOf(await decodeData(data, compression), path, request, ports), ports);
+      return STORED;
     },
   };
 }
@@ -55,11 +61,17 @@ function shared(path: string, method: 'GET' | 'POST', verb: string) {
   } as const;
 }
 
-async function store(text: string, path: string, request: EndpointRequest, ports: CapturePorts) {
+const STORED = { status: 200, body: { status: 'Ok' } } as const;
+
+async function rowsOf(
+  text: string,
+  path: string,
+  request: EndpointRequest,
+  ports: CapturePorts,
+): Promise<EncodedRows> {
   const payload = withQuery(readPayload(text), path, request);
   const key = payload.token ?? (queryText(request, 'token') || queryText(request, 'api_key') || null);
-  await capture(payload, { key, ip: queryText(request, 'ip') === '0' ? null : request.ip }, ports);
-  return { status: 200, body: { status: 'Ok' } };
+  return await encode(payload, { key, ip: queryText(request, 'ip') === '0' ? null : request.ip }, ports);
 }
 
 /** The time of sending may be in the URL (`sent_at`, or `_` in milliseconds); events of /engage/ have no name. */
@@ -85,10 +97,16 @@ function postV1(ports: CapturePorts): Endpoint {
     rawBody: true,
     bodyLimit: MAX_BODY_BYTES,
     handler: async (request) => {
-      const payload = fromV1(readPayload(await bodyText(sentBody(request))), request.headers);
-      const results = v1Results(payload.events);
-      const key = bearerKey(request.headers.authorization);
-      await capture(payload, { key, ip: request.ip }, ports);
+      let results: ReturnType<typeof v1Results> = {};
+      await store(async () => {
+        const payload = fromV1(readPayload(await bodyText(sentBody(request))), request.headers);
+        results = v1Results(payload.events);
+        return await encode(
+          payload,
+          { key: bearerKey(request.headers.authorization), ip: request.ip },
+          ports,
+        );
+      }, ports);
       return { status: 200, body: { results } };
     },
   };

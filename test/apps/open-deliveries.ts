@@ -46,8 +46,8 @@ export interface DeliveriesBench {
   disable(id: number): Promise<void>;
   /** Stores events as capture does. */
   capture(events: readonly SentEvent[]): Promise<void>;
-  /** Another process on the same engines, as far as deliveries are concerned. */
-  process(owner: string): Deliveries;
+  /** Another process on the same engines, as far as deliveries are concerned; with a database of its own, if given. */
+  process(owner: string, db?: AppsPorts['db']): Deliveries;
   /** Brings what is noted to the warehouse and reads it: sums by config and job. */
   metrics(): Promise<readonly MetricSums[]>;
   close(): Promise<void>;
@@ -155,9 +155,10 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
       const rows = readPayload(text).events.map((sent) => captureEvent(text, sent, arrival));
       await batcher.add(encodeRows(teamId, rows));
     },
-    process: (owner) =>
+    process: (owner, own = db) =>
       createDeliveries({
         ...ports,
+        db: own,
         warehouse,
         log,
         random: () => 0.5,
