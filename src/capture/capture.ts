@@ -28,8 +28,8 @@ export interface Sender {
  * Stores what `read` makes of a request, all of its events or none. Resolves when ClickHouse has stored them. Throws what
  * `read` throws, and `unavailable` when the events should be sent again.
  *
- * A request that waits for its insert keeps only the encoded rows: the text and the values it was read into, ten times as
- * much, were a quarter of capture's processor time for the garbage collector, which carried them along.
+ * A request that waits for its insert keeps only the encoded rows, off the heap: the garbage collector carried its text and
+ * the values that it was read into along.
  */
 export async function store(read: () => Promise<EncodedRows>, ports: CapturePorts): Promise<void> {
   await ports.batcher.add(await read());
