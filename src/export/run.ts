@@ -1,4 +1,5 @@
 import { SluiceError } from '../errors/error.ts';
+import { keyOf } from './engine-place.ts';
 import { fileNames } from './file-names.ts';
 import { formatOf } from './formats/index.ts';
 import { MANIFEST_TYPE, manifest, wantsManifest } from './manifest.ts';
@@ -9,6 +10,7 @@ import type { ExportPorts, RunContext } from './ports.ts';
 import type { Reread } from './reread/count.ts';
 import { resume } from './resume.ts';
 import { runLog } from './run-log.ts';
+import { WHOLE } from './slices.ts';
 import type { RunSpec, Tally } from './spec.ts';
 import { stageAll } from './stage.ts';
 import { type Delivered, verify } from './verify.ts';
@@ -20,7 +22,7 @@ import { withdraw } from './withdraw.ts';
  *
  * When it fails, what it staged stays for the next attempt, unless that must start afresh (verification failed), a
  * person must act first, or the run was cancelled: then all that it made is removed (`withdraw`). A run that
- * another worker took over touches nothing. Throws SluiceErrors; an abort throws the signal's reason.
+ * another worker took over removes only what this very attempt left. Throws SluiceErrors; an abort throws the signal's reason.
  */
 export async function runExport(spec: RunSpec, ports: ExportPorts): Promise<Outcome> {
   const context = begin(spec, ports);
@@ -30,10 +32,46 @@ export async function runExport(spec: RunSpec, ports: ExportPorts): Promise<Outc
     return outcome;
   } catch (thrown) {
     const error = ports.signal.aborted ? ports.signal.reason : thrown;
-    if (error instanceof SluiceError && (error.kind === 'user' || error.code === 'verification_failed')) {
-      await clearAway(context, error);
+    if (!(error instanceof SluiceError)) throw error;
+    const clears = error.kind === 'user' || error.code === 'verification_failed';
+    const standing = error.code === 'run_superseded' ? error : clears ? await standingOf(context) : 'ours';
+    if (standing instanceof SluiceError) {
+      await removeOwnLeftovers(context);
+      throw standing;
     }
+    if (clears && standing === 'ours') await clearAway(context, error);
     throw error;
+  }
+}
+
+/**
+ * Whose the run is by now: a newer attempt may be at work with the same keys, and its sweep of our staged file may be the very
+ * reason why ours failed. The error says that another worker has it; a cancelled run is nobody else's.
+ */
+async function standingOf({ ledger }: RunContext): Promise<'ours' | 'unknown' | SluiceError> {
+  try {
+    await ledger.assertOwned();
+    return 'ours';
+  } catch (error) {
+    if (!(error instanceof SluiceError)) return 'unknown';
+    if (error.code === 'run_superseded') return error;
+    return error.code === 'run_cancelled' ? 'ours' : 'unknown';
+  }
+}
+
+/**
+ * What this attempt staged after the newer one had swept. What the ledger holds is the newer one's, whoever staged it; when that
+ * has ended, it is published and has another name.
+ */
+async function removeOwnLeftovers(context: RunContext): Promise<void> {
+  const { attempt, ledger, observer, spec, target } = context;
+  try {
+    const entries = await ledger.entries();
+    const keys = [keyOf(context, WHOLE), ...entries.map(({ staged }) => staged.key)];
+    const keep = entries.map(({ staged }) => staged);
+    await target.sweep(spec.runId, attempt + 1, keys, keep);
+  } catch (error) {
+    observer.log('WARNING', runLog.notCleared(error instanceof Error ? error.message : String(error)));
   }
 }
 

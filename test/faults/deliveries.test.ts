@@ -17,7 +17,7 @@ import { chooseSeed, LONG, seeded } from './random.ts';
  * anchors.md D.3, row 6, and the late rows of row 12: the real worker, ledger, planner, database and warehouse, twice, as two
  * processes; clock and queue are in the test's hand.
  */
-const RUNS = LONG ? 300 : 8;
+const RUNS = LONG ? 300 : 24;
 const seed = chooseSeed('deliveries');
 const random = seeded(seed);
 
