@@ -1,5 +1,5 @@
 import { SluiceError } from '../errors/error.ts';
-import type { Authenticator, FoundProject, ProjectReference } from '../http/authenticator.ts';
+import type { Authenticator, FoundProject, Identified, ProjectReference } from '../http/authenticator.ts';
 import type { Caller, Project } from '../http/endpoint.ts';
 import { activityRecorder, type RecordActivity } from './activity.ts';
 import { type Bootstrap, bootstrap } from './bootstrap.ts';
@@ -115,7 +115,7 @@ async function authenticate(
   { db, clock }: AccountsParts,
   key: string,
   project: ProjectReference | null,
-): Promise<{ caller: Caller; project: FoundProject | null } | null> {
+): Promise<Identified | null> {
   const keyHash = hashKey(key);
   const row = await findKey(db, keyHash, project);
   if (!row || !sameHash(row.key_hash, keyHash)) return null;

@@ -2,6 +2,7 @@ import { keyOf } from './engine-place.ts';
 import type { LedgerEntry } from './outcome.ts';
 import type { RunContext } from './ports.ts';
 import { runLog } from './run-log.ts';
+import { WHOLE } from './slices.ts';
 import type { Slice } from './spec.ts';
 
 export interface Resumed {
@@ -13,7 +14,7 @@ export interface Resumed {
 
 /** Looks at what the ledger holds and the target still has, and removes what nobody will finish. */
 export async function resume(context: RunContext): Promise<Resumed> {
-  const { attempt, ledger, observer, spec, target } = context;
+  const { attempt, ledger, observer, target } = context;
   const entries = await ledger.entries();
   const done: LedgerEntry[] = [];
   const lost: Slice[] = [];
@@ -29,14 +30,21 @@ export async function resume(context: RunContext): Promise<Resumed> {
     const rows = done.reduce((sum, entry) => sum + entry.rows, 0);
     observer.log('INFO', runLog.resumed(done.length, rows));
   }
-  if (attempt > 1) {
-    const keys = [keyOf(context, { part: 0, of: 1 }), ...entries.map(({ staged }) => staged.key)];
-    await target.sweep(
-      spec.runId,
-      attempt,
-      keys,
-      done.map(({ staged }) => staged),
-    );
-  }
+  if (attempt > 1) await sweepBefore(context, attempt, entries, done);
   return { done, lost };
+}
+
+/**
+ * Removes what attempts before `attempt` staged, but for what `kept` names. `entries` are those of the ledger; a slice that was
+ * not recorded lies beside them.
+ */
+export async function sweepBefore(
+  context: RunContext,
+  attempt: number,
+  entries: readonly LedgerEntry[],
+  kept: readonly LedgerEntry[],
+): Promise<void> {
+  const keys = [keyOf(context, WHOLE), ...entries.map(({ staged }) => staged.key)];
+  const keep = kept.map(({ staged }) => staged);
+  await context.target.sweep(context.spec.runId, attempt, keys, keep);
 }

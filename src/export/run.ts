@@ -1,5 +1,4 @@
 import { SluiceError } from '../errors/error.ts';
-import { keyOf } from './engine-place.ts';
 import { fileNames } from './file-names.ts';
 import { formatOf } from './formats/index.ts';
 import { MANIFEST_TYPE, manifest, wantsManifest } from './manifest.ts';
@@ -8,9 +7,8 @@ import type { LedgerEntry, Outcome } from './outcome.ts';
 import { planRun } from './plan.ts';
 import type { ExportPorts, RunContext } from './ports.ts';
 import type { Reread } from './reread/count.ts';
-import { resume } from './resume.ts';
+import { resume, sweepBefore } from './resume.ts';
 import { runLog } from './run-log.ts';
-import { WHOLE } from './slices.ts';
 import type { RunSpec, Tally } from './spec.ts';
 import { stageAll } from './stage.ts';
 import { type Delivered, verify } from './verify.ts';
@@ -64,12 +62,10 @@ async function standingOf({ ledger }: RunContext): Promise<'ours' | 'unknown' | 
  * has ended, it is published and has another name.
  */
 async function removeOwnLeftovers(context: RunContext): Promise<void> {
-  const { attempt, ledger, observer, spec, target } = context;
+  const { attempt, ledger, observer } = context;
   try {
     const entries = await ledger.entries();
-    const keys = [keyOf(context, WHOLE), ...entries.map(({ staged }) => staged.key)];
-    const keep = entries.map(({ staged }) => staged);
-    await target.sweep(spec.runId, attempt + 1, keys, keep);
+    await sweepBefore(context, attempt + 1, entries, entries);
   } catch (error) {
     observer.log('WARNING', runLog.notCleared(error instanceof Error ? error.message : String(error)));
   }

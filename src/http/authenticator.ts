@@ -9,16 +9,19 @@ export interface FoundProject {
   readonly member: boolean;
 }
 
+/** Who is calling, and the project that the request is about as it was found for them; null = not asked for, or no such project. */
+export interface Identified {
+  readonly caller: Caller;
+  readonly project: FoundProject | null;
+}
+
 /** What `http/` asks of whoever knows the accounts. */
 export interface Authenticator {
   /**
-   * The active owner of a personal API key and, looked up on the same way to the database, the project that the request is
-   * about; null = unknown, revoked or inactive, and of the project: not asked for, or no such project.
+   * The active owner of a personal API key and a project, looked up on the same way to the database; null = unknown, revoked
+   * or inactive.
    */
-  authenticate(
-    key: string,
-    project?: ProjectReference | null,
-  ): Promise<{ readonly caller: Caller; readonly project: FoundProject | null } | null>;
+  authenticate(key: string, project?: ProjectReference | null): Promise<Identified | null>;
   /**
    * The person of a session cookie; null = unknown, ended or inactive. `prolonged`: this use moved its end, and the
    * browser's cookies must follow.

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '../errors/error.ts';
-import type { Authenticator, FoundProject, ProjectReference } from './authenticator.ts';
+import type { Authenticator, Identified, ProjectReference } from './authenticator.ts';
 import type { Caller, Project } from './endpoint.ts';
 import { callerOfSession } from './sessions.ts';
 
@@ -32,12 +32,6 @@ function keyIn(fields: unknown): string | null {
   const found = (fields as { personal_api_key: unknown }).personal_api_key;
   const key = Array.isArray(found) ? found.at(-1) : found;
   return typeof key === 'string' && key !== '' ? key : null;
-}
-
-/** Who is calling, and the project of the URL as it was found for them; null = there is none. */
-export interface Identified {
-  readonly caller: Caller;
-  readonly project: FoundProject | null;
 }
 
 /**
