@@ -161,7 +161,7 @@ class HttpWarehouse implements Warehouse {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled(this.#kills.values());
+    await Promise.all([...this.#kills.keys()].map((queryId) => this.#gone(queryId)));
     await Promise.all([this.#client.close(), this.#pings.close()]);
   }
 
