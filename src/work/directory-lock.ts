@@ -83,8 +83,9 @@ function isAlive(holder: Holder): boolean {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
   const stat = statOf(holder.pid);
-  // Dead, and not yet reaped: in a container whose first process reaps nobody, for ever.
-  if (stat?.[0] === 'Z') return false;
+  // Dead, and not yet reaped: in a container whose first process reaps nobody, for ever. While threads of it are left,
+  // its files are open and the engine's own lock is held.
+  if (stat?.[0] === 'Z' && Number(stat[17]) <= 1) return false;
   const started = stat?.[19];
   return started === undefined || holder.started === '' || started === holder.started;
 }
@@ -94,7 +95,7 @@ function startTime(pid: number): string | null {
   return statOf(pid)?.[19] ?? null;
 }
 
-/** Fields 3 (state) to 52 of /proc/pid/stat; 22, the start time, is at index 19. */
+/** Fields 3 (state) to 52 of /proc/pid/stat; 20, the number of threads, is at index 17, 22, the start time, at index 19. */
 function statOf(pid: number): string[] | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -203,6 +203,24 @@ describe('stopping', () => {
     expect(await inFlight()).toEqual([]);
   });
 
+  test('twelve callers who leave and kill, again and again: nothing stays behind and no kill waits for ever', async () => {
+    const query = {
+      sql: 'SELECT count() FROM numbers_mt({rows:UInt64}) WHERE sipHash64(number) = 1',
+      params: { rows: 1_000_000_000_000 },
+    };
+    const leaveAndKill = async (caller: number) => {
+      for (let round = 0; round < 15; round++) {
+        const queryId = `left ${caller} ${round}`;
+        const signal = AbortSignal.timeout(5 + ((round * 7 + caller * 3) % 20));
+        const left = running.warehouse.rows({ ...query, queryId, signal });
+        await expect(left).rejects.toMatchObject({ code: 'warehouse_cancelled' });
+        await running.warehouse.kill(queryId);
+      }
+    };
+    await Promise.all(Array.from({ length: 12 }, (_, caller) => leaveAndKill(caller)));
+    expect(await inFlight()).toEqual([]);
+  });
+
   test('killing one whose reader does not read', async () => {
     const stream = await running.warehouse.bytes({ sql: ENDLESS, format: 'JSONEachRow', queryId: 'slow' });
     await running.warehouse.kill('slow');

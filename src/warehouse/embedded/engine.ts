@@ -133,11 +133,11 @@ async function restore(pooled: PooledSession, names: readonly string[]): Promise
 }
 
 /**
- * A query that was stopped stays in `system.processes`, and a `KILL … SYNC` waits for it, until its
- * session runs another.
+ * A query that was stopped stays in `system.processes` until its session runs another. The other must not carry its mark,
+ * which the session's `log_comment` may hold: a kill still on its way would hit it in turn.
  */
 async function letGo(pooled: PooledSession): Promise<void> {
-  await pooled.session.queryAsync('SELECT 1', { format: 'Null' }).catch(() => {
+  await pooled.session.queryAsync("SELECT 1 SETTINGS log_comment = ''", { format: 'Null' }).catch(() => {
     pooled.usable = false;
   });
 }

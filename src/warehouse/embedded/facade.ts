@@ -157,15 +157,17 @@ class RunningFacade {
     const { engine } = this.#options;
     const { context, defaultFormat: format = DEFAULT_FORMAT } = request;
     const { body } = await engine.run(victims, 'TabSeparatedRaw', { ...context, queryId: randomUUID() });
-    for (const id of body.toString('utf8').split('\n')) this.#running.get(id)?.letGo();
+    const picked = new Set(body.toString('utf8').split('\n'));
+    const killed = [...this.#running].filter(([id]) => picked.has(id)).map(([, running]) => running);
+    for (const running of killed) running.letGo();
     const result = await engine.run(kill, format, context);
-    if (sync) await this.#abandonedSettle();
+    if (sync) await this.#gone(killed);
     sendResult(response, { queryId: context.queryId, format, encoding: null }, result.body, result);
   }
 
-  async #abandonedSettle(): Promise<void> {
+  async #gone(killed: readonly Running[]): Promise<void> {
     const left = [...this.#running.values()].filter(({ abandoned }) => abandoned());
-    await Promise.allSettled(left.map(({ settled }) => settled));
+    await Promise.allSettled([...killed, ...left].map(({ settled }) => settled));
   }
 }
 

@@ -23,6 +23,7 @@ function isProcesses(all: readonly Token[], index: number): boolean {
 export interface OwnKill {
   /** Selects the ids that the condition picks. */
   readonly victims: string;
+  /** `ASYNC` in any case: the engine's own `SYNC` keeps a thread until the victim is off its list, for ever if need be. */
   readonly kill: string;
   /** Whether the caller waits until the victims are gone. */
   readonly sync: boolean;
@@ -37,9 +38,10 @@ export function killingOwnIds(sql: string): OwnKill | null {
   const kill = replaceTokens(sql, (all, index) => (all[index]?.text === 'QUERY_ID' ? QUERY_ID_SQL : null));
   const end = [...tokens(kill)].find(({ text, depth }) => depth === 0 && ENDS_CONDITION.has(text));
   const condition = kill.slice(where.end, end?.start);
+  const sync = end?.text === 'SYNC';
   return {
     victims: `SELECT ${QUERY_ID_SQL} AS id FROM system.processes WHERE ${condition}`,
-    kill,
-    sync: end?.text === 'SYNC',
+    kill: sync ? `${kill.slice(0, end.start)}ASYNC${kill.slice(end.end)}` : kill,
+    sync,
   };
 }

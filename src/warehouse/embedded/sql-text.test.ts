@@ -25,7 +25,8 @@ test('system.processes is read with the callers’ ids, in code only', () => {
 
 test('KILL QUERY looks for the callers’ ids', () => {
   const own = killingOwnIds("KILL QUERY WHERE query_id = 'query_id SYNC' SYNC FORMAT Null");
-  expect(own?.kill).toMatch(/^KILL QUERY WHERE unhex\(.*\) = 'query_id SYNC' SYNC FORMAT Null$/);
+  expect(own?.kill).toMatch(/^KILL QUERY WHERE unhex\(.*\) = 'query_id SYNC' ASYNC FORMAT Null$/);
+  expect(own?.sync).toBe(true);
   expect(own?.victims).toMatch(/WHERE {2}unhex\(.*\) = 'query_id SYNC' $/);
   expect(killingOwnIds('KILL MUTATION WHERE 1')).toBeNull();
 });
