@@ -1,18 +1,21 @@
-import { addTallies, NO_ROWS, type TallyRow, tallyColumns, tallyOf } from './fingerprint.ts';
+import { addTallies, folded, NO_ROWS, type TallyRow, tallyColumns, tallyOf } from './fingerprint.ts';
 import { type Duplicates, distinctUuids, repeatedUuids } from './models/rows.ts';
 import type { RunContext } from './ports.ts';
 import { querySettings } from './queries.ts';
 import { alone, cut, WHOLE } from './slices.ts';
 import type { Slice, Tally } from './spec.ts';
 
-/** Rows looked at in one go for repeated uuids: about 200 MB in the engine. 50 ms a million rows. */
+/** Rows looked at in one go for repeated uuids: about 200 MB in the engine. */
 const ROWS_PER_LOOK = 4_000_000;
 /** Beyond this many repeated uuids the set of them is no longer small. */
 const FEW_REPEATED = 500_000;
 
+/** What counting needs of a run. */
+export type Counting = Pick<RunContext, 'signal' | 'source' | 'spec' | 'warehouse'>;
+
 /** Rows and fingerprint of each slice at the source, duplicates counted once; slices without rows are absent. */
 export async function countSlices(
-  context: RunContext,
+  context: Counting,
   slices: readonly Slice[],
   duplicates: Duplicates,
 ): Promise<ReadonlyMap<Slice, Tally>> {
@@ -35,22 +38,41 @@ export async function countSlices(
 }
 
 /** Rows and fingerprint of the whole run at the source, with and without regard to duplicates. */
-export async function countRun(context: RunContext): Promise<{ tally: Tally; duplicates: Duplicates }> {
-  const tally = await countAll(context, 'none');
-  const repeated = await countRepeated(context, tally.rows);
+export async function countRun(
+  context: Counting,
+  rowsPerLook = ROWS_PER_LOOK,
+): Promise<{ tally: Tally; duplicates: Duplicates }> {
+  const { tally, distinct } = await countStored(context, rowsPerLook);
+  const looks = cut(Math.ceil(tally.rows / rowsPerLook));
+  const repeated = distinct === tally.rows ? 0 : await countRepeated(context, looks);
   if (repeated === 0) return { tally, duplicates: 'none' };
   const duplicates = repeated <= FEW_REPEATED ? 'some' : 'many';
-  return { tally: await countAll(context, duplicates), duplicates };
+  const counted = await countSlices(context, [WHOLE], duplicates);
+  return { tally: counted.get(WHOLE) ?? NO_ROWS, duplicates };
 }
 
-async function countAll(context: RunContext, duplicates: Duplicates): Promise<Tally> {
-  return (await countSlices(context, [WHOLE], duplicates)).get(WHOLE) ?? NO_ROWS;
+/**
+ * Every row that is stored, and of the first `most`, in whatever order they come, how many certainly differ: one scan for
+ * nearly every run.
+ */
+async function countStored(context: Counting, most: number): Promise<{ tally: Tally; distinct: number }> {
+  const uuids = distinctUuids(context.source, 'none', alone(WHOLE));
+  const [row] = await context.warehouse.rows<TallyRow & { distinct: string | number }>({
+    sql: `SELECT ${tallyColumns('uuid')},
+                 uniqExactIf(${folded('uuid')}, rowNumberInAllBlocks() < {most:UInt64}) AS distinct
+            FROM (${uuids.sql})`,
+    params: { ...uuids.params, most },
+    settings: querySettings(context),
+    signal: context.signal,
+  });
+  return row ? { tally: tallyOf(row), distinct: Number(row.distinct) } : { tally: NO_ROWS, distinct: 0 };
 }
 
-/** How many uuids more than one row has; in passes, so that memory does not grow with the run. */
-async function countRepeated(context: RunContext, rows: number): Promise<number> {
+/** How many uuids more than one row has; one slice after the other, so that memory does not grow with the run. */
+async function countRepeated(context: Counting, slices: readonly Slice[]): Promise<number> {
   let repeated = 0;
-  for (const slice of cut(Math.ceil(rows / ROWS_PER_LOOK))) {
+  for (const slice of slices) {
+    if (slice.of > 1 && (await allDiffer(context, slice))) continue;
     const uuids = repeatedUuids(context.source, alone(slice));
     const [answer] = await context.warehouse.rows<{ repeated: string | number }>({
       sql: `SELECT count() AS repeated FROM (${uuids.sql})`,
@@ -61,4 +83,16 @@ async function countRepeated(context: RunContext, rows: number): Promise<number>
     repeated += Number(answer?.repeated ?? 0);
   }
   return repeated;
+}
+
+/** False also in the rare case that they do and nothing shorter than the whole uuid shows it. */
+async function allDiffer(context: Counting, slice: Slice): Promise<boolean> {
+  const uuids = distinctUuids(context.source, 'none', alone(slice));
+  const [answer] = await context.warehouse.rows<{ differ: number }>({
+    sql: `SELECT toUInt8(count() = uniqExact(${folded('uuid')})) AS differ FROM (${uuids.sql})`,
+    params: uuids.params,
+    settings: querySettings(context),
+    signal: context.signal,
+  });
+  return answer?.differ === 1;
 }

