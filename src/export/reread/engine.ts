@@ -1,4 +1,4 @@
-import type { Warehouse } from '../../warehouse/warehouse.ts';
+import type { Query, Warehouse } from '../../warehouse/warehouse.ts';
 import { NO_ROWS, type TallyRow, tallyColumns, tallyOf } from '../fingerprint.ts';
 import type { Format } from '../formats/format.ts';
 import { CHANGED_AT, CHANGED_MARK } from '../formats/jsonlines.ts';
@@ -20,10 +20,11 @@ export async function rereadByEngine(
   format: Format,
   path: string,
   signal: AbortSignal,
+  settings: Query['settings'] = {},
 ): Promise<Reread> {
   const [row] = await warehouse.rows<TallyRow & { cleaned: string | number }>({
     sql: format.engineFormat === 'Parquet' ? parquetSql(path, format) : linesSql(path, format),
-    ...(format.engineFormat === 'LineAsString' && { settings: LINE_SETTINGS }),
+    settings: { ...(format.engineFormat === 'LineAsString' && LINE_SETTINGS), ...settings },
     signal,
   });
   return row ? { tally: tallyOf(row), cleaned: Number(row.cleaned) } : { tally: NO_ROWS, cleaned: 0 };

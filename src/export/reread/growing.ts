@@ -12,6 +12,12 @@ import { rereadByEngine } from './engine.ts';
 const PIECE_BYTES = 256 * 1024;
 
 /**
+ * Whoever compresses goes first: with equal rights it is interrupted for the reader, who waits for it anyway (gzip 0.89–0.91 of the bare
+ * statement, so 0.94–0.95). Needs the right to set priorities, which root has; without it ClickHouse leaves them as they are.
+ */
+const BEHIND = { os_threads_nice_value_query: 10 };
+
+/**
  * Lets the engine read a compressed file of lines while it writes it: decompressing takes one thread about a third of
  * the time that compressing takes, and there is a core to spare. What it reads are the file's own bytes, followed from
  * the first to the last and handed over through a named pipe at `fifo`. Throws what writing or reading the file throws.
@@ -27,7 +33,7 @@ export async function rereadGrowing(
   await makeFifos([fifo]);
   try {
     let over = false;
-    const reading = rereadByEngine(warehouse, format, fifo, signal).finally(() => {
+    const reading = rereadByEngine(warehouse, format, fifo, signal, BEHIND).finally(() => {
       over = true;
     });
     const [reread, feeding] = await Promise.allSettled([reading, feed(fifo, file, () => over, signal)]);
