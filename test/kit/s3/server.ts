@@ -54,9 +54,13 @@ export async function startS3(options: S3Options = {}): Promise<S3Server> {
   for (const name of options.buckets ?? []) {
     store.buckets.set(name, { name, created: Date.now(), objects: new Map(), uploads: new Map() });
   }
-  const server = createServer({ noDelay: true }, (request: IncomingMessage, response: ServerResponse) => {
-    void answer(world, request, response);
-  });
+  // Idle connections stay: closed after Node's 5 s, one would now and then be reset just as a retry uses it.
+  const server = createServer(
+    { noDelay: true, keepAliveTimeout: 0 },
+    (request: IncomingMessage, response: ServerResponse) => {
+      void answer(world, request, response);
+    },
+  );
   server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
