@@ -37,14 +37,16 @@ export async function countSlices(
   return new Map(tallies.filter(([, tally]) => tally.rows > 0));
 }
 
-/** Rows and fingerprint of the whole run at the source, with and without regard to duplicates. */
+/**
+ * Rows and fingerprint of the whole run at the source, with and without regard to duplicates. Looks for those in at most about
+ * `rowsPerLook` rows at a time, so that memory does not grow with the run.
+ */
 export async function countRun(
   context: Counting,
   rowsPerLook = ROWS_PER_LOOK,
 ): Promise<{ tally: Tally; duplicates: Duplicates }> {
-  const { tally, distinct } = await countStored(context, rowsPerLook);
-  const looks = cut(Math.ceil(tally.rows / rowsPerLook));
-  const repeated = distinct === tally.rows ? 0 : await countRepeated(context, looks);
+  const { tally, distinct } = await countStored(context, WHOLE, rowsPerLook);
+  const repeated = distinct === tally.rows ? 0 : await countRepeated(context, tally.rows, rowsPerLook);
   if (repeated === 0) return { tally, duplicates: 'none' };
   const duplicates = repeated <= FEW_REPEATED ? 'some' : 'many';
   const counted = await countSlices(context, [WHOLE], duplicates);
@@ -55,8 +57,12 @@ export async function countRun(
  * Every row that is stored, and of the first `most`, in whatever order they come, how many certainly differ: one scan for
  * nearly every run.
  */
-async function countStored(context: Counting, most: number): Promise<{ tally: Tally; distinct: number }> {
-  const uuids = distinctUuids(context.source, 'none', alone(WHOLE));
+async function countStored(
+  context: Counting,
+  slice: Slice,
+  most: number,
+): Promise<{ tally: Tally; distinct: number }> {
+  const uuids = distinctUuids(context.source, 'none', alone(slice));
   const [row] = await context.warehouse.rows<TallyRow & { distinct: string | number }>({
     sql: `SELECT ${tallyColumns('uuid')},
                  uniqExactIf(${folded('uuid')}, rowNumberInAllBlocks() < {most:UInt64}) AS distinct
@@ -68,11 +74,14 @@ async function countStored(context: Counting, most: number): Promise<{ tally: Ta
   return row ? { tally: tallyOf(row), distinct: Number(row.distinct) } : { tally: NO_ROWS, distinct: 0 };
 }
 
-/** How many uuids more than one row has; one slice after the other, so that memory does not grow with the run. */
-async function countRepeated(context: Counting, slices: readonly Slice[]): Promise<number> {
+/** How many uuids more than one row has, when not all of the run's `rows` certainly differ. */
+async function countRepeated(context: Counting, rows: number, rowsPerLook: number): Promise<number> {
   let repeated = 0;
-  for (const slice of slices) {
-    if (slice.of > 1 && (await allDiffer(context, slice))) continue;
+  for (const slice of cut(Math.ceil(rows / rowsPerLook))) {
+    if (slice.of > 1) {
+      const { tally, distinct } = await countStored(context, slice, rows);
+      if (distinct === tally.rows) continue;
+    }
     const uuids = repeatedUuids(context.source, alone(slice));
     const [answer] = await context.warehouse.rows<{ repeated: string | number }>({
       sql: `SELECT count() AS repeated FROM (${uuids.sql})`,
@@ -83,16 +92,4 @@ async function countRepeated(context: Counting, slices: readonly Slice[]): Promi
     repeated += Number(answer?.repeated ?? 0);
   }
   return repeated;
-}
-
-/** False also in the rare case that they do and nothing shorter than the whole uuid shows it. */
-async function allDiffer(context: Counting, slice: Slice): Promise<boolean> {
-  const uuids = distinctUuids(context.source, 'none', alone(slice));
-  const [answer] = await context.warehouse.rows<{ differ: number }>({
-    sql: `SELECT toUInt8(count() = uniqExact(${folded('uuid')})) AS differ FROM (${uuids.sql})`,
-    params: uuids.params,
-    settings: querySettings(context),
-    signal: context.signal,
-  });
-  return answer?.differ === 1;
 }
