@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { connectWarehouse } from './client.ts';
 import type { Warehouse } from './warehouse.ts';
 
@@ -110,4 +110,32 @@ test('a malformed URL is a bad setting, and is not repeated', () => {
   expect(() => connectWarehouse({ url: 'not a url with secret-password', localFiles: false })).toThrow(
     expect.objectContaining({ code: 'bad_configuration', message: 'CLICKHOUSE_URL is not a URL.' }),
   );
+});
+
+test('a query stopped before it is sent does not break off a later one on the same connection', async () => {
+  const held: (() => void)[] = [];
+  let asked = 0;
+  const warehouse = await against((request, response) => {
+    asked += 1;
+    if (request.url?.includes('query_id=slow')) held.push(() => response.end('{"a":1}\n'));
+    else response.end();
+  });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true });
+  try {
+    await read(warehouse);
+    const stop = new AbortController();
+    const stopped = warehouse.bytes({ ...query, signal: stop.signal });
+    stop.abort();
+    await expect(stopped).rejects.toMatchObject({ code: 'warehouse_cancelled' });
+    // The kill that follows, and one more, so that it has been answered.
+    await vi.waitUntil(() => asked === 2);
+    await read(warehouse);
+    const slow = ['slow-1', 'slow-2'].map((queryId) => warehouse.rows({ sql: 'SELECT 1', queryId }));
+    await vi.waitUntil(() => held.length === 2);
+    vi.advanceTimersByTime(10_000);
+    for (const answer of held) answer();
+    expect(await Promise.all(slow)).toEqual([[{ a: 1 }], [{ a: 1 }]]);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -10,6 +10,7 @@ import {
 import { SluiceError } from '../errors/error.ts';
 import { systemClock } from '../work/clock.ts';
 import { withinLimit } from '../work/within-limit.ts';
+import { keptConnections } from './agent.ts';
 import { guardAnswer } from './answer.ts';
 import { connectionError, exceptionError } from './exception.ts';
 import { watchSilence } from './silence.ts';
@@ -38,6 +39,7 @@ const ALWAYS = {
   cancel_http_readonly_queries_on_client_close: 1,
 } as const;
 
+const MOST_CONNECTIONS = 64;
 /** A query may compute this long before its first byte, as long as its server answers pings. */
 const LONGEST_SILENCE_MS = 30 * 60_000;
 const SILENCE_MS = 60_000;
@@ -58,10 +60,10 @@ export function connectWarehouse(connection: WarehouseConnection): Warehouse {
   const client = createClient({
     ...common,
     request_timeout: LONGEST_SILENCE_MS,
-    max_open_connections: 64,
-    keep_alive: { enabled: true },
+    http_agent: keptConnections(common.url, MOST_CONNECTIONS),
+    keep_alive: { enabled: true, idle_socket_ttl: 0 },
   });
-  // Connections of their own: 64 hanging queries must not keep the question whether anybody is there from being asked.
+  // Connections of their own: hanging queries must not keep the question whether anybody is there from being asked.
   const pings = createClient({
     ...common,
     request_timeout: Math.min(silenceMs, LONGEST_PING_MS),

@@ -31,8 +31,8 @@ const uuids = events.map(({ uuid }) => uuid);
 
 interface Case {
   readonly toxic: Toxic;
-  /** Whether a run completes in spite of it. */
-  readonly bearable: boolean;
+  /** Whether a run completes in spite of it; `perhaps`: the request that is hit may be somebody else's. */
+  readonly bearable: boolean | 'perhaps';
 }
 
 const TOXICS: Readonly<Record<string, Case>> = {
@@ -45,7 +45,7 @@ const TOXICS: Readonly<Record<string, Case>> = {
   'a reset': { toxic: { kind: 'reset', afterBytes: 0 }, bearable: false },
   'a reset half-way': { toxic: { kind: 'reset', afterBytes: 4_000 }, bearable: false },
   'answers cut short': { toxic: { kind: 'limitData', bytes: 60 }, bearable: false },
-  'every third request reset': { toxic: { kind: 'flapping', every: 3 }, bearable: false },
+  'every third request reset': { toxic: { kind: 'flapping', every: 3 }, bearable: 'perhaps' },
   'half-open': { toxic: { kind: 'halfOpen' }, bearable: false },
   down: { toxic: { kind: 'down' }, bearable: false },
 };
@@ -64,7 +64,7 @@ const all = TARGETS.flatMap((target) => Object.keys(TOXICS).map((name) => [name,
 function sample(): (readonly [string, Target])[] {
   return TARGETS.flatMap((target) =>
     [true, false].map((bearable) => {
-      const names = Object.keys(TOXICS).filter((name) => TOXICS[name]?.bearable === bearable);
+      const names = Object.keys(TOXICS).filter((name) => (TOXICS[name]?.bearable === true) === bearable);
       return [names[Math.floor(random() * names.length)] ?? '', target] as const;
     }),
   );
@@ -106,11 +106,12 @@ describe(`SLUICE_SEED=${seed}`, () => {
       expect(error.message).toContain('"code":"database_unavailable"');
     });
     await vi.waitFor(() => expect(struck.count()).toBeGreaterThan(0), { timeout: 20_000, interval: 20 });
-    if (!bearable) {
-      await vi.waitFor(() => expectTold(target, id, saidBefore), {
-        timeout: 2_000 * PATIENCE + SLACK_MS,
-        interval: 100,
-      });
+    if (bearable !== true) {
+      const told = () =>
+        expectTold(target, id, saidBefore).catch(async (error) => {
+          if (bearable !== 'perhaps' || (await runsOf(sluice, id))[0]?.status !== 'Completed') throw error;
+        });
+      await vi.waitFor(told, { timeout: 2_000 * PATIENCE + SLACK_MS, interval: 100 });
       proxies[target].clear();
     }
     const runs = await untilEnded(sluice, id, 60_000);
