@@ -30,16 +30,21 @@ export async function runExport(spec: RunSpec, ports: ExportPorts): Promise<Outc
     return outcome;
   } catch (thrown) {
     const error = ports.signal.aborted ? ports.signal.reason : thrown;
-    if (!(error instanceof SluiceError)) throw error;
-    const clears = error.kind === 'user' || error.code === 'verification_failed';
-    const standing = error.code === 'run_superseded' ? error : clears ? await standingOf(context) : 'ours';
-    if (standing instanceof SluiceError) {
-      await removeOwnLeftovers(context);
-      throw standing;
-    }
-    if (clears && standing === 'ours') await clearAway(context, error);
-    throw error;
+    throw error instanceof SluiceError ? await afterFailure(context, error) : error;
   }
+}
+
+/** Removes what the next attempt must not find; answers with what the run failed of. */
+async function afterFailure(context: RunContext, error: SluiceError): Promise<SluiceError> {
+  const superseded = error.code === 'run_superseded';
+  if (!superseded && error.kind !== 'user' && error.code !== 'verification_failed') return error;
+  const standing = superseded ? error : await standingOf(context);
+  if (standing instanceof SluiceError) {
+    await removeOwnLeftovers(context);
+    return standing;
+  }
+  if (standing === 'ours') await clearAway(context, error);
+  return error;
 }
 
 /**
