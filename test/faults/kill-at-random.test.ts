@@ -5,9 +5,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type RunningSluice, startSluice } from '../kit/sluice.ts';
 import { createExport, expectDelivered, isOver, startBackfill, untilEnded } from './check.ts';
-import { type BucketPlace, filesystem, openBucketPlace, type Place } from './destinations.ts';
-import { makeEvents, type Range, type SentEvent, send } from './events.ts';
+import { type BucketPlace, filesystem, openBucketPlace } from './destinations.ts';
+import { makeEvents, type Range, send } from './events.ts';
 import { chooseSeed, LONG, seeded } from './random.ts';
+import { beginWave, keepCapturing } from './waves.ts';
 
 const KILLS = LONG ? 500 : 30;
 /** From being ready to being killed, and from being spawned when it is not even ready. */
@@ -38,29 +39,6 @@ afterAll(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-interface Export {
-  readonly id: string;
-  readonly prefix: string;
-  readonly place: Place;
-}
-
-/** Three exports at once, each with a backlog of runs. */
-async function beginWave(number: number): Promise<Export[]> {
-  const kinds: [string, Place, Record<string, unknown>][] = [
-    ['parquet', files, { file_format: 'Parquet', compression: 'zstd', max_file_size_mb: 1 }],
-    ['gzip', files, { file_format: 'JSONLines', compression: 'gzip', max_file_size_mb: 1 }],
-    ['bucket', bucket, { file_format: 'JSONLines', max_file_size_mb: 1 }],
-  ];
-  const wave: Export[] = [];
-  for (const [name, place, config] of kinds) {
-    const prefix = `wave-${number}/${name}`;
-    const id = await createExport(sluice, place.destination(prefix, config));
-    await startBackfill(sluice, id, backlog);
-    wave.push({ id, prefix, place });
-  }
-  return wave;
-}
-
 /** Kills the server, at times again while it starts, and waits until it is ready again. */
 async function killAndRestart(random: () => number): Promise<void> {
   await sluice.kill();
@@ -77,31 +55,6 @@ async function killAndRestart(random: () => number): Promise<void> {
   sluice = await startSluice({ dataDir });
 }
 
-const isDead = ({ process: { exitCode, signalCode } }: RunningSluice): boolean =>
-  exitCode !== null || signalCode !== null;
-
-/** Sends one batch after the other, each until it is acknowledged, as PostHog's clients do; returns all. */
-async function keepCapturing(random: () => number, enough: AbortSignal): Promise<SentEvent[]> {
-  const acknowledged: SentEvent[] = [];
-  while (!enough.aborted) {
-    const batch = makeEvents(20, ongoing, 100, random);
-    for (;;) {
-      const asked = sluice;
-      try {
-        await send(asked.ready, batch);
-        break;
-      } catch {
-        // Dead: the next one takes it. Alive: it was asked at a bad moment, and is asked again.
-        do await pause(20);
-        while (sluice === asked && isDead(asked));
-      }
-    }
-    acknowledged.push(...batch);
-    await pause(20);
-  }
-  return acknowledged;
-}
-
 it(`exactly once through ${KILLS} kills at random moments`, {
   timeout: KILLS * 20_000 + 60_000,
 }, async () => {
@@ -111,12 +64,12 @@ it(`exactly once through ${KILLS} kills at random moments`, {
   const uuids = events.map(({ uuid }) => uuid);
   await send(sluice.ready, events);
   const enough = new AbortController();
-  const capturing = keepCapturing(seeded(seed + 1), enough.signal);
+  const capturing = keepCapturing(() => sluice, ongoing, seeded(seed + 1), enough.signal);
   let longest = 0;
   let waves = 0;
   while (kills < KILLS) {
     waves += 1;
-    const wave = await beginWave(waves);
+    const wave = await beginWave(sluice, waves, { files, bucket }, backlog);
     let restarted = Date.now();
     while (kills < KILLS) {
       await pause(random() * LONGEST_LIFE_MS);

@@ -11,7 +11,7 @@ import { chooseSeed, LONG, seeded } from './random.ts';
  * anchors.md D.3, row 3: the server dies while it answers. What it acknowledged is so after the restart; what it did not
  * acknowledge happened whole or not at all; nothing is stuck.
  */
-const KILLS = LONG ? 100 : 5;
+const KILLS = LONG ? 500 : 5;
 const CLIENTS = 3;
 const LONGEST_LIFE_MS = 500;
 

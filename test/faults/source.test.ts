@@ -30,7 +30,7 @@ import { chooseSeed, LONG, seeded } from './random.ts';
  */
 const seed = chooseSeed('source');
 const random = seeded(seed);
-const TURNS = LONG ? 10 : 1;
+const TURNS = LONG ? 12 : 1;
 const ROWS = 1_500;
 const SPLIT: FileOptions = { ...PLAIN_FILES, maxFileSizeMb: 1 };
 
@@ -89,9 +89,18 @@ function at(step: string, deed: () => Promise<void>) {
   return { observer, target };
 }
 
+/** One deed at one step of a run in a project of its own, `TURNS` times. */
+async function everyTurn(turn: () => Promise<void>): Promise<void> {
+  for (let n = 0; n < TURNS; n++) {
+    await turn();
+    place.remove();
+    team += 1;
+  }
+}
+
 describe.each(['planned', 'slice-started'])('at %s', (step) => {
-  it('rows arrive below the watermark: noticed, and exported by the next attempt', async () => {
-    for (let turn = 0; turn < TURNS; turn++) {
+  it('rows arrive below the watermark: noticed, and exported by the next attempt', () =>
+    everyTurn(async () => {
       const [first, late] = [rowsFrom(0, ROWS), rowsFrom(ROWS, 1 + Math.floor(random() * 50))];
       await insertEvents(embedded.warehouse, team, first);
       const { observer, target } = at(step, () => insertEvents(embedded.warehouse, team, late));
@@ -99,48 +108,48 @@ describe.each(['planned', 'slice-started'])('at %s', (step) => {
       expect(codes).toEqual(['verification_failed']);
       expect(rows).toBe(ROWS + late.length);
       expect(await delivered()).toEqual(uuidsOf([...first, ...late]));
-      place.remove();
-      team += 1;
-    }
-  });
+    }));
 
-  it('the same insert comes a second time: every event once', async () => {
-    const rows = rowsFrom(0, ROWS);
-    await insertEvents(embedded.warehouse, team, rows);
-    const { observer, target } = at(step, () => insertEvents(embedded.warehouse, team, rows));
-    const outcome = await untilDone(embedded.warehouse, SPLIT, { observer, target });
-    expect(outcome.rows).toBe(ROWS);
-    expect(await delivered()).toEqual(uuidsOf(rows));
-  });
+  it('the same insert comes a second time: every event once', () =>
+    everyTurn(async () => {
+      const rows = rowsFrom(0, ROWS);
+      await insertEvents(embedded.warehouse, team, rows);
+      const { observer, target } = at(step, () => insertEvents(embedded.warehouse, team, rows));
+      const outcome = await untilDone(embedded.warehouse, SPLIT, { observer, target });
+      expect(outcome.rows).toBe(ROWS);
+      expect(await delivered()).toEqual(uuidsOf(rows));
+    }));
 
-  it('rows arrive above the interval: left to the next', async () => {
-    const rows = rowsFrom(0, ROWS);
-    const above = Array.from({ length: 9 }, (_, n) =>
-      eventRow(ROWS + n, { inserted_at: (START + HOUR) * 1000 + n, timestamp: START * 1000 }),
-    );
-    await insertEvents(embedded.warehouse, team, rows);
-    const { observer, target } = at(step, () => insertEvents(embedded.warehouse, team, above));
-    const { codes } = await untilDone(embedded.warehouse, SPLIT, { observer, target });
-    expect(codes).toEqual([]);
-    expect(await delivered()).toEqual(uuidsOf(rows));
-    const next: RunSpec = {
-      ...liveSpec(team),
-      interval: { start: START + HOUR, end: START + 2 * HOUR },
-      region: { arrivalFrom: START + HOUR, arrivalTo: START + 2 * HOUR, eventFrom: null, eventTo: null },
-    };
-    await exportWith(embedded.warehouse, place, next, SPLIT);
-    expect(await delivered()).toEqual(uuidsOf([...rows, ...above]));
-  });
+  it('rows arrive above the interval: left to the next', () =>
+    everyTurn(async () => {
+      const rows = rowsFrom(0, ROWS);
+      const above = Array.from({ length: 9 }, (_, n) =>
+        eventRow(ROWS + n, { inserted_at: (START + HOUR) * 1000 + n, timestamp: START * 1000 }),
+      );
+      await insertEvents(embedded.warehouse, team, rows);
+      const { observer, target } = at(step, () => insertEvents(embedded.warehouse, team, above));
+      const { codes } = await untilDone(embedded.warehouse, SPLIT, { observer, target });
+      expect(codes).toEqual([]);
+      expect(await delivered()).toEqual(uuidsOf(rows));
+      const next: RunSpec = {
+        ...liveSpec(team),
+        interval: { start: START + HOUR, end: START + 2 * HOUR },
+        region: { arrivalFrom: START + HOUR, arrivalTo: START + 2 * HOUR, eventFrom: null, eventTo: null },
+      };
+      await exportWith(embedded.warehouse, place, next, SPLIT);
+      expect(await delivered()).toEqual(uuidsOf([...rows, ...above]));
+    }));
 
-  it('a column is added to the table: nothing changes for the run', async () => {
-    const rows = rowsFrom(0, ROWS);
-    await insertEvents(embedded.warehouse, team, rows);
-    const add = { sql: `ALTER TABLE events ADD COLUMN extra_${step.replace('-', '_')} String DEFAULT 'x'` };
-    const { observer, target } = at(step, () => embedded.warehouse.command(add));
-    const { codes } = await untilDone(embedded.warehouse, SPLIT, { observer, target });
-    expect(codes).toEqual([]);
-    expect(await delivered()).toEqual(uuidsOf(rows));
-  });
+  it('a column is added to the table: nothing changes for the run', () =>
+    everyTurn(async () => {
+      const rows = rowsFrom(0, ROWS);
+      await insertEvents(embedded.warehouse, team, rows);
+      const add = { sql: `ALTER TABLE events ADD COLUMN extra_${team} String DEFAULT 'x'` };
+      const { observer, target } = at(step, () => embedded.warehouse.command(add));
+      const { codes } = await untilDone(embedded.warehouse, SPLIT, { observer, target });
+      expect(codes).toEqual([]);
+      expect(await delivered()).toEqual(uuidsOf(rows));
+    }));
 });
 
 /** The same warehouse over a network, where one query computes for longer than anybody waits. */
@@ -157,23 +166,24 @@ function endless(warehouse: Warehouse, queryId: string): Warehouse {
   });
 }
 
-it('KILL QUERY while it is at work: tried again, nothing half is published', async () => {
-  const rows = rowsFrom(0, 300);
-  await insertEvents(embedded.warehouse, team, rows);
-  const id = `${liveSpec(team).runId}-1-0-of-1`;
-  const atWork = async () => {
-    const sql = 'SELECT query_id FROM system.processes';
-    return (await embedded.warehouse.rows<{ query_id: string }>({ sql })).map((row) => row.query_id);
-  };
-  const killed = vi
-    .waitFor(async () => expect(await atWork()).toContain(id), { timeout: 20_000, interval: 20 })
-    .then(() => embedded.warehouse.kill(id));
-  const { codes } = await untilDone(endless(embedded.warehouse, id), PLAIN_FILES, {});
-  await killed;
-  expect(codes).toEqual(['warehouse_cancelled']);
-  expect(await delivered()).toEqual(uuidsOf(rows));
-  expect(filesBelow(place.root).filter((path) => !/(\.jsonl|_manifest\.json)$/.test(path))).toEqual([]);
-});
+it('KILL QUERY while it is at work: tried again, nothing half is published', () =>
+  everyTurn(async () => {
+    const rows = rowsFrom(0, 300);
+    await insertEvents(embedded.warehouse, team, rows);
+    const id = `${liveSpec(team).runId}-1-0-of-1`;
+    const atWork = async () => {
+      const sql = 'SELECT query_id FROM system.processes';
+      return (await embedded.warehouse.rows<{ query_id: string }>({ sql })).map((row) => row.query_id);
+    };
+    const killed = vi
+      .waitFor(async () => expect(await atWork()).toContain(id), { timeout: 20_000, interval: 20 })
+      .then(() => embedded.warehouse.kill(id));
+    const { codes } = await untilDone(endless(embedded.warehouse, id), PLAIN_FILES, {});
+    await killed;
+    expect(codes).toEqual(['warehouse_cancelled']);
+    expect(await delivered()).toEqual(uuidsOf(rows));
+    expect(filesBelow(place.root).filter((path) => !/(\.jsonl|_manifest\.json)$/.test(path))).toEqual([]);
+  }));
 
 describe('an event larger than a part of S3', () => {
   let server: S3Server;

@@ -11,10 +11,10 @@ import { Stock } from './stock.ts';
 
 /**
  * Any request at all, to a real server with real objects, driven by its own API description. Replay with
- * `SLUICE_SEED`; `SLUICE_FAULTS=long` sends ten times as many.
+ * `SLUICE_SEED`; `SLUICE_FAULTS=long` sends 25 times as many.
  */
 const LONG = process.env.SLUICE_FAULTS === 'long';
-const REQUESTS = LONG ? 20_000 : 2_000;
+const REQUESTS = LONG ? 50_000 : 2_000;
 const AT_ONCE = 4;
 const seed = Number(process.env.SLUICE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
