@@ -81,7 +81,12 @@ it(`exactly once by two processes through ${KILLS} kills of either`, {
   await send(one(0).ready, events);
   const enough = new AbortController();
   const choice = seeded(seed + 2);
-  const capturing = keepCapturing(() => one(choice() < 0.5 ? 0 : 1), ongoing, seeded(seed + 1), enough.signal);
+  const capturing = keepCapturing(
+    () => one(choice() < 0.5 ? 0 : 1),
+    ongoing,
+    seeded(seed + 1),
+    enough.signal,
+  );
   let kills = 0;
   let waves = 0;
   let longest = 0;

@@ -59,7 +59,18 @@ export async function startSluice(options: StartOptions = {}): Promise<RunningSl
   if (!options.firstStart && !options.env?.DATABASE_URL) await prepareDatabase(dataDir);
   const child = spawn(
     process.execPath,
-    [...NODE_FLAGS, MAIN, 'serve', '--port', '0', '--data-dir', dataDir, '--ready-json', '--log-level', 'debug'],
+    [
+      ...NODE_FLAGS,
+      MAIN,
+      'serve',
+      '--port',
+      '0',
+      '--data-dir',
+      dataDir,
+      '--ready-json',
+      '--log-level',
+      'debug',
+    ],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
