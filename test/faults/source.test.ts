@@ -92,9 +92,12 @@ function at(step: string, deed: () => Promise<void>) {
 /** One deed at one step of a run in a project of its own, `TURNS` times. */
 async function everyTurn(turn: () => Promise<void>): Promise<void> {
   for (let n = 0; n < TURNS; n++) {
+    if (n > 0) {
+      place.remove();
+      place = await openPlace();
+      team += 1;
+    }
     await turn();
-    place.remove();
-    team += 1;
   }
 }
 
