@@ -182,6 +182,7 @@ export interface RunSlicesTable {
   bytes: number;
   file: Json<JsonObject>;
   finished_at: When;
+  withdrawn: Generated<boolean>;
 }
 
 export interface LogEntriesTable {

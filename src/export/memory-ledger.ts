@@ -8,6 +8,7 @@ export function memoryLedger(): Ledger {
     entries: async () => [...entries.values()],
     record: async (entry) => void entries.set(sliceName(entry.slice), entry),
     forget: async (slice) => void entries.delete(sliceName(slice)),
+    withdraw: async () => [...entries.values()],
     assertOwned: async () => {},
     previousKeys: async () => [],
   };

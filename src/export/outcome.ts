@@ -8,6 +8,8 @@ export interface LedgerEntry {
   readonly rows: number;
   readonly bytes: number;
   readonly staged: Staged;
+  /** An attempt takes it back, or did not get to the end of that: nobody goes on with it. */
+  readonly withdrawn?: true;
 }
 
 /** The ledger of one claimed run. Every write carries the claim's attempt and fails once it is lost. */
@@ -16,6 +18,11 @@ export interface Ledger {
   /** Throws `run_superseded` when another worker holds the run, `run_cancelled` when it was cancelled. */
   record(entry: LedgerEntry): Promise<void>;
   forget(slice: Slice): Promise<void>;
+  /**
+   * Marks all entries as withdrawn and answers them; may be repeated. Also for runs that were cancelled or failed. Throws
+   * `run_superseded` once a newer attempt has the run, or when it is Completed.
+   */
+  withdraw(): Promise<readonly LedgerEntry[]>;
   /** Called before anything becomes visible; throws as `record` does. */
   assertOwned(): Promise<void>;
   /** Keys that earlier runs of the same interval published, which this run replaces. */

@@ -1,9 +1,10 @@
 import { keyOf } from './engine-place.ts';
-import type { LedgerEntry } from './outcome.ts';
+import type { Ledger, LedgerEntry } from './outcome.ts';
 import type { RunContext } from './ports.ts';
 import { runLog } from './run-log.ts';
 import { WHOLE } from './slices.ts';
 import type { Slice } from './spec.ts';
+import { withdraw } from './withdraw.ts';
 
 export interface Resumed {
   /** Finished by earlier attempts and still there. */
@@ -15,7 +16,7 @@ export interface Resumed {
 /** Looks at what the ledger holds and the target still has, and removes what nobody will finish. */
 export async function resume(context: RunContext): Promise<Resumed> {
   const { attempt, ledger, observer, target } = context;
-  const entries = await ledger.entries();
+  const entries = await entriesToGoOnWith(context);
   const done: LedgerEntry[] = [];
   const lost: Slice[] = [];
   for (const entry of entries) {
@@ -32,6 +33,19 @@ export async function resume(context: RunContext): Promise<Resumed> {
   }
   if (attempt > 1) await sweepBefore(context, attempt, entries, done);
   return { done, lost };
+}
+
+/** What an earlier attempt began to take back is taken back to the end: this one starts afresh. */
+async function entriesToGoOnWith(context: RunContext): Promise<readonly LedgerEntry[]> {
+  const entries = await context.ledger.entries();
+  if (!entries.some(({ withdrawn }) => withdrawn)) return entries;
+  await withdraw(context.spec, context);
+  await forgetAll(context.ledger);
+  return [];
+}
+
+export async function forgetAll(ledger: Ledger): Promise<void> {
+  for (const { slice } of await ledger.entries()) await ledger.forget(slice);
 }
 
 /**

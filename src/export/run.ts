@@ -7,7 +7,7 @@ import type { LedgerEntry, Outcome } from './outcome.ts';
 import { planRun } from './plan.ts';
 import type { ExportPorts, RunContext } from './ports.ts';
 import type { Reread } from './reread/count.ts';
-import { resume, sweepBefore } from './resume.ts';
+import { forgetAll, resume, sweepBefore } from './resume.ts';
 import { runLog } from './run-log.ts';
 import type { RunSpec, Tally } from './spec.ts';
 import { stageAll } from './stage.ts';
@@ -36,30 +36,15 @@ export async function runExport(spec: RunSpec, ports: ExportPorts): Promise<Outc
 
 /** Removes what the next attempt must not find; answers with what the run failed of. */
 async function afterFailure(context: RunContext, error: SluiceError): Promise<SluiceError> {
-  const superseded = error.code === 'run_superseded';
-  if (!superseded && error.kind !== 'user' && error.code !== 'verification_failed') return error;
-  const standing = superseded ? error : await standingOf(context);
-  if (standing instanceof SluiceError) {
-    await removeOwnLeftovers(context);
-    return standing;
+  if (error.code !== 'run_superseded') {
+    if (error.kind !== 'user' && error.code !== 'verification_failed') return error;
+    const superseded = await clearAway(context, error);
+    // Its sweep of our staged file may be the very reason why ours failed.
+    if (superseded === null) return error;
+    error = superseded;
   }
-  if (standing === 'ours') await clearAway(context, error);
+  await removeOwnLeftovers(context);
   return error;
-}
-
-/**
- * Whose the run is by now: a newer attempt may be at work with the same keys, and its sweep of our staged file may be the very
- * reason why ours failed. The error says that another worker has it; a cancelled run is nobody else's.
- */
-async function standingOf({ ledger }: RunContext): Promise<'ours' | 'unknown' | SluiceError> {
-  try {
-    await ledger.assertOwned();
-    return 'ours';
-  } catch (error) {
-    if (!(error instanceof SluiceError)) return 'unknown';
-    if (error.code === 'run_superseded') return error;
-    return error.code === 'run_cancelled' ? 'ours' : 'unknown';
-  }
 }
 
 /**
@@ -67,26 +52,34 @@ async function standingOf({ ledger }: RunContext): Promise<'ours' | 'unknown' | 
  * has ended, it is published and has another name.
  */
 async function removeOwnLeftovers(context: RunContext): Promise<void> {
-  const { attempt, ledger, observer } = context;
+  const { attempt, ledger } = context;
   try {
     const entries = await ledger.entries();
     await sweepBefore(context, attempt + 1, entries, entries);
   } catch (error) {
-    observer.log('WARNING', runLog.notCleared(error instanceof Error ? error.message : String(error)));
+    notCleared(context, error);
   }
 }
 
-/** Must not hide why the run failed: what cannot be removed is left to the next attempt or a repeated run. */
-async function clearAway(context: RunContext, why: SluiceError): Promise<void> {
-  const { ledger, observer, spec } = context;
+/**
+ * Takes back what the run made, or answers that a newer attempt has it. Must not hide why the run failed: what cannot be
+ * removed is left to the next attempt or a repeated run.
+ */
+async function clearAway(context: RunContext, why: SluiceError): Promise<SluiceError | null> {
+  const { observer, spec } = context;
   try {
     await withdraw(spec, context);
     if (why.code === 'run_cancelled') observer.log('WARNING', runLog.cancelled());
-    if (why.code !== 'verification_failed') return;
-    for (const { slice } of await ledger.entries()) await ledger.forget(slice);
+    if (why.code === 'verification_failed') await forgetAll(context.ledger);
   } catch (error) {
-    observer.log('WARNING', runLog.notCleared(error instanceof Error ? error.message : String(error)));
+    if (error instanceof SluiceError && error.code === 'run_superseded') return error;
+    notCleared(context, error);
   }
+  return null;
+}
+
+function notCleared({ observer }: RunContext, error: unknown): void {
+  observer.log('WARNING', runLog.notCleared(error instanceof Error ? error.message : String(error)));
 }
 
 /** Everything that is fixed before the first query. Throws what a person must correct. */

@@ -1,48 +1,61 @@
-import type { FileTarget, Staged } from './destinations/destination.ts';
+import type { FileTarget } from './destinations/destination.ts';
 import { fileNames } from './file-names.ts';
-import type { Ledger } from './outcome.ts';
+import type { Ledger, LedgerEntry } from './outcome.ts';
 import type { FileOptions, RunSpec } from './spec.ts';
 
 export interface WithdrawPorts {
   readonly target: FileTarget;
   readonly files: FileOptions;
-  readonly ledger: Pick<Ledger, 'entries' | 'previousKeys'>;
+  readonly ledger: Pick<Ledger, 'withdraw' | 'previousKeys'>;
 }
 
 /**
  * Removes all that a run made: staged files, and files it published already. Keys that an earlier run of
  * the same interval published stay: that run's rows are the same, and readers count on them. For runs that end
- * without an outcome: cancelled (also between two attempts), failed for good. Every file is tried; the first error
- * is thrown at the end, and the call may be repeated.
+ * without an outcome (cancelled, also between two attempts; failed for good) and for attempts that must start afresh.
+ *
+ * The ledger's entries are marked first, so that a newer attempt does not go on with them; it takes them back itself. What
+ * lies under a key is removed only if it is the very file of an entry: a newer attempt may have published its own by then. The
+ * manifest goes before the files that it names. Every file is tried; the first error is thrown at the end, and the
+ * call may be repeated. Throws `run_superseded` as soon as a newer attempt has the run.
  */
 export async function withdraw(
   spec: Pick<RunSpec, 'runId' | 'interval' | 'model' | 'keySuffix'>,
   { files, ledger, target }: WithdrawPorts,
 ): Promise<void> {
   const kept = new Set(await ledger.previousKeys());
-  const entries = await ledger.entries();
+  const entries = await ledger.withdraw();
   const names = fileNames(spec, files);
+  const failures: unknown[] = [];
+  const tried = async <T>(deed: Promise<T>, otherwise: T): Promise<T> => {
+    try {
+      return await deed;
+    } catch (error) {
+      failures.push(error);
+      return otherwise;
+    }
+  };
+
+  const found = await Promise.all(entries.map((entry) => tried(discarded(target, entry), false)));
+  const published = entries.filter(({ staged }, n) => found[n] === true && !kept.has(staged.key));
+  if (published.length > 0 && kept.size === 0) {
+    await ledger.withdraw();
+    await tried(target.remove(names.manifest), undefined);
+  }
+  await Promise.all(published.map((entry) => tried(retract(target, entry), undefined)));
+  await ledger.withdraw();
   // A slice that was not recorded yet lies beside the others.
   const keys = [names.manifest, names.key(null), ...entries.map(({ staged }) => staged.key)];
-  const retracted = await Promise.allSettled(
-    entries.map(({ staged }) => retract(target, staged, !kept.has(staged.key))),
-  );
-  const published = retracted.some((result) => result.status === 'fulfilled' && result.value);
-  const rest = await Promise.allSettled([
-    ...(published && kept.size === 0 ? [target.remove(names.manifest)] : []),
-    target.sweep(spec.runId, Number.POSITIVE_INFINITY, keys, []),
-  ]);
-  const failure = [...retracted, ...rest].find((result) => result.status === 'rejected');
-  if (failure) throw failure.reason;
+  await tried(target.sweep(spec.runId, Number.POSITIVE_INFINITY, keys, []), undefined);
+  if (failures.length > 0) throw failures[0];
 }
 
-/**
- * A key holds this run's file only if publishing had begun; what else lies there is not ours to remove.
- * Resolves with whether it was removed.
- */
-async function retract(target: FileTarget, staged: Staged, removable: boolean): Promise<boolean> {
+/** Undoes the staging of an entry's file; resolves with whether it is published. */
+async function discarded(target: FileTarget, { staged }: LedgerEntry): Promise<boolean> {
   await target.discard(staged);
-  if (!removable || !(await target.isStaged(staged))) return false;
-  await target.remove(staged.key);
-  return true;
+  return target.isStaged(staged);
+}
+
+async function retract(target: FileTarget, { staged }: LedgerEntry): Promise<void> {
+  if (await target.isStaged(staged)) await target.remove(staged.key);
 }

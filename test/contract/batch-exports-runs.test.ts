@@ -290,6 +290,7 @@ describe('claims', () => {
     await expect(stale.record({ ...entry, rows: 6 })).rejects.toMatchObject(superseded);
     await expect(stale.forget(entry.slice)).rejects.toMatchObject(superseded);
     await expect(stale.assertOwned()).rejects.toMatchObject(superseded);
+    await expect(stale.withdraw()).rejects.toMatchObject(superseded);
     await expect(postponeRun(bench.db, enqueue, old, { at: 1, now: 0 })).rejects.toMatchObject(superseded);
     await expect(setRetrying(bench.db, enqueue, old, { at: 1, error: '', now: 0 })).rejects.toMatchObject(
       superseded,
@@ -302,6 +303,32 @@ describe('claims', () => {
     await ledger.forget(entry.slice);
     await ledger.forget(entry.slice);
     expect(await ledger.entries()).toEqual([]);
+  });
+
+  it('withdraw what a run recorded, also when it was cancelled, but not when it is Completed', async () => {
+    const { id, runs } = await withRuns(2);
+    const entry = {
+      slice: { part: 0, of: 1 },
+      rows: 5,
+      bytes: 50,
+      staged: { key: 'k', bytes: 50, token: { a: 1 } },
+    };
+    const withdrawn = { ...entry, withdrawn: true };
+    const [first, second] = [await claim(runs[0].id), await claim(runs[1].id)];
+    const ledger = openLedger(bench.db, bench.clock, first);
+    await ledger.record(entry);
+    expect(await ledger.withdraw()).toEqual([withdrawn]);
+    expect(await ledger.withdraw()).toEqual([withdrawn]);
+    expect(await openLedger(bench.db, bench.clock, await claim(first.id)).entries()).toEqual([withdrawn]);
+    const newer = openLedger(bench.db, bench.clock, { id: first.id, attempt: first.attempt + 1 });
+    await newer.record(entry);
+    expect(await newer.entries()).toEqual([entry]);
+    await bench.call('POST', `batch_exports/${id}/runs/${first.id}/cancel`);
+    expect(await newer.withdraw()).toEqual([withdrawn]);
+    await finishRun(bench.ports, second, completed());
+    await expect(openLedger(bench.db, bench.clock, second).withdraw()).rejects.toMatchObject({
+      code: 'run_superseded',
+    });
   });
 
   it('of runs that ended or never were give nothing', async () => {

@@ -156,6 +156,10 @@ export function memoryLedger(previous: string[] = []): MemoryLedger {
     forget: async (slice) => {
       kept.delete(sliceName(slice));
     },
+    withdraw: async () => {
+      for (const [name, entry] of kept) kept.set(name, { ...entry, withdrawn: true });
+      return [...kept.values()];
+    },
     assertOwned: async () => {},
     previousKeys: async () => ledger.previous,
   };

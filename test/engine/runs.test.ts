@@ -12,6 +12,7 @@ import {
   exportWith,
   HOUR,
   liveSpec,
+  type MemoryLedger,
   memoryLedger,
   openPlace,
   PLAIN_FILES,
@@ -276,6 +277,81 @@ describe('a destination that lies', () => {
     expect(existsSync(join(place.root, `${NAME}_manifest.json`))).toBe(false);
     expect(filesIn(place.root)).toEqual([]);
     await exportWith(embedded.warehouse, place, liveSpec(TEAM), PARQUET, { ledger, attempt: 2 });
+    expect(await readUuids()).toEqual(uuids);
+  });
+
+  /** What is read back lacks its second half. */
+  const lying = (change: Partial<FileTarget> = {}): FileTarget => ({
+    ...place.target,
+    open: async (published) => {
+      const file = await place.target.open(published);
+      return { ...file, path: null, read: (start) => file.read(start, start) };
+    },
+    ...change,
+  });
+  const expectManifestTrue = () => {
+    const { files } = JSON.parse(readFileSync(join(place.root, `${NAME}_manifest.json`), 'utf8')) as {
+      files: string[];
+    };
+    expect(files).toEqual(filesIn(place.root).filter((name) => !name.endsWith('_manifest.json')));
+  };
+
+  it('an attempt that stands still while it takes back leaves alone what a newer one delivered', async () => {
+    const ledger = memoryLedger();
+    let owner = 1;
+    const fenced = (attempt: number): MemoryLedger => ({
+      ...ledger,
+      withdraw: async () => {
+        if (owner !== attempt) throw new SluiceError('run_superseded');
+        return ledger.withdraw();
+      },
+    });
+    const [stands, goesOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const discard: FileTarget['discard'] = async (staged) => {
+      stands.resolve();
+      await goesOn.promise;
+      await place.target.discard(staged);
+    };
+    const older = exportWith(
+      embedded.warehouse,
+      { ...place, target: lying({ discard }) },
+      liveSpec(TEAM),
+      SPLIT,
+      {
+        ledger: fenced(1),
+        readBack: true,
+      },
+    ).catch((error: unknown) => error);
+    await stands.promise;
+    owner = 2;
+    await exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT, { ledger: fenced(2), attempt: 2 });
+    const delivered = filesIn(place.root);
+    goesOn.resolve();
+    const outcome = await older;
+    expect(filesIn(place.root)).toEqual(delivered);
+    expect(outcome).toMatchObject({ code: 'run_superseded' });
+    expectManifestTrue();
+    expect(await readUuids()).toEqual(uuids);
+  });
+
+  it('an attempt that cannot take everything back leaves the rest to the next, which starts afresh', async () => {
+    const ledger = memoryLedger();
+    let refused = 0;
+    const remove: FileTarget['remove'] = async (key) => {
+      if (key.endsWith('_manifest.json') || refused++ > 0) return place.target.remove(key);
+      throw new SluiceError('destination_unavailable');
+    };
+    const older = exportWith(
+      embedded.warehouse,
+      { ...place, target: lying({ remove }) },
+      liveSpec(TEAM),
+      SPLIT,
+      { ledger, readBack: true },
+    );
+    await expect(older).rejects.toMatchObject({ code: 'verification_failed' });
+    expect([...ledger.kept.values()].map(({ withdrawn }) => withdrawn)).toContain(true);
+    await exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT, { ledger, attempt: 2 });
+    expectManifestTrue();
     expect(await readUuids()).toEqual(uuids);
   });
 });

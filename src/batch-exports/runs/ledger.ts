@@ -1,4 +1,6 @@
-import { sql } from 'kysely';
+import { type Selectable, sql } from 'kysely';
+import type { RunSlicesTable } from '../../database/tables.ts';
+import { SluiceError } from '../../errors/error.ts';
 import type { Ledger, LedgerEntry } from '../../export/outcome.ts';
 import { type Slice, sliceName } from '../../export/spec.ts';
 import type { Clock } from '../../work/clock.ts';
@@ -12,6 +14,7 @@ export function openLedger(db: Db, clock: Clock, claim: Claim): Ledger {
     entries: () => readEntries(db, claim.id),
     record: (entry) => record(db, claim, entry, clock.now()),
     forget: (slice) => forget(db, claim, slice),
+    withdraw: () => withdrawAll(db, claim),
     assertOwned: () => assertClaim(db, claim),
     previousKeys: () => previousKeys(db, claim.id),
   };
@@ -19,15 +22,18 @@ export function openLedger(db: Db, clock: Clock, claim: Claim): Ledger {
 
 async function readEntries(db: Db, runId: string): Promise<LedgerEntry[]> {
   const rows = await db.selectFrom('run_slices').selectAll().where('run_id', '=', runId).execute();
-  return rows.map((row) => {
-    const [part, of] = row.slice.split('/').map(Number) as [number, number];
-    return {
-      slice: { part, of },
-      rows: row.rows,
-      bytes: row.bytes,
-      staged: row.file as unknown as LedgerEntry['staged'],
-    };
-  });
+  return rows.map(entryOf);
+}
+
+function entryOf(row: Selectable<RunSlicesTable>): LedgerEntry {
+  const [part, of] = row.slice.split('/').map(Number) as [number, number];
+  return {
+    slice: { part, of },
+    rows: row.rows,
+    bytes: row.bytes,
+    staged: row.file as unknown as LedgerEntry['staged'],
+    ...(row.withdrawn ? { withdrawn: true as const } : {}),
+  };
 }
 
 /** One statement: the row is locked against a newer claim while the slice is written. */
@@ -41,7 +47,7 @@ async function record(db: Db, claim: Claim, entry: LedgerEntry, now: number): Pr
        for share
     on conflict (run_id, slice) do update
        set attempt = excluded.attempt, rows = excluded.rows, bytes = excluded.bytes,
-           file = excluded.file, finished_at = excluded.finished_at`.execute(db);
+           file = excluded.file, finished_at = excluded.finished_at, withdrawn = false`.execute(db);
   if (written.numAffectedRows !== 1n) await assertClaim(db, claim);
 }
 
@@ -52,6 +58,28 @@ async function forget(db: Db, claim: Claim, slice: Slice): Promise<void> {
                       where id = ${claim.id} and attempt = ${claim.attempt} and status = 'Running' for share)
        and slice = ${sliceName(slice)}`.execute(db);
   if (gone.numAffectedRows !== 1n) await assertClaim(db, claim);
+}
+
+/** The run's row is locked against a newer claim until the entries are marked: it finds all of them so, or we find it. */
+async function withdrawAll(db: Db, claim: Claim): Promise<LedgerEntry[]> {
+  return await db.transaction().execute(async (trx) => {
+    const held = await trx
+      .selectFrom('batch_export_runs')
+      .select('id')
+      .where('id', '=', claim.id)
+      .where('attempt', '=', claim.attempt)
+      .where('status', '!=', 'Completed')
+      .forShare()
+      .executeTakeFirst();
+    if (!held) throw new SluiceError('run_superseded');
+    const rows = await trx
+      .updateTable('run_slices')
+      .set({ withdrawn: true })
+      .where('run_id', '=', claim.id)
+      .returningAll()
+      .execute();
+    return rows.map(entryOf);
+  });
 }
 
 /** Keys published by the other runs that share this one's output; what it publishes replaces them. */
