@@ -52,7 +52,7 @@ export async function forgetAll(ledger: Ledger): Promise<void> {
  * Removes what attempts before `attempt` staged, but for what `kept` names. `entries` are those of the ledger; a slice that was
  * not recorded lies beside them.
  */
-export async function sweepBefore(
+async function sweepBefore(
   context: RunContext,
   attempt: number,
   entries: readonly LedgerEntry[],

@@ -7,7 +7,7 @@ import type { LedgerEntry, Outcome } from './outcome.ts';
 import { planRun } from './plan.ts';
 import type { ExportPorts, RunContext } from './ports.ts';
 import type { Reread } from './reread/count.ts';
-import { forgetAll, resume, sweepBefore } from './resume.ts';
+import { forgetAll, resume } from './resume.ts';
 import { runLog } from './run-log.ts';
 import type { RunSpec, Tally } from './spec.ts';
 import { stageAll } from './stage.ts';
@@ -52,10 +52,10 @@ async function afterFailure(context: RunContext, error: SluiceError): Promise<Sl
  * has ended, it is published and has another name.
  */
 async function removeOwnLeftovers(context: RunContext): Promise<void> {
-  const { attempt, ledger } = context;
+  const { ledger, target } = context;
   try {
     const entries = await ledger.entries();
-    await sweepBefore(context, attempt + 1, entries, entries);
+    await target.discardOwn(entries.map(({ staged }) => staged));
   } catch (error) {
     notCleared(context, error);
   }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type {
   Destination,
@@ -135,6 +136,39 @@ export function destinationSuite(
       await expect(target.publish(mine, live())).rejects.toMatchObject({ kind: 'retry' });
       expect(await subject.contentOf(slot.key)).toEqual(bytesOf(8, 1000));
     });
+
+    it.skipIf(!canUndo)(
+      'undoes its own staging, not what it keeps and not what another stages meanwhile',
+      async () => {
+        const [older, newer] = [await fresh(), await fresh()];
+        const [slot, other] = [slotOf(), slotOf()];
+        const mine = await older.stage(slot, streamOf(20, 1000), live());
+        const kept = await older.stage(other, streamOf(21, 1000), live());
+        const [begun, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+        const bytes = bytesOf(22, 2000);
+        const slow = Readable.from(
+          (async function* () {
+            yield bytes.subarray(0, 500);
+            begun.resolve();
+            await goOn.promise;
+            yield bytes.subarray(500);
+          })(),
+        );
+        const staging = newer.stage({ ...slot, attempt: 2 }, slow, live());
+        await begun.promise;
+        await older.discardOwn([kept]);
+        await older.discardOwn([kept]);
+        goOn.resolve();
+        await newer.publish(await staging, live());
+        expect(await older.isStaged(mine)).toBe(false);
+        expect(await subject.contentOf(slot.key)).toEqual(bytes);
+        await older.publish(kept, live());
+        await older.discardOwn([]);
+        expect(await subject.contentOf(other.key)).toEqual(bytesOf(21, 1000));
+        expect(await leftoversOf(slot)).toEqual([]);
+        await Promise.all([older.close(), newer.close()]);
+      },
+    );
 
     it.skipIf(!canUndo)('sweeps what earlier attempts of the run left, and nothing else', async () => {
       const slot = slotOf();

@@ -17,8 +17,8 @@ const RECOVERY_MS = 20_000;
 const HOUR = 3_600_000;
 const yesterday = Math.floor(Date.now() / 86_400_000 - 1) * 86_400_000;
 const range: Range = { start: new Date(yesterday), end: new Date(yesterday + 2 * HOUR) };
-/** Two intervals of 1.5 MB each: two or more files per run with a limit of 1 MB. */
-const EVENTS = 2_600;
+/** Two intervals of 1.5 MB each: two or more files per run with a limit of 1 MB, also of compressed ones in the long version. */
+const EVENTS = LONG ? 6_000 : 2_600;
 const EVENT_BYTES = 1_200;
 /** Steps that come once for each file. */
 const PER_FILE: readonly string[] = ['slice-started', 'slice-staged', 'slice-recorded', 'published-one'];
@@ -27,13 +27,19 @@ interface Case {
   readonly step: string;
   readonly occurrence: number;
   readonly kind: Place['kind'];
+  readonly format: keyof typeof FORMATS;
 }
 
+const FORMATS = {
+  lines: { file_format: 'JSONLines' },
+  gzip: { file_format: 'JSONLines', compression: 'gzip' },
+  parquet: { file_format: 'Parquet', compression: 'zstd' },
+} as const;
 const KINDS = ['Filesystem', 'S3Compatible'] as const;
 
 /**
  * Every step of an export at both destinations; the steps around a run's state, which know no destination, at one
- * of them in turn. Long: everything at both, and the later occurrences, which fall into other files and intervals.
+ * of them in turn. Long: everything at both, in three formats, and the later occurrences, which fall into other files and intervals.
  */
 function cases(): Case[] {
   const state: readonly string[] = [...RUN_STEPS, 'claimed', 'planned'];
@@ -41,10 +47,13 @@ function cases(): Case[] {
     const perFile = PER_FILE.includes(step);
     if (!LONG) {
       const kinds = state.includes(step) ? [KINDS[index % 2] ?? 'Filesystem'] : KINDS;
-      return kinds.map((kind) => ({ step, occurrence: perFile ? 2 : 1, kind }));
+      return kinds.map((kind) => ({ step, occurrence: perFile ? 2 : 1, kind, format: 'lines' }));
     }
     const occurrences = perFile ? [1, 2, 3, 4] : [1, 2];
-    return occurrences.flatMap((occurrence) => KINDS.map((kind) => ({ step, occurrence, kind })));
+    const formats = Object.keys(FORMATS) as (keyof typeof FORMATS)[];
+    return occurrences.flatMap((occurrence) =>
+      KINDS.flatMap((kind) => formats.map((format) => ({ step, occurrence, kind, format }))),
+    );
   });
 }
 
@@ -85,9 +94,9 @@ describe('killed at a named step', () => {
     sluice = await startSluice({ dataDir, env });
   }
 
-  it.each(cases())('$step:$occurrence, $kind', async ({ step, occurrence, kind }) => {
-    const prefix = `${step}-${occurrence}`;
-    const destination = place(kind).destination(prefix, { file_format: 'JSONLines', max_file_size_mb: 1 });
+  it.each(cases())('$step:$occurrence, $kind, $format', async ({ step, occurrence, kind, format }) => {
+    const prefix = `${step}-${occurrence}-${format}`;
+    const destination = place(kind).destination(prefix, { ...FORMATS[format], max_file_size_mb: 1 });
     const id = await createExport(sluice, destination);
     await crash(`${step}:${occurrence}`, () => startBackfill(sluice, id, range));
     const restarted = Date.now();

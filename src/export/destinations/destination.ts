@@ -86,6 +86,11 @@ export interface FileTarget {
   /** Undoes staging; missing is fine. */
   discard(staged: Staged): Promise<void>;
   /**
+   * Undoes what was staged through this very object, but for the receipts in `keep`: for an attempt that lost its run and must
+   * not touch what the newer one stages under the same keys at the same time.
+   */
+  discardOwn(keep: readonly Staged[]): Promise<void>;
+  /**
    * Removes what attempts of this run before `attempt` staged and nobody will finish (orphan multipart
    * uploads, temporary files), except the receipts in `keep`. With `attempt` = Infinity: all of them.
    */

@@ -36,15 +36,24 @@ interface Token {
 /** Opens the directory tree below `ports.filesRoot`. Throws `destination_missing` when it is not there. */
 export async function openFilesystem(_setup: DestinationSetup, ports: DestinationPorts): Promise<FileTarget> {
   await placeOf(ports.filesRoot, 'x', false);
+  const begun = new Map<string, Slot>();
+  const own = (slot: Slot) => void begun.set(slot.key, slot);
   return {
-    stagingPath: (slot) => stagingPath(ports, slot),
-    stage: (slot, source, signal) => stage(ports, slot, source, signal),
+    stagingPath: (slot) => {
+      own(slot);
+      return stagingPath(ports, slot);
+    },
+    stage: (slot, source, signal) => {
+      own(slot);
+      return stage(ports, slot, source, signal);
+    },
     isStaged: async (staged) => (await whereIs(ports, staged)) !== null,
     publish: (staged) => publish(ports, staged),
     open: (published) => reread(ports, published),
     put: (key, body) => put(ports, key, body),
     remove: (key) => remove(ports, key),
     discard: (staged) => discard(ports, staged),
+    discardOwn: (keep) => discardOwn(ports, [...begun.values()], keep),
     sweep: (runId, attempt, keys, keep) => sweep(ports, runId, attempt, keys, keep),
     close: async () => {},
   };
@@ -174,6 +183,20 @@ async function discard(ports: DestinationPorts, staged: Staged): Promise<void> {
   const place = await placeOf(ports.filesRoot, staged.key, false);
   if (place === null) return;
   await onDisk(staged.key, () => rm(join(place.directory, tokenOf(staged).name), { force: true }));
+}
+
+async function discardOwn(
+  ports: DestinationPorts,
+  begun: readonly Slot[],
+  keep: readonly Staged[],
+): Promise<void> {
+  const kept = new Set(keep.map((staged) => tokenOf(staged).name));
+  for (const { key, runId, attempt } of begun) {
+    const place = await placeOf(ports.filesRoot, key, false);
+    if (place === null) continue;
+    const name = stagingName(place.name, runId, attempt);
+    if (!kept.has(name)) await onDisk(key, () => rm(join(place.directory, name), { force: true }));
+  }
 }
 
 async function sweep(

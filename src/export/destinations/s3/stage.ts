@@ -15,13 +15,14 @@ import { bare, MARK, type Receipt, stagedFrom } from './receipt.ts';
 /**
  * Uploads all parts of a file and does not complete it: a reader of the bucket sees nothing. Parts are
  * sent side by side in fixed sizes; the first failure stops the others and the source, and the upload is
- * taken back.
+ * taken back. `onBegun` is told of the upload before its first part.
  */
 export async function stage(
   calls: Calls,
   slot: Slot,
   given: Readable | EngineFile,
   signal: AbortSignal,
+  onBegun: (uploadId: string) => void,
 ): Promise<Staged> {
   const stream = 'pipe' in given ? given : null;
   const stop = new AbortController();
@@ -46,6 +47,7 @@ export async function stage(
     signal.throwIfAborted();
     const id = await createUpload(calls, slot, mark, either);
     uploadId = id;
+    onBegun(id);
     const pool = new BufferPool(calls.limits.bufferBytes);
     for await (const part of partsOf(source, calls.connection.integrity, pool, either)) {
       bytes += part.body.length;

@@ -1,5 +1,5 @@
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import type { DestinationPorts, FileTarget } from '../destination.ts';
+import type { DestinationPorts, FileTarget, Staged } from '../destination.ts';
 import { type Calls, callsTo } from './calls.ts';
 import type { Connection } from './connection.ts';
 import { defaultLimits, type Limits, limitsFor } from './limits.ts';
@@ -21,15 +21,17 @@ export async function openBucket(
 ): Promise<FileTarget> {
   await checkEndpoint(connection, ports);
   const calls = callsTo(connection, ports, limits);
+  const begun = new Map<string, string>();
   return {
     stagingPath: async () => null,
-    stage: (slot, source, signal) => stage(calls, slot, source, signal),
+    stage: (slot, source, signal) => stage(calls, slot, source, signal, (id) => begun.set(id, slot.key)),
     isStaged: (staged) => isStaged(calls, staged),
     publish: (staged, signal) => publish(calls, staged, signal),
     open: (published) => reread(calls, published),
     put: (key, body, contentType) => put(calls, key, body, contentType),
     remove: (key) => remove(calls, key),
     discard: (staged) => abortUpload(calls, staged.key, receiptOf(staged).uploadId),
+    discardOwn: (keep) => discardOwn(calls, begun, keep),
     sweep: (_runId, _attempt, keys, keep) => sweep(calls, keys, keep),
     close: async () => calls.client.destroy(),
   };
@@ -56,6 +58,16 @@ async function put(calls: Calls, key: string, body: Buffer, contentType: string)
   await calls.run({ what: `Writing ${key}`, bytes: body.length }, (abortSignal) =>
     calls.client.send(command, { abortSignal }),
   );
+}
+
+/** One that is completed, or was taken back already, is fine. */
+async function discardOwn(
+  calls: Calls,
+  begun: ReadonlyMap<string, string>,
+  keep: readonly Staged[],
+): Promise<void> {
+  const kept = new Set(keep.map((staged) => receiptOf(staged).uploadId));
+  for (const [id, key] of begun) if (!kept.has(id)) await abortUpload(calls, key, id);
 }
 
 async function remove(calls: Calls, key: string): Promise<void> {
