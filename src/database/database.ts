@@ -5,7 +5,7 @@ import { systemClock } from '../work/clock.ts';
 import { lockDirectory } from '../work/directory-lock.ts';
 import { pgliteDialect } from './embedded/dialect.ts';
 import { openPgliteThread, type PgliteThread } from './embedded/pglite-thread.ts';
-import { startVacuum } from './embedded/vacuum.ts';
+import { startTidying } from './embedded/tidying.ts';
 import { guardedPool } from './guarded-pool.ts';
 import { migrateDatabase } from './migrate.ts';
 import type { Tables } from './tables.ts';
@@ -88,7 +88,7 @@ async function openEmbedded({ dataDir, onError }: DatabaseOptions): Promise<Open
   try {
     const pglite = await openPgliteThread(join(dataDir, 'database'), onError);
     const kysely = new Kysely<Tables>({ dialect: pgliteDialect(pglite) });
-    const tidying = startVacuum(pglite, systemClock, (error) => onError?.(error as Error));
+    const tidying = startTidying(pglite, systemClock, (error) => onError?.(error as Error));
     return {
       kysely,
       patient: kysely,

@@ -1,6 +1,6 @@
 import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import type { Pool, PoolClient } from 'pg';
-import { SluiceError } from '../errors/error.ts';
+import { isOutage, unavailable } from './outage.ts';
 
 /**
  * A pool whose connections may break at any moment: what fails because of that throws `database_unavailable`, to be
@@ -66,14 +66,3 @@ function inTime<T>(work: Promise<T>, ms: number, onLate: () => void): Promise<T>
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }
-
-/**
- * SQLSTATE classes 08 (connection), 53 (out of resources), 57P (the server is stopping or starting) and the errno
- * names of sockets. pg gives a connection that ends in mid-query no code, which `broken` covers.
- */
-function isOutage(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return /^(08...|53...|57P..|ECONN[A-Z]+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/.test(code);
-}
-
-const unavailable = (cause: unknown): SluiceError => new SluiceError('database_unavailable', { cause });

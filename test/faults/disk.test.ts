@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
@@ -13,6 +12,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type RunningSluice, startSluice } from '../kit/sluice.ts';
+import { mayMount, mountTmpfs, remount, unmount } from '../kit/small-disk.ts';
 import {
   createExport,
   expectDelivered,
@@ -43,21 +43,6 @@ const outside = mkdtempSync(join(tmpdir(), 'sluice-outside-'));
 const files = filesystem(root);
 let sluice: RunningSluice;
 
-/** A small disk of its own needs the right to mount one. */
-const mayMount = (() => {
-  const probe = mkdtempSync(join(tmpdir(), 'sluice-mount-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', probe], { stdio: 'ignore' });
-    execFileSync('umount', [probe], { stdio: 'ignore' });
-    return true;
-  } catch {
-    process.stdout.write('disk faults on a small tmpfs are skipped: mount(8) is not allowed here\n');
-    return false;
-  } finally {
-    rmSync(probe, { recursive: true, force: true });
-  }
-})();
-
 beforeAll(async () => {
   mkdirSync(root);
   sluice = await startSluice({ dataDir });
@@ -81,14 +66,10 @@ async function runWithError(id: string): Promise<Run> {
   );
 }
 
-describe.skipIf(!mayMount)('a small disk', () => {
+describe.skipIf(!mayMount())('a small disk', () => {
   const disk = join(root, 'disk');
   beforeAll(() => mkdirSync(disk));
-  // Lazily: after a failure the run may still be at it.
-  afterEach(() => void execFileSync('umount', ['-l', disk]));
-  const mount = (...options: string[]) =>
-    execFileSync('mount', ['-t', 'tmpfs', '-o', options.join(','), 'tmpfs', disk]);
-  const remount = (option: string) => execFileSync('mount', ['-o', `remount,${option}`, disk]);
+  afterEach(() => unmount(disk));
 
   it.each([
     ['JSONLines', null],
@@ -98,7 +79,7 @@ describe.skipIf(!mayMount)('a small disk', () => {
     'that is full, %s %s: the run says so, leaves nothing half done, and completes when there is room',
     async (file_format, compression) => {
       for (let turn = 0; turn < TURNS; turn++) {
-        mount(`size=${256 + Math.floor(random() * 2_048)}k`);
+        mountTmpfs(disk, `size=${256 + Math.floor(random() * 2_048)}k`);
         const prefix = `disk/full-${turn}`;
         const destination = files.destination(prefix, { file_format, compression, max_file_size_mb: 1 });
         const id = await createExport(sluice, destination);
@@ -107,23 +88,23 @@ describe.skipIf(!mayMount)('a small disk', () => {
         expect(run).toMatchObject({ status: 'Running', records_total_count: uuids.length });
         expect(run.latest_error).toMatch(/disk is full|space/i);
         expect(filesBelow(join(root, prefix)).filter((path) => !path.endsWith('.partial'))).toEqual([]);
-        remount('size=64m');
+        remount(disk, 'size=64m');
         await expectDelivered(files, prefix, await untilEnded(sluice, id), uuids);
-        if (turn < TURNS - 1) execFileSync('umount', ['-l', disk]);
+        if (turn < TURNS - 1) unmount(disk);
       }
     },
     20_000 + TURNS * 20_000,
   );
 
   it('that is read-only: the run fails at once and says why; a retry succeeds when it is writable', async () => {
-    mount('size=64m', 'ro');
+    mountTmpfs(disk, 'size=64m', 'ro');
     const prefix = 'disk/read-only';
     const id = await createExport(sluice, files.destination(prefix, { max_file_size_mb: 50 }));
     await startBackfill(sluice, id, range);
     const [failed] = await untilEnded(sluice, id);
     expect(failed).toMatchObject({ status: 'Failed', records_completed: null });
     expect(failed?.latest_error).toContain('read-only');
-    remount('rw');
+    remount(disk, 'rw');
     const { status } = await sluice.api('POST', `${pathOf(sluice, id)}/runs/${failed?.id}/retry/`);
     expect(status).toBe(201);
     const runs = await untilEnded(sluice, id);

@@ -13,15 +13,13 @@ describe('PGlite in its thread', () => {
   let pglite: PgliteThread;
 
   const open = () =>
-    openPgliteThread(
-      join(dataDir, 'database'),
-      (error) => losses.push(error.message),
-      (workerData) => {
+    openPgliteThread(join(dataDir, 'database'), (error) => losses.push(error.message), {
+      spawn: (workerData) => {
         const thread = new Worker(new URL('./thread.ts', import.meta.url), { workerData });
         threads.push(thread);
         return thread;
       },
-    );
+    });
   const killThread = () => threads.at(-1)?.terminate();
   const kept = async () => (await pglite.query('select n from kept order by n')).rows;
 
@@ -87,9 +85,33 @@ describe('PGlite in its thread', () => {
     expect(threads).toHaveLength(2);
   });
 
+  it('replaces a thread that owes an answer and gives none', async () => {
+    const spinning = `require('node:worker_threads').parentPort.on('message', ({ id, op }) => {
+      for (; op === 'query'; );
+      require('node:worker_threads').parentPort.postMessage({ id, value: null });
+    })`;
+    const spawned = [new Worker(spinning, { eval: true })];
+    const lost: string[] = [];
+    const another = mkdtempSync(join(tmpdir(), 'sluice-silent-'));
+    await prepareDatabase(another);
+    const silent = await openPgliteThread(join(another, 'database'), (error) => lost.push(error.message), {
+      spawn: (workerData) =>
+        spawned.pop() ?? new Worker(new URL('./thread.ts', import.meta.url), { workerData }),
+      silentMs: 3_000,
+    });
+    await expect(silent.query('select 1')).rejects.toMatchObject({ code: 'database_unavailable' });
+    expect(lost).toEqual(['the embedded database did not answer for 3 s']);
+    expect((await silent.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    await silent.close();
+    rmSync(another, { recursive: true });
+  });
+
   it('says why a database cannot be opened', async () => {
     const blocked = openPgliteThread(join(dataDir, 'database', 'PG_VERSION'));
-    await expect(blocked).rejects.toThrow();
+    await expect(blocked).rejects.toMatchObject({
+      code: 'database_unavailable',
+      message: expect.stringMatching(/^The embedded database in .* could not be opened: /),
+    });
   });
 
   it('answers nothing more once it is closed', async () => {

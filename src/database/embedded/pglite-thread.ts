@@ -1,6 +1,16 @@
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../../errors/error.ts';
-import { JSON_TYPES, type Message, type RawResult, type Request, type ThreadOptions } from './protocol.ts';
+import { isOutage, unavailable } from '../outage.ts';
+import {
+  JSON_TYPES,
+  type Message,
+  type RawResult,
+  type Request,
+  type SqlFailure,
+  type ThreadOptions,
+} from './protocol.ts';
 
 export interface SqlResult<Row = Record<string, unknown>> {
   readonly rows: Row[];
@@ -15,9 +25,9 @@ export interface SqlTransaction {
 
 /**
  * PGlite in a thread of its own: Postgres' work and the reading of its answers take none of the time of the thread that
- * serves the API. Every method throws Postgres' errors with their SQLSTATE in `code`, and `database_unavailable` when the
- * thread ended meanwhile: what was asked may have happened or not, as with a lost connection. The next call starts a new thread,
- * which finds every commit.
+ * serves the API. Every method throws Postgres' errors with their SQLSTATE in `code`, and `database_unavailable` for those that
+ * pass by themselves (a full disk), when it cannot be opened, and when the thread ended meanwhile: what was asked may have happened or not, as with
+ * a lost connection. The next call starts a new thread, which finds every commit.
  */
 export interface PgliteThread {
   query<Row>(sql: string, parameters?: readonly unknown[]): Promise<SqlResult<Row>>;
@@ -32,14 +42,27 @@ export interface PgliteThread {
 
 type Operation = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never;
 
+/** For tests that end the thread, or do not want to wait. */
+export interface ThreadWays {
+  readonly spawn?: (options: ThreadOptions) => Worker;
+  /** Milliseconds after which a thread that owes answers and gives none is ended. */
+  readonly silentMs?: number;
+  /** Milliseconds from a failed opening to the next; opening is most of a second's work. */
+  readonly reopenMs?: number;
+}
+
+/** Longer than a migration of the largest tables that PGlite should have. */
+const SILENT_MS = 600_000;
+const REOPEN_MS = 1_000;
+
 /**
- * Opens the database in `folder`, which PGlite makes when it is not there. Throws what PGlite says when it cannot be opened.
- * `onLost` is told when the thread ended by itself. `spawn` is for tests that end it.
+ * Opens the database in `folder`, which PGlite makes when it is not there. Throws `database_unavailable` when it cannot be opened.
+ * `onLost` is told when the thread ended by itself, or was ended because Postgres in it cannot go on.
  */
 export async function openPgliteThread(
   folder: string,
   onLost: (error: Error) => void = () => {},
-  spawn: (options: ThreadOptions) => Worker = spawnThread,
+  { spawn = spawnThread, silentMs = SILENT_MS, reopenMs = REOPEN_MS }: ThreadWays = {},
 ): Promise<PgliteThread> {
   const listeners = new Map<string, Set<(payload: string) => void>>();
   const notify = (channel: string, payload: string) => {
@@ -49,7 +72,7 @@ export async function openPgliteThread(
   let begun = 0;
 
   const start = async (): Promise<Line> => {
-    const line = openLine(spawn({ folder }), notify, (error) => {
+    const line = openLine(spawn({ folder }), silentMs, notify, (error) => {
       current = null;
       onLost(error);
     });
@@ -59,18 +82,20 @@ export async function openPgliteThread(
       return line;
     } catch (error) {
       await line.end();
-      throw error;
+      throw unopened(folder, error);
     }
   };
-  const connected = async (): Promise<Line> => {
-    current ??= start();
-    const mine = current;
-    try {
-      return await mine;
-    } catch (error) {
-      if (current === mine) current = null;
-      throw error;
-    }
+  const connected = (): Promise<Line> => {
+    if (current) return current;
+    const mine = start();
+    current = mine;
+    mine.catch(() => {
+      const forget = () => {
+        if (current === mine) current = null;
+      };
+      setTimeout(forget, reopenMs).unref();
+    });
+    return mine;
   };
 
   await connected();
@@ -124,6 +149,7 @@ interface Line {
 
 function openLine(
   worker: Worker,
+  silentMs: number,
   notify: (channel: string, payload: string) => void,
   onLost: (error: Error) => void,
 ): Line {
@@ -134,21 +160,36 @@ function openLine(
 
   const onEnd = (cause: Error) => {
     if (lost) return;
-    lost = new SluiceError('database_unavailable', { cause });
+    clearInterval(watch);
+    lost = unavailable(cause);
     for (const one of waiting.values()) one.reject(lost);
     waiting.clear();
     if (!ending) onLost(cause);
   };
+  const giveUp = (cause: Error) => {
+    onEnd(cause);
+    void worker.terminate();
+  };
+  // In turns, which stop with a machine that sleeps.
+  let silentTurns = 0;
+  const watch = setInterval(() => {
+    silentTurns = waiting.size === 0 ? 0 : silentTurns + 1;
+    if (silentTurns > TURNS)
+      giveUp(new Error(`the embedded database did not answer for ${silentMs / 1000} s`));
+  }, silentMs / TURNS).unref();
   worker.on('error', onEnd);
   worker.on('exit', (code) => onEnd(new Error(`the thread of the embedded database ended (${code})`)));
   worker.on('message', (message: Message) => {
+    silentTurns = 0;
     if ('channel' in message) return notify(message.channel, message.payload);
     const one = waiting.get(message.id);
     waiting.delete(message.id);
     // Nobody who waits for an answer may be left alone by a process that ends for want of work.
     if (waiting.size === 0) worker.unref();
-    if ('error' in message) one?.reject(Object.assign(new Error(message.error.message), message.error));
-    else one?.resolve(message.value);
+    if ('value' in message) return one?.resolve(message.value);
+    const error = Object.assign(new Error(message.error.message), message.error);
+    one?.reject(isFatal(message.error) || isOutage(error) ? unavailable(error) : error);
+    if (isFatal(message.error)) giveUp(error);
   });
 
   const ask = async (operation: Operation): Promise<unknown> => {
@@ -169,6 +210,24 @@ function openLine(
     },
   };
 }
+
+const TURNS = 10;
+
+/** What it writes before it is open. */
+const ROOM_TO_OPEN = 1_048_576;
+
+/** PGlite only says that it failed. */
+function unopened(folder: string, cause: unknown): SluiceError {
+  const { bavail, bsize } = statfsSync(dirname(folder));
+  const why = bavail * bsize < ROOM_TO_OPEN ? 'its disk is full; make room on it' : String(cause);
+  return new SluiceError('database_unavailable', {
+    detail: `The embedded database in ${folder} could not be opened: ${why}.`,
+    cause,
+  });
+}
+
+/** After its PANIC Postgres would end the process; PGlite goes on, holding its locks, and the next statement waits for them for ever. */
+const isFatal = ({ severity }: SqlFailure): boolean => severity === 'PANIC' || severity === 'FATAL';
 
 /** Rows as objects, their JSON read. */
 function shaped<Row>(result: unknown): SqlResult<Row> {

@@ -40,6 +40,8 @@ export interface RawResult {
 /** An error of Postgres: `code` is the SQLSTATE. Never the parameters, which may be secret. */
 export interface SqlFailure {
   readonly message: string;
+  /** `PANIC` also for a trap of the WebAssembly: it cannot go on after either. */
+  readonly severity?: string | undefined;
   readonly stack?: string | undefined;
   readonly code?: string | undefined;
   readonly detail?: string | undefined;

@@ -118,7 +118,8 @@ const raw = ({ fields, rows, affectedRows }: Results<unknown[]>): RawResult => (
 function failure(error: unknown): SqlFailure {
   if (!(error instanceof Error)) return { message: String(error) };
   const { message, stack, code, detail, hint, table, column, constraint } = error as Error & SqlFailure;
-  return { message, stack, code, detail, hint, table, column, constraint };
+  const severity = error.name === 'RuntimeError' ? 'PANIC' : (error as SqlFailure).severity;
+  return { message, severity, stack, code, detail, hint, table, column, constraint };
 }
 
 function tell(message: Message): void {

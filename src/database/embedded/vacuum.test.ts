@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareDatabase } from '../../../test/kit/prepared-database.ts';
 import { openPgliteThread, type PgliteThread } from './pglite-thread.ts';
-import { startVacuum, vacuumNeedy } from './vacuum.ts';
+import { vacuumNeedy } from './vacuum.ts';
 
-describe('tidying the embedded database', () => {
+describe('vacuuming the embedded database', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-vacuum-'));
   let pglite: PgliteThread;
 
@@ -48,34 +48,5 @@ describe('tidying the embedded database', () => {
       expect(await vacuumNeedy(pglite)).toEqual([ODD]);
     }
     expect(await size()).toBeLessThanOrEqual(before * 1.5);
-  });
-
-  it('looks again after each nap, also after a look that failed', async () => {
-    const naps: number[] = [];
-    const errors: unknown[] = [];
-    const { promise: looked, resolve: onLook } = Promise.withResolvers<void>();
-    let queries = 0;
-    const failingOnce = {
-      exec: pglite.exec,
-      query: async <Row>(sql: string) => {
-        queries += 1;
-        if (queries === 1) throw new Error('away');
-        if (queries === 3) onLook();
-        return pglite.query<Row>(sql);
-      },
-    };
-    const clock = {
-      now: () => 0,
-      sleep: async (ms: number, signal?: AbortSignal) => {
-        naps.push(ms);
-        if (naps.length < 3 || signal?.aborted) return;
-        await new Promise((_, reject) => signal?.addEventListener('abort', reject));
-      },
-    };
-    const tidying = startVacuum(failingOnce, clock, (error) => errors.push(error));
-    await looked;
-    await tidying.stop();
-    expect(naps).toEqual([60_000, 60_000, 60_000]);
-    expect(errors).toEqual([new Error('away')]);
   });
 });

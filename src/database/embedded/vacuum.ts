@@ -1,9 +1,4 @@
-import type { Clock } from '../../work/clock.ts';
-import { type Loop, loop } from '../../work/loop.ts';
 import type { PgliteThread } from './pglite-thread.ts';
-
-/** As long as Postgres' own launcher naps (`autovacuum_naptime`). */
-const NAP_MS = 60_000;
 
 /**
  * Postgres' rule for what needs it (its manual, "The Autovacuum Daemon", with the default settings): more than 50 dead rows
@@ -22,6 +17,7 @@ const NEEDY = `
 
 /**
  * Gives the room of dead rows back to their tables, and makes new statistics, where it is time. Resolves with the tables.
+ * PGlite, being one process, never does: 10,000 hourly exports made their table of 4 MB one of 51 MB in 20 hours.
  * A table of 100,000 runs keeps everybody else waiting for 0.9 s the first time, less when most of it has not changed.
  */
 export async function vacuumNeedy(pglite: Pick<PgliteThread, 'query' | 'exec'>): Promise<string[]> {
@@ -31,23 +27,4 @@ export async function vacuumNeedy(pglite: Pick<PgliteThread, 'query' | 'exec'>):
   for (const { name, vacuum } of rows)
     await pglite.exec(`${vacuum ? 'vacuum (analyze)' : 'analyze'} ${name}`);
   return rows.map(({ name }) => name);
-}
-
-/**
- * What a Postgres server does by itself and PGlite, which is one process, does not: 10,000 hourly exports made their
- * table of 4 MB one of 51 MB in 20 hours, and every look at it slower.
- */
-export function startVacuum(
-  pglite: Pick<PgliteThread, 'query' | 'exec'>,
-  clock: Clock,
-  onError: (error: unknown) => void,
-): Loop {
-  let starting = true;
-  const turn = async () => {
-    // Nothing has changed yet, and the start shall not wait.
-    if (!starting) await vacuumNeedy(pglite);
-    starting = false;
-    return undefined;
-  };
-  return loop(clock, NAP_MS, turn, onError);
 }
