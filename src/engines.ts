@@ -6,6 +6,7 @@ import { findRunningWarehouse } from './warehouse/embedded/endpoint-file.ts';
 import { startEmbeddedWarehouse } from './warehouse/embedded/start.ts';
 import { migrateWarehouse } from './warehouse/migrate.ts';
 import type { Warehouse } from './warehouse/warehouse.ts';
+import { inDataDirectory } from './work/data-directory.ts';
 import type { Log } from './work/log.ts';
 
 type WarehouseSettings = Pick<Config, 'clickhouseUrl' | 'dataDir' | 'warehouseMemory' | 'warehouseTimeoutMs'>;
@@ -19,7 +20,7 @@ export async function openEngines(
   log: Log,
   stack: AsyncDisposableStack,
 ): Promise<{ database: Database; warehouse: Warehouse }> {
-  mkdirSync(config.dataDir, { recursive: true });
+  inDataDirectory(config.dataDir, () => mkdirSync(config.dataDir, { recursive: true }));
   const opening = await Promise.allSettled([openMigrated(config, log), open(config, log)]);
   for (const one of opening) {
     if (one.status === 'fulfilled') stack.defer(() => one.value.close());

@@ -169,6 +169,12 @@ export const catalogue = {
     kind: 'user',
     meaning: 'Another Sluice process is using this data directory.',
   },
+  data_dir_unwritable: {
+    status: 503,
+    type: 'server_error',
+    kind: 'user',
+    meaning: 'The data directory cannot be written to.',
+  },
   bad_configuration: {
     status: 500,
     type: 'server_error',

@@ -1,6 +1,7 @@
 import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SluiceError } from '../errors/error.ts';
+import { inDataDirectory } from '../work/data-directory.ts';
 
 const SHORTEST = 16;
 const MADE_BYTES = 32;
@@ -14,14 +15,16 @@ interface Source {
 
 /**
  * The secrets of sealing.ts: from the environment, else from `secret.key` in the data directory, made
- * at the first start and readable by its owner only. Throws `bad_configuration` without repeating them.
+ * at the first start and readable by its owner only. Throws `bad_configuration` without repeating them, and `data_dir_unwritable`.
  */
 export function loadSecretKeys(source: Source): readonly [string, ...string[]] {
   if (source.configured !== undefined) return parse(source.configured, 'SLUICE_SECRET_KEY');
   const file = join(source.dataDir, 'secret.key');
-  mkdirSync(source.dataDir, { recursive: true });
-  create(file, source.random);
-  chmodSync(file, 0o600);
+  inDataDirectory(source.dataDir, () => {
+    mkdirSync(source.dataDir, { recursive: true });
+    create(file, source.random);
+    chmodSync(file, 0o600);
+  });
   return parse(readFileSync(file, 'utf8'), file);
 }
 

@@ -1,6 +1,7 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SluiceError } from '../errors/error.ts';
+import { inDataDirectory } from './data-directory.ts';
 
 /** Held while a process owns a directory. */
 export interface DirectoryLock {
@@ -15,15 +16,17 @@ interface Holder {
 
 /**
  * Takes `file` as a lock for this process, or throws `data_dir_locked` naming the process that holds
- * it. A holder that died (kill -9, power loss) does not count: its file is taken over. Node has no
+ * it, or `data_dir_unwritable`. A holder that died (kill -9, power loss) does not count: its file is taken over. Node has no
  * flock, hence pid and start time; link(2) makes taking it atomic.
  */
 export function lockDirectory(file: string): DirectoryLock {
-  mkdirSync(dirname(file), { recursive: true });
   const mine: Holder = { pid: process.pid, started: startTime(process.pid) ?? '' };
   const candidate = `${file}.${process.pid}`;
-  writeFileSync(candidate, JSON.stringify(mine));
   try {
+    inDataDirectory(dirname(file), () => {
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(candidate, JSON.stringify(mine));
+    });
     for (let attempt = 0; attempt < 10; attempt++) {
       if (link(candidate, file)) return { release: () => rmSync(file, { force: true }) };
       const holder = read(file);
@@ -32,8 +35,15 @@ export function lockDirectory(file: string): DirectoryLock {
     }
     throw new SluiceError('data_dir_locked');
   } finally {
-    rmSync(candidate, { force: true });
+    removeQuietly(candidate);
   }
+}
+
+/** It may not be there, nor the directory. */
+function removeQuietly(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {}
 }
 
 function locked(file: string, holder: Holder): SluiceError {

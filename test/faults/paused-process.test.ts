@@ -43,7 +43,9 @@ afterAll(async () => {
   await postgres?.stop();
 });
 
-it('a process that comes back from standing still does not touch what another finished', async () => {
+it('a process that comes back from standing still does not touch what another finished', {
+  timeout: 60_000 * TURNS,
+}, async () => {
   for (let turn = 0; turn < TURNS; turn++) {
     const prefix = `turn-${turn}`;
     const id = await createExport(

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { lockDirectory } from '../../work/directory-lock.ts';
 import { connectWarehouse } from '../client.ts';
@@ -35,7 +34,6 @@ export interface EmbeddedWarehouse {
  * another process runs one on this folder, `warehouse_unavailable` when it does not start.
  */
 export async function startEmbeddedWarehouse(options: EmbeddedOptions): Promise<EmbeddedWarehouse> {
-  mkdirSync(options.dataDir, { recursive: true });
   const lock = lockDirectory(join(options.dataDir, 'warehouse.lock'));
   try {
     const { dataDir, port, host = '127.0.0.1', memory, log } = options;
