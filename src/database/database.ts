@@ -94,10 +94,13 @@ async function openEmbedded({ dataDir, onError }: DatabaseOptions): Promise<Open
       patient: kysely,
       engine: { pglite },
       close: async () => {
-        await tidying.stop();
-        await kysely.destroy();
-        await pglite.close();
-        lock.release();
+        try {
+          await tidying.stop();
+          await kysely.destroy();
+          await pglite.close();
+        } finally {
+          lock.release();
+        }
       },
     };
   } catch (error) {

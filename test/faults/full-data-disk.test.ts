@@ -114,7 +114,9 @@ describe.skipIf(!mayMount())('the data directory on a disk that is full', () => 
   );
 
   it('a start is refused, says why, and succeeds when there is room', async () => {
+    await start();
     disk.fill();
+    expect(await sluice.stop()).toBe(0);
     await expect(start()).rejects.toThrow(/exited with 1 [\s\S]*disk is full; make room on it/);
     disk.makeRoom();
     await start();

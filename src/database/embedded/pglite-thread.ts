@@ -2,15 +2,8 @@ import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../../errors/error.ts';
-import { isOutage, unavailable } from '../outage.ts';
-import {
-  JSON_TYPES,
-  type Message,
-  type RawResult,
-  type Request,
-  type SqlFailure,
-  type ThreadOptions,
-} from './protocol.ts';
+import { type Line, openLine } from './line.ts';
+import { JSON_TYPES, type RawResult, type ThreadOptions } from './protocol.ts';
 
 export interface SqlResult<Row = Record<string, unknown>> {
   readonly rows: Row[];
@@ -37,10 +30,9 @@ export interface PgliteThread {
   begin(): Promise<SqlTransaction>;
   /** Resolves with the way to stop. Listeners outlive the thread. */
   listen(channel: string, listener: (payload: string) => void): Promise<() => Promise<void>>;
+  /** Throws what kept it from being closed in order; it is closed all the same, and the next opening finds every commit. */
   close(): Promise<void>;
 }
-
-type Operation = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never;
 
 /** For tests that end the thread, or do not want to wait. */
 export interface ThreadWays {
@@ -130,88 +122,19 @@ export async function openPgliteThread(
       };
     },
     close: async () => {
-      const line = await connected();
-      await line.ask({ op: 'close' });
-      await line.end();
+      const line = await current?.catch(() => null);
+      if (!line) return;
+      try {
+        await line.ask({ op: 'close' });
+      } finally {
+        await line.end();
+      }
     },
   };
 }
 
 const spawnThread = (workerData: ThreadOptions): Worker =>
   new Worker(new URL('./thread.ts', import.meta.url), { workerData });
-
-/** One thread and the requests that it has not answered. */
-interface Line {
-  ask(operation: Operation): Promise<unknown>;
-  /** Ends the thread without a word to `onLost`. */
-  end(): Promise<void>;
-}
-
-function openLine(
-  worker: Worker,
-  silentMs: number,
-  notify: (channel: string, payload: string) => void,
-  onLost: (error: Error) => void,
-): Line {
-  const waiting = new Map<number, PromiseWithResolvers<unknown>>();
-  let asked = 0;
-  let ending = false;
-  let lost: SluiceError | null = null;
-
-  const onEnd = (cause: Error) => {
-    if (lost) return;
-    clearInterval(watch);
-    lost = unavailable(cause);
-    for (const one of waiting.values()) one.reject(lost);
-    waiting.clear();
-    if (!ending) onLost(cause);
-  };
-  const giveUp = (cause: Error) => {
-    onEnd(cause);
-    void worker.terminate();
-  };
-  // In turns, which stop with a machine that sleeps.
-  let silentTurns = 0;
-  const watch = setInterval(() => {
-    silentTurns = waiting.size === 0 ? 0 : silentTurns + 1;
-    if (silentTurns > TURNS)
-      giveUp(new Error(`the embedded database did not answer for ${silentMs / 1000} s`));
-  }, silentMs / TURNS).unref();
-  worker.on('error', onEnd);
-  worker.on('exit', (code) => onEnd(new Error(`the thread of the embedded database ended (${code})`)));
-  worker.on('message', (message: Message) => {
-    silentTurns = 0;
-    if ('channel' in message) return notify(message.channel, message.payload);
-    const one = waiting.get(message.id);
-    waiting.delete(message.id);
-    // Nobody who waits for an answer may be left alone by a process that ends for want of work.
-    if (waiting.size === 0) worker.unref();
-    if ('value' in message) return one?.resolve(message.value);
-    const error = Object.assign(new Error(message.error.message), message.error);
-    one?.reject(isFatal(message.error) || isOutage(error) ? unavailable(error) : error);
-    if (isFatal(message.error)) giveUp(error);
-  });
-
-  const ask = async (operation: Operation): Promise<unknown> => {
-    if (lost) throw lost;
-    const id = ++asked;
-    // First: it throws for a value that cannot be sent, and then nobody waits.
-    worker.postMessage({ id, ...operation } as Request);
-    if (waiting.size === 0) worker.ref();
-    const one = Promise.withResolvers<unknown>();
-    waiting.set(id, one);
-    return await one.promise;
-  };
-  return {
-    ask,
-    end: async () => {
-      ending = true;
-      await worker.terminate();
-    },
-  };
-}
-
-const TURNS = 10;
 
 /** What it writes before it is open. */
 const ROOM_TO_OPEN = 1_048_576;
@@ -225,9 +148,6 @@ function unopened(folder: string, cause: unknown): SluiceError {
     cause,
   });
 }
-
-/** After its PANIC Postgres would end the process; PGlite goes on, holding its locks, and the next statement waits for them for ever. */
-const isFatal = ({ severity }: SqlFailure): boolean => severity === 'PANIC' || severity === 'FATAL';
 
 /** Rows as objects, their JSON read. */
 function shaped<Row>(result: unknown): SqlResult<Row> {
