@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream';
-import { SluiceError } from '../errors/error.ts';
+import { kindOf, SluiceError } from '../errors/error.ts';
 import type { EngineFile, Slot, Staged } from './destinations/destination.ts';
 import { type EnginePlace, enginePlace, slotOf } from './engine-place.ts';
 import { sameTally } from './fingerprint.ts';
@@ -14,6 +14,7 @@ import type { Reread } from './reread/count.ts';
 import { rereadByEngine } from './reread/engine.ts';
 import { rereadGrowing } from './reread/growing.ts';
 import { alone } from './slices.ts';
+import { isFull } from './spool.ts';
 import { countingStream, rowsInFile } from './written.ts';
 
 /** A staged slice and, when its file lay on this machine, what a reader finds in it. */
@@ -93,6 +94,13 @@ export async function takeIn(
     throw new SluiceError('verification_failed', {
       detail: `What was written for ${slot.key} cannot be read back; the run is repeated.`,
       cause: looked.reason,
+    });
+  } catch (error) {
+    const cutShort = temporary && kindOf(error) === 'retry' && !signal.aborted;
+    if (!cutShort || !(await isFull(dirname(path)))) throw error;
+    throw new SluiceError('verification_failed', {
+      detail: `The disk of the spool became full while ${slot.key} was written; the run is repeated without it.`,
+      cause: error,
     });
   } finally {
     if (temporary) await rm(path, { force: true });

@@ -18,6 +18,14 @@ export async function spoolPath(directory: string, name: string, rows: number): 
   return path;
 }
 
+/** So little room is none: the engine was cut short, which it does not always tell. */
+const NO_ROOM_BYTES = 65_536;
+
+export async function isFull(directory: string): Promise<boolean> {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize < NO_ROOM_BYTES;
+}
+
 /** Makes the directory, and removes what a process that was killed left in it. Only for the directory's owner. */
 export async function emptySpool(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });

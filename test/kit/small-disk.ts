@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -34,8 +34,8 @@ export function unmount(directory: string): void {
 /** A disk of its own, to be filled up by something that is not Sluice's. */
 export interface SmallDisk {
   readonly path: string;
-  /** Until nothing more can be written to it. */
-  fill(): void;
+  /** Until no more than `left` bytes can be written to it; 0 by default. */
+  fill(left?: number): void;
   /** Takes back what filled it. */
   makeRoom(): void;
   remove(): void;
@@ -47,13 +47,14 @@ export function smallDisk(mebibytes: number): SmallDisk {
   const ballast = join(path, 'ballast');
   return {
     path,
-    fill: () => {
+    fill: (left = 0) => {
       const file = openSync(ballast, 'a');
       const block = Buffer.alloc(4096, 1);
       try {
         for (;;) writeSync(file, block);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+        ftruncateSync(file, fstatSync(file).size - left);
       } finally {
         closeSync(file);
       }
