@@ -127,11 +127,12 @@ async function expectRight(prefix: string): Promise<void> {
 
 const bad = Object.entries({ ...PASSING, ...(LONG ? LONG_PASSING : {}) });
 
+/** The bytes of a file mean nothing to a store: in the short version each fault meets one format. */
 describe.each([
-  ['Parquet', 'zstd'],
-  ['JSONLines', 'gzip'],
-])('%s', (format, compression) => {
-  it.each(bad)(
+  ['Parquet', 'zstd', 0],
+  ['JSONLines', 'gzip', 1],
+])('%s', (format, compression, turn) => {
+  it.each(bad.filter((_, index) => LONG || index % 2 === turn))(
     '%s: tried again, told, and then right',
     { timeout: 400_000 },
     async (_, { match, action, says }) => {
