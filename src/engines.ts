@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import type { Config } from './config.ts';
 import type { Database } from './database/database.ts';
 import { connectWarehouse } from './warehouse/client.ts';
@@ -6,7 +5,6 @@ import { findRunningWarehouse } from './warehouse/embedded/endpoint-file.ts';
 import { startEmbeddedWarehouse } from './warehouse/embedded/start.ts';
 import { migrateWarehouse } from './warehouse/migrate.ts';
 import type { Warehouse } from './warehouse/warehouse.ts';
-import { inDataDirectory } from './work/data-directory.ts';
 import type { Log } from './work/log.ts';
 
 type WarehouseSettings = Pick<Config, 'clickhouseUrl' | 'dataDir' | 'warehouseMemory' | 'warehouseTimeoutMs'>;
@@ -20,7 +18,6 @@ export async function openEngines(
   log: Log,
   stack: AsyncDisposableStack,
 ): Promise<{ database: Database; warehouse: Warehouse }> {
-  inDataDirectory(config.dataDir, () => mkdirSync(config.dataDir, { recursive: true }));
   const opening = await Promise.allSettled([openMigrated(config, log), open(config, log)]);
   for (const one of opening) {
     if (one.status === 'fulfilled') stack.defer(() => one.value.close());

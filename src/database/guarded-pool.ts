@@ -42,6 +42,7 @@ function guardedClient(client: PoolClient, timeoutMs: number): PostgresPoolClien
     try {
       return await inTime(client.query(sql, [...parameters]), timeoutMs, onBroken);
     } catch (error) {
+      // pg gives a connection that ends in mid-query no code, which `broken` covers.
       throw broken || isOutage(error) ? unavailable(error) : error;
     }
   };

@@ -11,8 +11,7 @@ const ROW_BYTES = 4096;
  * has no room for that.
  */
 export async function spoolPath(directory: string, name: string, rows: number): Promise<string | null> {
-  const { bavail, bsize } = await statfs(directory);
-  if (bavail * bsize < RESERVE_BYTES + rows * ROW_BYTES) return null;
+  if ((await freeBytes(directory)) < RESERVE_BYTES + rows * ROW_BYTES) return null;
   const path = join(directory, name);
   await rm(path, { force: true });
   return path;
@@ -21,9 +20,14 @@ export async function spoolPath(directory: string, name: string, rows: number): 
 /** So little room is none: the engine was cut short, which it does not always tell. */
 const NO_ROOM_BYTES = 65_536;
 
+/** Whether the disk of `directory` has no room left for anything. */
 export async function isFull(directory: string): Promise<boolean> {
+  return (await freeBytes(directory)) < NO_ROOM_BYTES;
+}
+
+async function freeBytes(directory: string): Promise<number> {
   const { bavail, bsize } = await statfs(directory);
-  return bavail * bsize < NO_ROOM_BYTES;
+  return bavail * bsize;
 }
 
 /** Makes the directory, and removes what a process that was killed left in it. Only for the directory's owner. */

@@ -7,6 +7,7 @@ import type { Operation } from '../kit/s3/call.ts';
 import type { FaultAction } from '../kit/s3/faults.ts';
 import { type S3Server, startS3 } from '../kit/s3/server.ts';
 import { bytesOf, streamOf } from './bytes.ts';
+import { connectionTo } from './connection.ts';
 import { type TestPorts, testPorts } from './ports.ts';
 
 const MIB = 1 << 20;
@@ -22,16 +23,7 @@ let number = 0;
 const targets: FileTarget[] = [];
 
 async function open(change: Partial<Connection> = {}, limits = defaultLimits): Promise<FileTarget> {
-  const connection: Connection = {
-    bucket: 'exports',
-    region: server.region,
-    endpoint: server.url,
-    virtualStyle: false,
-    credentials: server.credentials,
-    encryption: null,
-    integrity: 'md5',
-    ...change,
-  };
+  const connection: Connection = { ...connectionTo(server, 'exports'), ...change };
   const opened = await openBucket(connection, ports, limits);
   targets.push(opened);
   return opened;

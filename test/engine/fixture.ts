@@ -228,10 +228,13 @@ export function exportWith(
 }
 
 /** The same warehouse as it looks over a network: bytes have to pass through Node. */
-export function remote(warehouse: Warehouse): Warehouse {
+export const remote = (warehouse: Warehouse): Warehouse => altered(warehouse, { localFiles: false });
+
+/** The same warehouse but for `change`. */
+export function altered(warehouse: Warehouse, change: Partial<Warehouse>): Warehouse {
   return new Proxy(warehouse, {
     get: (target, name) => {
-      if (name === 'localFiles') return false;
+      if (Object.hasOwn(change, name)) return Reflect.get(change, name);
       const value = Reflect.get(target, name, target) as unknown;
       return typeof value === 'function' ? value.bind(target) : value;
     },

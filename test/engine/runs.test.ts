@@ -9,6 +9,7 @@ import type { Warehouse } from '../../src/warehouse/warehouse.ts';
 import { readEvents } from '../kit/duckdb.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
 import {
+  altered,
   exportWith,
   HOUR,
   liveSpec,
@@ -366,10 +367,8 @@ async function running(): Promise<unknown[]> {
 
 /** A warehouse that allows the encoding of a slice so many bytes. */
 function limited(warehouse: Warehouse, bytes: number): Warehouse {
-  return Object.assign(Object.create(warehouse) as Warehouse, {
-    localFiles: true,
-    command: (query: Parameters<Warehouse['command']>[0]) =>
+  return altered(warehouse, {
+    command: (query) =>
       warehouse.command({ ...query, settings: { ...query.settings, max_memory_usage: bytes } }),
-    rows: <Row>(query: Parameters<Warehouse['rows']>[0]) => warehouse.rows<Row>(query),
   });
 }

@@ -7,8 +7,9 @@ import { kindOf } from '../../src/errors/error.ts';
 import { openBucket } from '../../src/export/destinations/s3/target.ts';
 import type { FileOptions } from '../../src/export/spec.ts';
 import type { Warehouse } from '../../src/warehouse/warehouse.ts';
+import { connectionTo } from '../destinations/connection.ts';
 import { testPorts } from '../destinations/ports.ts';
-import { exportWith, HOUR, liveSpec, memoryLedger, PLAIN_FILES, START } from '../engine/fixture.ts';
+import { altered, exportWith, HOUR, liveSpec, memoryLedger, PLAIN_FILES, START } from '../engine/fixture.ts';
 import { readEvents } from '../kit/duckdb.ts';
 import { type S3Server, startS3 } from '../kit/s3/server.ts';
 import { mayMount, type SmallDisk, smallDisk } from '../kit/small-disk.ts';
@@ -58,48 +59,28 @@ describe.skipIf(!mayMount())('the spool on a disk that becomes full', () => {
     await Promise.all([warehouse?.close(), server?.stop()]);
   });
 
-  const open = () =>
-    openBucket(
-      {
-        bucket: 'lake',
-        region: server.region,
-        endpoint: server.url,
-        virtualStyle: false,
-        credentials: server.credentials,
-        encryption: null,
-        integrity: 'md5',
-      },
-      testPorts(''),
-    );
+  const open = () => openBucket(connectionTo(server, 'lake'), testPorts(''));
 
-  /** The disk is full when the engine has begun; resolves with how often it wrote a file. */
-  function fillingUp(): Warehouse & { written: number } {
-    const { warehouse: real } = warehouse;
-    const filling = {
-      localFiles: real.localFiles,
-      written: 0,
-      rows: real.rows.bind(real),
-      bytes: real.bytes.bind(real),
-      insert: real.insert.bind(real),
-      kill: real.kill.bind(real),
-      ping: real.ping.bind(real),
-      close: real.close.bind(real),
-      command: async (query: Parameters<Warehouse['command']>[0]) => {
+  /** The disk is full when the engine has begun to write a file; `onFile` is told of each. */
+  const fillingUp = (onFile: () => void): Warehouse =>
+    altered(warehouse.warehouse, {
+      command: async (query) => {
         if (query.sql.startsWith('INSERT INTO FUNCTION file')) {
-          filling.written += 1;
+          onFile();
           disk.fill(LEFT);
         }
-        await real.command(query);
+        await warehouse.warehouse.command(query);
       },
-    };
-    return filling as Warehouse & { written: number };
-  }
+    });
 
   it.each(FORMATS)(
     '$format $compression: nothing is published, and the next attempt does without',
     async (options) => {
       const files = { ...PLAIN_FILES, ...options, prefix: `${options.format}-${options.compression}` };
-      const filling = fillingUp();
+      let written = 0;
+      const filling = fillingUp(() => {
+        written += 1;
+      });
       const ledger = memoryLedger();
       const target = await open();
       const place = { root: '', target, remove: () => {} };
@@ -108,12 +89,12 @@ describe.skipIf(!mayMount())('the spool on a disk that becomes full', () => {
       const failure = await run(1).catch((error: unknown) => error);
       expect(kindOf(failure)).toBe('retry');
       expect(String(failure)).toContain('The disk of the spool became full');
-      expect(filling.written).toBe(1);
+      expect(written).toBe(1);
       const below = () => server.objects('lake').filter((key) => key.startsWith(files.prefix));
       expect([below(), readdirSync(spool)]).toEqual([[], []]);
 
       const outcome = await run(2);
-      expect(filling.written).toBe(1);
+      expect(written).toBe(1);
       expect(outcome.proof.reread).toEqual(outcome.proof.source);
       expect(await uuidsOf(outcome.files.map(({ key }) => key))).toHaveLength(ROWS);
       expect([server.uploads('lake'), readdirSync(spool)]).toEqual([[], []]);

@@ -3,8 +3,10 @@ import type { FileTarget } from '../../src/export/destinations/destination.ts';
 import { openBucket } from '../../src/export/destinations/s3/target.ts';
 import type { FileOptions, RunSpec } from '../../src/export/spec.ts';
 import type { Warehouse } from '../../src/warehouse/warehouse.ts';
+import { connectionTo } from '../destinations/connection.ts';
 import { testPorts } from '../destinations/ports.ts';
 import {
+  altered,
   eventRow,
   exportWith,
   HOUR,
@@ -164,9 +166,7 @@ function endless(warehouse: Warehouse, queryId: string): Warehouse {
         ? { ...query, sql: `SELECT * FROM (${query.sql}) WHERE ${never} > 0` }
         : query,
     );
-  return new Proxy(remote(warehouse), {
-    get: (target, name) => (name === 'bytes' ? bytes : Reflect.get(target, name, target)),
-  });
+  return altered(warehouse, { localFiles: false, bytes });
 }
 
 it('KILL QUERY while it is at work: tried again, nothing half is published', () =>
@@ -211,16 +211,7 @@ describe('an event larger than a part of S3', () => {
       .filter((length) => length > 1_000_000);
     expect(lengths.toSorted()).toEqual(sizes.map(propertiesLength).toSorted());
 
-    const connection = {
-      bucket: 'large',
-      region: server.region,
-      endpoint: server.url,
-      virtualStyle: false,
-      credentials: server.credentials,
-      encryption: null,
-      integrity: 'md5',
-    } as const;
-    const bucket = await openBucket(connection, testPorts(''));
+    const bucket = await openBucket(connectionTo(server, 'large'), testPorts(''));
     const through = { ...place, target: bucket };
     const outcome = await exportWith(remote(embedded.warehouse), through, liveSpec(team), files);
     expect(outcome.proof.reread).toEqual(outcome.proof.source);

@@ -61,8 +61,9 @@ export function openLine(
     if (waiting.size === 0) worker.unref();
     if ('value' in message) return one?.resolve(message.value);
     const error = Object.assign(new Error(message.error.message), message.error);
-    one?.reject(isFatal(message.error) || isOutage(error) ? unavailable(error) : error);
-    if (isFatal(message.error)) giveUp(error);
+    const fatal = isFatal(message.error);
+    one?.reject(fatal || isOutage(error) ? unavailable(error) : error);
+    if (fatal) giveUp(error);
   });
 
   const ask = async (operation: Operation): Promise<unknown> => {

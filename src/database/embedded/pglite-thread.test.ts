@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareDatabase } from '../../../test/kit/prepared-database.ts';
-import { openPgliteThread, type PgliteThread } from './pglite-thread.ts';
+import { openPgliteThread, type PgliteThread, spawnThread } from './pglite-thread.ts';
 
 describe('PGlite in its thread', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-thread-'));
@@ -15,7 +15,7 @@ describe('PGlite in its thread', () => {
   const open = () =>
     openPgliteThread(join(dataDir, 'database'), (error) => losses.push(error.message), {
       spawn: (workerData) => {
-        const thread = new Worker(new URL('./thread.ts', import.meta.url), { workerData });
+        const thread = spawnThread(workerData);
         threads.push(thread);
         return thread;
       },
@@ -95,8 +95,7 @@ describe('PGlite in its thread', () => {
     const another = mkdtempSync(join(tmpdir(), 'sluice-silent-'));
     await prepareDatabase(another);
     const silent = await openPgliteThread(join(another, 'database'), (error) => lost.push(error.message), {
-      spawn: (workerData) =>
-        spawned.pop() ?? new Worker(new URL('./thread.ts', import.meta.url), { workerData }),
+      spawn: (workerData) => spawned.pop() ?? spawnThread(workerData),
       silentMs: 3_000,
     });
     await expect(silent.query('select 1')).rejects.toMatchObject({ code: 'database_unavailable' });

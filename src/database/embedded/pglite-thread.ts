@@ -133,7 +133,8 @@ export async function openPgliteThread(
   };
 }
 
-const spawnThread = (workerData: ThreadOptions): Worker =>
+/** The thread of a database, as it is started when nobody says otherwise. */
+export const spawnThread = (workerData: ThreadOptions): Worker =>
   new Worker(new URL('./thread.ts', import.meta.url), { workerData });
 
 /** What it writes before it is open. */
