@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { loadConfig } from '../config.ts';
@@ -7,7 +7,9 @@ import { type TourResult, takeTour } from '../demo/tour.ts';
 import { SluiceError } from '../errors/error.ts';
 import { type Ready, startSluice } from '../main.ts';
 import { systemClock } from '../work/clock.ts';
+import { inDataDirectory } from '../work/data-directory.ts';
 import { createLogger } from '../work/log.ts';
+import { makeDirectory } from '../work/make-directory.ts';
 import { createProgress } from './progress.ts';
 import { untilStopped } from './stop-signal.ts';
 
@@ -76,8 +78,10 @@ function freshDirectory(dataDir: string): void {
     }
     rmSync(dataDir, { recursive: true });
   }
-  mkdirSync(dataDir, { recursive: true });
-  writeFileSync(join(dataDir, MARK), '');
+  inDataDirectory(dataDir, () => {
+    makeDirectory(dataDir);
+    writeFileSync(join(dataDir, MARK), '');
+  });
 }
 
 function withKey(ready: Ready): Ready & { personal_api_key: string } {

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Temporal } from 'temporal-polyfill';
@@ -10,6 +9,8 @@ import { runExport } from '../export/run.ts';
 import type { RunSpec } from '../export/spec.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { Clock } from '../work/clock.ts';
+import { whyUnwritable } from '../work/data-directory.ts';
+import { makeDirectory } from '../work/make-directory.ts';
 import { createProgress } from './progress.ts';
 
 export interface ExportRoom {
@@ -80,6 +81,16 @@ export function exportCommand(open: (flags: { readonly dataDir?: string }) => Pr
     });
 }
 
+function makeTarget(root: string): void {
+  try {
+    makeDirectory(root);
+  } catch (error) {
+    const why = whyUnwritable(error);
+    if (why === null) throw error;
+    throw new SluiceError('bad_configuration', { detail: `${root} cannot be made: ${why}.` });
+  }
+}
+
 async function exportOnce(flags: Flags, { warehouse, clock }: ExportRoom): Promise<Outcome> {
   const root = resolve(flags.toDir);
   const config = {
@@ -89,7 +100,7 @@ async function exportOnce(flags: Flags, { warehouse, clock }: ExportRoom): Promi
   };
   const problem = filesystem.check(config);
   if (problem || !filesystem.open) throw new SluiceError('destination_config', { detail: problem ?? '' });
-  mkdirSync(root, { recursive: true });
+  makeTarget(root);
   const destination = { type: filesystem.type, config, integration: {} };
   const target = await filesystem.open(destination, {
     clock,

@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { sep } from 'node:path';
 import type { Config } from '../config.ts';
 import { inDataDirectory } from '../work/data-directory.ts';
+import { makeDirectory } from '../work/make-directory.ts';
 
 /** Makes the data directory and what belongs inside it. A root somewhere else is the administrator's to make: it may be a disk that is not mounted yet. */
 export function makeDirectories({
@@ -10,9 +10,9 @@ export function makeDirectories({
   downloadsRoot,
 }: Pick<Config, 'dataDir' | 'filesRoot' | 'downloadsRoot'>): void {
   inDataDirectory(dataDir, () => {
-    mkdirSync(dataDir, { recursive: true });
-    if (isInside(filesRoot, dataDir)) mkdirSync(filesRoot, { recursive: true });
-    if (isInside(downloadsRoot, dataDir)) mkdirSync(downloadsRoot, { recursive: true, mode: 0o700 });
+    makeDirectory(dataDir);
+    if (isInside(filesRoot, dataDir)) makeDirectory(filesRoot);
+    if (isInside(downloadsRoot, dataDir)) makeDirectory(downloadsRoot, 0o700);
   });
 }
 

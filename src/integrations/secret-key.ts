@@ -1,7 +1,8 @@
-import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SluiceError } from '../errors/error.ts';
 import { inDataDirectory } from '../work/data-directory.ts';
+import { makeDirectory } from '../work/make-directory.ts';
 
 const SHORTEST = 16;
 const MADE_BYTES = 32;
@@ -21,7 +22,7 @@ export function loadSecretKeys(source: Source): readonly [string, ...string[]] {
   if (source.configured !== undefined) return parse(source.configured, 'SLUICE_SECRET_KEY');
   const file = join(source.dataDir, 'secret.key');
   inDataDirectory(source.dataDir, () => {
-    mkdirSync(source.dataDir, { recursive: true });
+    makeDirectory(source.dataDir);
     create(file, source.random);
     chmodSync(file, 0o600);
   });

@@ -7,6 +7,7 @@ const WHY: Readonly<Record<string, string>> = {
   EACCES: 'this user may not write there',
   EPERM: 'this user may not write there',
   EEXIST: 'it is a file',
+  ENOENT: 'the system lets nobody make it there',
   ENOTDIR: 'a part of the path is a file',
 };
 
@@ -15,12 +16,18 @@ export function inDataDirectory<T>(directory: string, write: () => T): T {
   try {
     return write();
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    const why = WHY[code];
-    if (why === undefined) throw error;
+    const why = whyUnwritable(error);
+    if (why === null) throw error;
     throw new SluiceError('data_dir_unwritable', {
-      detail: `The data directory ${directory} cannot be written to: ${why} (${code}).`,
+      detail: `The data directory ${directory} cannot be written to: ${why}.`,
       cause: error,
     });
   }
+}
+
+/** The reason of the system in words, with its code; null for an error of another kind. */
+export function whyUnwritable(error: unknown): string | null {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const why = WHY[code];
+  return why === undefined ? null : `${why} (${code})`;
 }

@@ -1,7 +1,8 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SluiceError } from '../errors/error.ts';
 import { inDataDirectory } from './data-directory.ts';
+import { makeDirectory } from './make-directory.ts';
 
 /** Held while a process owns a directory. */
 export interface DirectoryLock {
@@ -24,7 +25,7 @@ export function lockDirectory(file: string): DirectoryLock {
   const candidate = `${file}.${process.pid}`;
   try {
     inDataDirectory(dirname(file), () => {
-      mkdirSync(dirname(file), { recursive: true });
+      makeDirectory(dirname(file));
       writeFileSync(candidate, JSON.stringify(mine));
     });
     for (let attempt = 0; attempt < 10; attempt++) {
