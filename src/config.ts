@@ -43,6 +43,8 @@ export interface Config {
   readonly downloadLinkSeconds: number;
   /** Seconds that files of downloads are kept. */
   readonly downloadKeepSeconds: number;
+  /** Days that log lines of exports are kept. */
+  readonly logKeepDays: number;
   /** Features that are turned off (contract.md §1.8). */
   readonly closedGates: readonly string[];
   /** Accept the old destination type S3 with its keys in the config (contract.md §14). */
@@ -116,6 +118,7 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
       60,
       31_536_000,
     ),
+    logKeepDays: integer('SLUICE_LOG_KEEP_DAYS', env.SLUICE_LOG_KEEP_DAYS ?? '90', 1, 36_500),
     closedGates: list(env.SLUICE_CLOSED_GATES).map((name) => oneOf('SLUICE_CLOSED_GATES', name, GATES)),
     legacyS3: isOn(env.SLUICE_LEGACY_S3),
     warehouseMemory: integer(

@@ -5,6 +5,7 @@ import { estimateBackfill } from '../batch-exports/backfills/estimate.ts';
 import { type BatchExports, batchExports } from '../batch-exports/batch-exports.ts';
 import { wholeConfig } from '../batch-exports/destination.ts';
 import { createLinkSigner } from '../batch-exports/downloads/links.ts';
+import { removeOldLog } from '../batch-exports/log-expiry.ts';
 import { openLogWriter } from '../batch-exports/logs.ts';
 import { createRuns } from '../batch-exports/runs/start.ts';
 import { FILE_DOWNLOAD, fileDownload } from '../export/destinations/file-download.ts';
@@ -22,6 +23,8 @@ import { gatesOf, settle } from './settings.ts';
 
 /** How often files of downloads are looked through for those whose time is over. */
 const TIDY_MS = 60_000;
+/** How often old log lines are removed. */
+const LOG_TIDY_MS = 3_600_000;
 
 export interface ComposedExports {
   readonly feature: BatchExports;
@@ -118,5 +121,12 @@ export async function composeExports(
     (err) => log.warn({ err }, 'expired files of downloads could not be removed'),
   );
   stack.defer(() => tidying.stop());
+  const forgetting = loop(
+    clock,
+    LOG_TIDY_MS,
+    async () => void (await removeOldLog(db, clock.now(), config.logKeepDays)),
+    (err) => log.warn({ err }, 'old log lines could not be removed'),
+  );
+  stack.defer(() => forgetting.stop());
   return { feature, runs };
 }
