@@ -19,10 +19,7 @@ interface Open {
 }
 
 const asText = (text: string) => text;
-const RAW = {
-  rowMode: 'array',
-  parsers: Object.fromEntries(JSON_TYPES.map((type) => [type, asText])),
-} as const;
+const RAW = { rowMode: 'array' } as const;
 
 const { folder } = workerData as ThreadOptions;
 const opening = openPglite();
@@ -40,7 +37,8 @@ parentPort?.on('message', (request: Request) => {
 async function openPglite(): Promise<PGlite> {
   nodeModule.enableCompileCache();
   const { PGlite } = await import('@electric-sql/pglite');
-  return PGlite.create(folder);
+  // Given with a query they cost more than most queries do: PGlite copies its three hundred parsers for each (0.34 → 0.18 ms).
+  return PGlite.create(folder, { parsers: Object.fromEntries(JSON_TYPES.map((type) => [type, asText])) });
 }
 
 async function answer(request: Request): Promise<unknown> {
