@@ -39,8 +39,8 @@ const messages = async (server: RunningSluice, id: string): Promise<string[]> =>
 };
 
 it('the warehouse’s memory limit: slices are halved until they fit, and the run completes', async () => {
-  sluice = await startSluice({ dataDir, env: { SLUICE_WAREHOUSE_MEMORY: '250000000' } });
-  const events = makeEvents(40_000, hours(1), 3_000, seeded(3));
+  sluice = await startSluice({ dataDir, env: { SLUICE_WAREHOUSE_MEMORY: '150000000' } });
+  const events = makeEvents(20_000, hours(1), 3_000, seeded(3));
   for (let at = 0; at < events.length; at += 2_000) await send(sluice.ready, events.slice(at, at + 2_000));
   const id = await createExport(
     sluice,

@@ -58,18 +58,24 @@ export async function sendUntilStored(
   }
 }
 
+/** `length` letters and digits. */
 function noise(length: number, random: () => number): string {
-  let text = '';
-  while (text.length < length) text += random().toString(36).slice(2);
-  return text.slice(0, length);
+  const bytes = Buffer.alloc(Math.ceil((length * 3) / 16) * 4);
+  for (let at = 0; at < bytes.length; at += 4) bytes.writeUInt32LE(random() * 2 ** 32, at);
+  return bytes.toString('base64url').slice(0, length);
 }
 
 function uuidFrom(random: () => number): string {
-  const hex = Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16));
-  hex[12] = '4';
-  hex[16] = '8';
-  const text = hex.join('');
-  return [text.slice(0, 8), text.slice(8, 12), text.slice(12, 16), text.slice(16, 20), text.slice(20)].join(
-    '-',
-  );
+  const word = () =>
+    Math.floor(random() * 2 ** 32)
+      .toString(16)
+      .padStart(8, '0');
+  const text = word() + word() + word() + word();
+  return [
+    text.slice(0, 8),
+    text.slice(8, 12),
+    `4${text.slice(13, 16)}`,
+    `8${text.slice(17, 20)}`,
+    text.slice(20),
+  ].join('-');
 }
