@@ -12,7 +12,7 @@ describe('the embedded database', () => {
   let database: Database;
 
   beforeAll(async () => {
-    await prepareDatabase(dataDir);
+    await prepareDatabase(dataDir, 'empty');
     database = await openDatabase({ dataDir });
   });
   afterAll(async () => {

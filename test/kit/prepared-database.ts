@@ -1,37 +1,66 @@
-import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { PGlite } from '@electric-sql/pglite';
+import { openDatabase } from '../../src/database/database.ts';
+import { openQueue } from '../../src/work/queue.ts';
+
+const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
+/** What decides how a new database looks: PGlite, pg-boss, our tables and the queue's settings. */
+const SOURCES = ['package-lock.json', 'src/work/queue.ts', ...migrations()];
+
+/** `empty`: as PGlite makes it. `tables`: with ours and the queue's, as a server finds it at its second start. */
+export type Prepared = 'empty' | 'tables';
 
 /**
- * Puts an empty database where PGlite would make one, `database/` in a data directory. Making one takes it over a
- * second of processor time, copying one a twentieth: what an empty one looks like depends on PGlite's version only, so
- * the first test that needs it keeps it below the system's temporary directory. Does nothing where there is one.
+ * Puts a database where PGlite would make one, `database/` in a data directory. Making one takes over a second of
+ * processor time, and the tables half a second more; copying it a twentieth. The first test that needs one keeps it below the
+ * system's temporary directory. Does nothing where there is a database.
  */
-export async function prepareDatabase(dataDir: string): Promise<void> {
+export async function prepareDatabase(dataDir: string, prepared: Prepared = 'tables'): Promise<void> {
   const target = join(dataDir, 'database');
   if (existsSync(target)) return;
-  const template = join(tmpdir(), `sluice-empty-database-${await pgliteVersion()}`);
-  if (!existsSync(template)) await makeTemplate(template);
+  const template = join(tmpdir(), `sluice-database-${prepared}-${fingerprint()}`);
+  if (!existsSync(template)) await makeTemplate(template, prepared);
   await mkdir(dataDir, { recursive: true });
   await cp(template, target, { recursive: true });
 }
 
 /** Under its name at once and whole, however many tests make it at the same time. */
-async function makeTemplate(template: string): Promise<void> {
+async function makeTemplate(template: string, prepared: Prepared): Promise<void> {
   const made = await mkdtemp(`${template}-`);
-  const pglite = await PGlite.create(made);
-  await pglite.close();
-  await rename(made, template).catch(async (error: NodeJS.ErrnoException) => {
-    await rm(made, { recursive: true });
+  if (prepared === 'empty') await (await PGlite.create(join(made, 'database'))).close();
+  else await makeTables(made);
+  await rename(join(made, 'database'), template).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
   });
+  await rm(made, { recursive: true });
 }
 
-async function pgliteVersion(): Promise<string> {
-  const entry = createRequire(import.meta.url).resolve('@electric-sql/pglite');
-  const manifest = JSON.parse(await readFile(join(entry, '../../package.json'), 'utf8'));
-  return String((manifest as { version: unknown }).version);
+async function makeTables(dataDir: string): Promise<void> {
+  await prepareDatabase(dataDir, 'empty');
+  const errors: Error[] = [];
+  const database = await openDatabase({ dataDir });
+  const queue = await openQueue({
+    engine: database.engine,
+    databaseUrl: undefined,
+    onError: (error) => errors.push(error),
+  });
+  await queue.stop(1000);
+  await database.close();
+  if (errors.length > 0) throw errors[0];
+}
+
+function migrations(): string[] {
+  const folder = 'src/database/migrations';
+  return readdirSync(join(PROJECT, folder)).map((name) => join(folder, name));
+}
+
+function fingerprint(): string {
+  const hash = createHash('sha256');
+  for (const source of SOURCES) hash.update(readFileSync(join(PROJECT, source)));
+  return hash.digest('hex').slice(0, 16);
 }

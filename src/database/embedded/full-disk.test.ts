@@ -15,7 +15,7 @@ describe.skipIf(!mayMount())('the embedded database on a full disk', () => {
 
   beforeAll(async () => {
     disk = smallDisk(150);
-    await prepareDatabase(disk.path);
+    await prepareDatabase(disk.path, 'empty');
     pglite = await open();
     await pglite.exec('create table kept (n int) with (fillfactor = 10); insert into kept values (0)');
   });

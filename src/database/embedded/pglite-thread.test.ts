@@ -24,7 +24,7 @@ describe('PGlite in its thread', () => {
   const kept = async () => (await pglite.query('select n from kept order by n')).rows;
 
   beforeAll(async () => {
-    await prepareDatabase(dataDir);
+    await prepareDatabase(dataDir, 'empty');
     pglite = await open();
     await pglite.exec('create table kept (n int primary key)');
   });
@@ -93,7 +93,7 @@ describe('PGlite in its thread', () => {
     const spawned = [new Worker(spinning, { eval: true })];
     const lost: string[] = [];
     const another = mkdtempSync(join(tmpdir(), 'sluice-silent-'));
-    await prepareDatabase(another);
+    await prepareDatabase(another, 'empty');
     const silent = await openPgliteThread(join(another, 'database'), (error) => lost.push(error.message), {
       spawn: (workerData) => spawned.pop() ?? spawnThread(workerData),
       silentMs: 3_000,

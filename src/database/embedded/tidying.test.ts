@@ -16,7 +16,7 @@ describe('tidying the embedded database', () => {
   let pglite: PgliteThread;
 
   beforeAll(async () => {
-    await prepareDatabase(dataDir);
+    await prepareDatabase(dataDir, 'empty');
     pglite = await openPgliteThread(folder);
   });
   afterAll(async () => {

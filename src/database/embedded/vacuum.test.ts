@@ -11,7 +11,7 @@ describe('vacuuming the embedded database', () => {
   let pglite: PgliteThread;
 
   beforeAll(async () => {
-    await prepareDatabase(dataDir);
+    await prepareDatabase(dataDir, 'empty');
     pglite = await openPgliteThread(join(dataDir, 'database'));
     await pglite.exec(`
       create table "Odd ""name" (n int primary key, at int);
