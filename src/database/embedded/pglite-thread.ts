@@ -2,6 +2,7 @@ import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../../errors/error.ts';
+import { compileCache } from '../../work/compile-cache.ts';
 import { type Line, openLine } from './line.ts';
 import { JSON_TYPES, type RawResult, type ThreadOptions } from './protocol.ts';
 
@@ -135,7 +136,10 @@ export async function openPgliteThread(
 
 /** The thread of a database, as it is started when nobody says otherwise. */
 export const spawnThread = (workerData: ThreadOptions): Worker =>
-  new Worker(new URL('./thread.ts', import.meta.url), { workerData });
+  new Worker(new URL('./thread.ts', import.meta.url), {
+    workerData,
+    env: { ...process.env, ...compileCache() },
+  });
 
 /** What it writes before it is open. */
 const ROOM_TO_OPEN = 1_048_576;

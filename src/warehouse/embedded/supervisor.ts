@@ -1,9 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { getCompileCacheDir } from 'node:module';
-import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../../errors/error.ts';
+import { compileCache } from '../../work/compile-cache.ts';
 import { QUERIES_AT_ONCE, SPARE_THREADS, type StartedMessage, type StartMessage } from './protocol.ts';
 
 export interface SupervisorLog {
@@ -90,12 +89,6 @@ class Supervisor {
       if (!this.#stopping) this.#later();
     }
   }
-}
-
-/** Compiled modules are kept for the child as for this process, or its types would be stripped at every start. */
-function compileCache(): Record<string, string> {
-  const directory = getCompileCacheDir();
-  return directory === undefined ? {} : { NODE_COMPILE_CACHE: dirname(directory) };
 }
 
 async function startChild(

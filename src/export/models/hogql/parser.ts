@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { SluiceError } from '../../../errors/error.ts';
+import { compileCache } from '../../../work/compile-cache.ts';
 import { isNode, type Node, refuseQuery } from './ast.ts';
 
 export interface QueryParser {
@@ -48,7 +49,9 @@ export function createQueryParser(limits: ParserLimits = LIMITS): QueryParser {
   /** A thread that cannot be loaded is our fault, not the query's. */
   const loaded = async (): Promise<Worker> => {
     if (thread !== null) return thread;
-    thread = new Worker(new URL('./parser-worker.ts', import.meta.url));
+    thread = new Worker(new URL('./parser-worker.ts', import.meta.url), {
+      env: { ...process.env, ...compileCache() },
+    });
     thread.unref();
     try {
       await nextMessage(thread, LOAD_MS);
