@@ -22,7 +22,7 @@ import {
   START,
 } from './fixture.ts';
 
-const ROWS = 30_000;
+const ROWS = 15_000;
 const TEAM = 7;
 const PARQUET = { ...PLAIN_FILES, format: 'Parquet', compression: 'zstd' } as const;
 /** Several files of about a MiB. */
@@ -133,7 +133,7 @@ describe('a run', () => {
   });
 
   it('halves slices that do not fit into the memory of the warehouse', async () => {
-    const tight: Warehouse = limited(embedded.warehouse, 60_000_000);
+    const tight: Warehouse = limited(embedded.warehouse, 38_000_000);
     const observer = recorder();
     const outcome = await exportWith(tight, place, liveSpec(TEAM), PLAIN_FILES, { observer });
     expect(observer.logs.some(({ level }) => level === 'WARNING')).toBe(true);
