@@ -12,6 +12,7 @@ import { UserSchema } from './accounts/user.ts';
 import { exportsUsing, letGoOfIntegration } from './batch-exports/store.ts';
 import { Batcher } from './capture/batcher.ts';
 import { captureEndpoints } from './capture/endpoints.ts';
+import { createPersonIds } from './capture/person-id.ts';
 import { createStamps, newestStamp } from './capture/stamps.ts';
 import { composeApps } from './composition/apps.ts';
 import type { Base } from './composition/base.ts';
@@ -144,6 +145,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
         batcher,
         clock,
         newUuid: () => v7({}, new Uint8Array(16)),
+        personId: createPersonIds(),
         keepIp: true,
       }),
       ...accountsEndpoints(db, accounts),

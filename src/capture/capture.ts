@@ -4,6 +4,7 @@ import type { Clock } from '../work/clock.ts';
 import type { Batcher } from './batcher.ts';
 import { captureEvent } from './event.ts';
 import type { Payload, SentEvent } from './payload.ts';
+import type { PersonIds } from './person-id.ts';
 import { type EncodedRows, type EventRow, encodeRows } from './rows.ts';
 
 export interface CapturePorts {
@@ -13,6 +14,7 @@ export interface CapturePorts {
   readonly clock: Pick<Clock, 'now'>;
   /** A new UUIDv7, 16 bytes. */
   newUuid(): Uint8Array;
+  readonly personId: PersonIds;
   /** Whether the client's address is kept as the property `$ip`. */
   readonly keepIp: boolean;
 }
@@ -49,6 +51,7 @@ export async function encode(payload: Payload, sender: Sender, ports: CapturePor
     historicalMigration: payload.historicalMigration,
     ip: ports.keepIp ? sender.ip : null,
     newUuid: ports.newUuid,
+    personId: ports.personId,
   };
   const events: EventRow[] = [];
   const wanted = payload.events.filter(isKept);

@@ -1,8 +1,8 @@
 import { SluiceError } from '../errors/error.ts';
 import { elementsChain } from './elements.ts';
-import { objectMembers, type Span } from './json-spans.ts';
+import { memberOf, objectMembers, type Span } from './json-spans.ts';
 import { isObject, type JsonObject, type SentEvent } from './payload.ts';
-import { personId } from './person-id.ts';
+import type { PersonIds } from './person-id.ts';
 import { mergeObjects, spliceProperties } from './properties.ts';
 import type { EventRow } from './rows.ts';
 import { eventMicros, parseMicros } from './timestamps.ts';
@@ -19,6 +19,7 @@ export interface Arrival {
   readonly ip: string | null;
   /** A new UUIDv7, 16 bytes, for events that come without one. */
   newUuid(): Uint8Array;
+  readonly personId: PersonIds;
 }
 
 /** Characters; PostHog cuts both at 200. */
@@ -50,7 +51,7 @@ export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): E
     properties: propertiesText(text, sent, own, arrival.ip),
     elementsChain: chainOf(properties),
     createdAtMicros: arrival.nowMicros,
-    personId: personId(arrival.teamId, id),
+    personId: arrival.personId(arrival.teamId, id),
     personProperties: '{}',
     personMode: properties.$process_person_profile === false ? 'propertyless' : 'full',
   };
@@ -73,15 +74,15 @@ function eventName(sent: SentEvent): string {
 
 /** `distinct_id` at the top, then in the properties; what is no text is kept as its JSON text. */
 function distinctId(text: string, sent: SentEvent, properties: JsonObject): string {
-  const { value, spans } = sent;
+  const { value, members } = sent;
   for (const key of ['distinct_id', '$distinct_id']) {
-    const id = idText(text, value[key], spans.get(key));
+    const id = idText(text, value[key], memberOf(members, key));
     if (id) return id;
   }
-  const span = spans.get('properties');
+  const span = memberOf(members, 'properties');
   const inner =
     span && isObject(value.properties) && 'distinct_id' in properties
-      ? objectMembers(text, span.start).findLast(({ key }) => key === 'distinct_id')
+      ? memberOf(objectMembers(text, span.start), 'distinct_id')
       : undefined;
   const id = idText(text, properties.distinct_id, inner);
   if (id) return id;
@@ -100,16 +101,17 @@ const NOTHING: ReadonlySet<string> = new Set();
 
 function propertiesText(
   text: string,
-  { spans, defaults = {} }: SentEvent,
+  { members, defaults = {} }: SentEvent,
   properties: JsonObject,
   ip: string | null,
 ): string {
-  const span = isEmptyValue(text, spans.get('properties')) ? undefined : spans.get('properties');
+  const sent = memberOf(members, 'properties');
+  const span = isEmptyValue(text, sent) ? undefined : sent;
   const without = new Set<string>();
   const add = new Map<string, string>();
   for (const key of ['$elements', '$elements_chain']) if (key in properties) without.add(key);
   for (const key of ['$set', '$set_once'])
-    addTopLevel(text, key, spans.get(key), span, properties, without, add);
+    addTopLevel(text, key, memberOf(members, key), span, properties, without, add);
   for (const [key, value] of Object.entries(defaults)) {
     if (!(key in properties)) add.set(key, JSON.stringify(value));
   }
@@ -128,10 +130,7 @@ function addTopLevel(
   add: Map<string, string>,
 ): void {
   if (!own || isEmptyValue(text, own)) return;
-  const inner =
-    span && key in properties
-      ? objectMembers(text, span.start).findLast((member) => member.key === key)
-      : undefined;
+  const inner = span && key in properties ? memberOf(objectMembers(text, span.start), key) : undefined;
   if (inner) without.add(key);
   const mergeable = inner && text[inner.start] === '{' && text[own.start] === '{';
   add.set(key, mergeable ? mergeObjects(text, inner, own) : text.slice(own.start, own.end));

@@ -39,6 +39,14 @@ export function objectMembers(text: string, at: number): Member[] {
   return members;
 }
 
+/** The member with this key; of several the last, as in the parsed value. */
+export function memberOf(members: readonly Member[], key: string): Member | undefined {
+  for (let index = members.length - 1; index >= 0; index--) {
+    if (members[index]?.key === key) return members[index];
+  }
+  return undefined;
+}
+
 /** Adds the members of the object that starts at `at`; returns where it ends (exclusive). */
 function readMembers(text: string, at: number, members: Member[]): number {
   let position = skipSpace(text, at + 1);

@@ -1,5 +1,5 @@
 import { SluiceError } from '../errors/error.ts';
-import { itemMembers, type Member, objectMembers, type Span, skipSpace } from './json-spans.ts';
+import { itemMembers, type Member, memberOf, objectMembers, skipSpace } from './json-spans.ts';
 import { parseMicros } from './timestamps.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -7,7 +7,7 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /** One event as sent: its parsed value, and where its members stand in the text. */
 export interface SentEvent {
   readonly value: JsonObject;
-  readonly spans: ReadonlyMap<string, Span>;
+  readonly members: readonly Member[];
   /** Where in the request, for errors: `batch__3`, or '' for a single event. */
   readonly at: string;
   /** Properties the event has when it does not carry them itself (what v1 sends beside them). */
@@ -36,18 +36,18 @@ export function readPayload(text: string): Payload {
   }
   if (!isObject(value))
     throw new SluiceError('incorrect_type', { detail: 'Expected an event or a batch of events.' });
-  const spans = spansOf(objectMembers(text, start));
+  const members = objectMembers(text, start);
   const envelope = {
     text,
     sentAtMicros: parseMicros(value.sent_at),
     historicalMigration: value.historical_migration === true,
   };
   if (value.batch === undefined) {
-    const events = [{ value, spans, at: '' }];
+    const events = [{ value, members, at: '' }];
     return { ...envelope, events, token: commonToken(events) };
   }
   if (!Array.isArray(value.batch)) throw new SluiceError('not_a_list', { attr: 'batch' });
-  const events = listEvents(text, value.batch, spans.get('batch')?.start ?? 0, 'batch');
+  const events = listEvents(text, value.batch, memberOf(members, 'batch')?.start ?? 0, 'batch');
   return { ...envelope, events, token: tokenIn(value) ?? commonToken(events) };
 }
 
@@ -69,13 +69,8 @@ function listEvents(text: string, values: readonly unknown[], start: number, att
     const item = items[index];
     if (!isObject(value) || !item)
       throw new SluiceError('incorrect_type', { attr: at, detail: 'Expected an event.' });
-    return { value, spans: spansOf(item), at };
+    return { value, members: item, at };
   });
-}
-
-/** Of duplicate keys the last counts, as in the parsed value. */
-function spansOf(members: readonly Member[]): Map<string, Span> {
-  return new Map(members.map((member) => [member.key, member]));
 }
 
 /** Where clients put the project key: `api_key`, `token`, `$token`, `properties.token`. */

@@ -47,6 +47,8 @@ export type PersonMode = keyof typeof PERSON_MODES;
 
 /** More than the ids, times and lengths between two texts take, so that only texts make room. */
 const FIXED_BYTES = 128;
+/** For text longer than this it pays to look how many bytes it takes, characters. */
+const LONG_TEXT = 65_536;
 /** `_timestamp` (4 bytes), the null flag of `inserted_at` (1) and its value (8). */
 const STAMP_BYTES = 13;
 
@@ -99,13 +101,18 @@ class RowWriter {
     this.#bytes = larger;
   }
 
+  /** In one pass: room is left for the length that ASCII would have, and the bytes move when it took more. */
   text(value: string): void {
-    const size = Buffer.byteLength(value);
-    this.reserve(size + FIXED_BYTES);
+    this.reserve(mostBytes(value) + FIXED_BYTES);
+    const room = varintSize(value.length);
+    const start = this.#length + room;
+    const size = this.#bytes.write(value, start);
+    const taken = varintSize(size);
+    if (taken !== room) this.#bytes.copyWithin(start + taken - room, start, start + size);
     let rest = size;
     for (; rest > 0x7f; rest = Math.floor(rest / 128)) this.byte((rest & 0x7f) | 0x80);
     this.byte(rest);
-    this.#length += this.#bytes.write(value, this.#length);
+    this.#length += size;
   }
 
   byte(value: number): void {
@@ -133,6 +140,18 @@ class RowWriter {
   finish(): Buffer {
     return this.#bytes.subarray(0, this.#length);
   }
+}
+
+/** At least what the text takes as UTF-8: a unit of UTF-16 becomes three bytes at most. */
+function mostBytes(text: string): number {
+  return text.length > LONG_TEXT ? Buffer.byteLength(text) : text.length * 3;
+}
+
+/** Bytes of LEB128. */
+function varintSize(value: number): number {
+  let size = 1;
+  for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 128)) size++;
+  return size;
 }
 
 /** Whole numbers up to ±2^53, without a BigInt for each. */

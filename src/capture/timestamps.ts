@@ -6,6 +6,8 @@ const FUTURE_LIMIT_MICROS = 23 * 3600 * 1_000_000;
 /** What ClickHouse's DateTime64(6) can hold begins in 1900; earlier becomes the epoch, as in PostHog. */
 const EARLIEST_MICROS = Date.UTC(1900, 0, 1) * MICROS_PER_MS;
 
+const DAYS_OF_400_YEARS = 146_097;
+
 const ISO =
   /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9})\d*)?)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?$/i;
 
@@ -34,14 +36,21 @@ function fromNumber(value: number): number | null {
 
 function fromIso(parts: RegExpExecArray): number | null {
   const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', zone = 'Z'] = parts;
-  const date = new Date(0);
-  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
-  date.setUTCHours(Number(hour), Number(minute), Number(second));
-  // Dates that do not exist (31 June, 25:00) roll over in JavaScript; a client that sends one is wrong.
-  const exists = date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day);
-  if (!exists || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return null;
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return null;
+  const start = dayStart(Number(year), Number(month), Number(day));
+  if (start === null) return null;
+  const seconds = Number(hour) * 3600 + Number(minute) * 60 + Number(second);
   const micros = Number(fraction.slice(0, 6).padEnd(6, '0'));
-  return date.getTime() * MICROS_PER_MS + micros - zoneMinutes(zone) * 60_000_000;
+  return start * MICROS_PER_MS + (seconds - zoneMinutes(zone) * 60) * 1_000_000 + micros;
+}
+
+/** Milliseconds. Null for a day that does not exist (31 June), which JavaScript would roll over; a client that sends one is wrong. */
+function dayStart(year: number, month: number, day: number): number | null {
+  // Date.UTC takes the first hundred years for those of the last century; 400 years always have as many days.
+  const at = Date.UTC(year + 400, month - 1, day);
+  const date = new Date(at);
+  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return null;
+  return at - DAYS_OF_400_YEARS * 86_400_000;
 }
 
 function zoneMinutes(zone: string): number {

@@ -16,6 +16,7 @@ import { sealConfig } from '../../src/apps/sealed-config.ts';
 import { Batcher } from '../../src/capture/batcher.ts';
 import { captureEvent } from '../../src/capture/event.ts';
 import { readPayload } from '../../src/capture/payload.ts';
+import { createPersonIds } from '../../src/capture/person-id.ts';
 import { encodeRows } from '../../src/capture/rows.ts';
 import { createStamps } from '../../src/capture/stamps.ts';
 import { type Database, openDatabase } from '../../src/database/database.ts';
@@ -150,6 +151,7 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
         historicalMigration: true,
         ip: null,
         newUuid: () => v7({}, new Uint8Array(16)),
+        personId: createPersonIds(),
       };
       const text = JSON.stringify({ api_key: 'phc_x', batch: events });
       const rows = readPayload(text).events.map((sent) => captureEvent(text, sent, arrival));

@@ -6,6 +6,7 @@ import { Registry } from 'prom-client';
 import { v7 } from 'uuid';
 import { Batcher } from '../../src/capture/batcher.ts';
 import { captureEndpoints } from '../../src/capture/endpoints.ts';
+import { createPersonIds } from '../../src/capture/person-id.ts';
 import { createStamps, newestStamp } from '../../src/capture/stamps.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import { createServer } from '../../src/http/server.ts';
@@ -49,6 +50,7 @@ export async function startCapture(more: readonly Endpoint[] = []): Promise<Capt
         batcher,
         clock: systemClock,
         newUuid: () => v7(undefined, new Uint8Array(16)),
+        personId: createPersonIds(),
         keepIp: true,
       }),
       ...more,

@@ -59,18 +59,7 @@ export async function startSluice(options: StartOptions = {}): Promise<RunningSl
   if (!options.firstStart && !options.env?.DATABASE_URL) await prepareDatabase(dataDir);
   const child = spawn(
     process.execPath,
-    [
-      ...NODE_FLAGS,
-      MAIN,
-      'serve',
-      '--port',
-      '0',
-      '--data-dir',
-      dataDir,
-      '--ready-json',
-      '--log-level',
-      'debug',
-    ],
+    [...NODE_FLAGS, MAIN, 'serve', '--port', '0', '--data-dir', dataDir, '--ready-json'],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
@@ -78,6 +67,7 @@ export async function startSluice(options: StartOptions = {}): Promise<RunningSl
         SLUICE_BOOTSTRAP_PERSONAL_API_KEY: KEY,
         SLUICE_ALLOWED_HOSTS: '127.0.0.1,localhost',
         SLUICE_JITTER: '0',
+        SLUICE_LOG_LEVEL: 'debug',
         ...options.env,
       },
     },
