@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { elementsChain } from './elements.ts';
-import { personId } from './person-id.ts';
 
 describe('elementsChain', () => {
   it('writes tag, sorted classes and sorted attributes', () => {
@@ -34,15 +33,4 @@ describe('elementsChain', () => {
   });
 
   it('is empty for no elements', () => expect(elementsChain([])).toBe(''));
-});
-
-describe('personId', () => {
-  it('is the UUIDv5 that PostHog derives', () => {
-    // Computed with Python: uuid.uuid5(UUID('932979b4-65c3-4424-8467-0b66ec27bc22'), '1:user')
-    expect(Buffer.from(personId(1, 'user')).toString('hex')).toBe('60160341b11a5f3e91e649846c4afaa3');
-  });
-
-  it('differs between projects', () => {
-    expect(personId(1, 'user')).not.toEqual(personId(2, 'user'));
-  });
 });
