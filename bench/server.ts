@@ -19,12 +19,12 @@ export interface Server extends AsyncDisposable {
   readonly warehouse: Warehouse;
 }
 
-/** A real server in a process of its own that logs what it does when nobody says otherwise; `env` on top of what tests use. */
+/** A real server in a process of its own, started and logging as for a user; `env` on top of what tests use. */
 export async function startServer(
   dataDir: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Server> {
-  const sluice = await startSluice({ dataDir, env: { SLUICE_LOG_LEVEL: 'info', ...env } });
+  const sluice = await startSluice({ dataDir, nodeFlags: [], env: { SLUICE_LOG_LEVEL: 'info', ...env } });
   const running = await findRunningWarehouse(dataDir);
   if (!running) throw new Error('the server has no engine');
   const warehouse = connectWarehouse({ url: running.url, localFiles: true });

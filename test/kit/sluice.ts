@@ -12,7 +12,7 @@ const MAIN = fileURLToPath(new URL('../../bin/sluice.js', import.meta.url));
  * A server of a test lives for seconds: optimizing the embedded database's WebAssembly is more work than it saves (118 → 85 s
  * of processor time for 30 kills).
  */
-const NODE_FLAGS = ['--liftoff-only'];
+const SHORT_LIVED = ['--liftoff-only'];
 
 export interface Ready {
   readonly url: string;
@@ -47,6 +47,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Make the embedded database from nothing, as the first start on a machine does. Default: a prepared one. */
   readonly firstStart?: true;
+  /** Default: those for a server that lives for seconds. */
+  readonly nodeFlags?: readonly string[];
   /** Given the process as soon as there is one, long before it is ready. */
   readonly onSpawn?: (child: ChildProcess) => void;
 }
@@ -59,7 +61,16 @@ export async function startSluice(options: StartOptions = {}): Promise<RunningSl
   if (!options.firstStart && !options.env?.DATABASE_URL) await prepareDatabase(dataDir);
   const child = spawn(
     process.execPath,
-    [...NODE_FLAGS, MAIN, 'serve', '--port', '0', '--data-dir', dataDir, '--ready-json'],
+    [
+      ...(options.nodeFlags ?? SHORT_LIVED),
+      MAIN,
+      'serve',
+      '--port',
+      '0',
+      '--data-dir',
+      dataDir,
+      '--ready-json',
+    ],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
