@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Db } from './ports.ts';
 
 const DAY_MS = 86_400_000;
-/** What the embedded database removes while nobody notices that it is busy: 20 ms. */
+/** What the embedded database removes while nobody notices that it is busy: 8 ms, 20 on a busy machine. */
 const AT_ONCE = 1_000;
 
 /**
@@ -14,18 +14,12 @@ export async function removeOldLog(db: Db, now: number, keepDays: number): Promi
   const before = new Date(now - keepDays * DAY_MS);
   let removed = 0;
   for (;;) {
-    const { rows } = await sql<{ looked: number; removed: number }>`
-      with oldest as (
+    const { numAffectedRows = 0n } = await sql`
+      delete from log_entries using (
         select id, "timestamp" from log_entries order by id limit ${AT_ONCE} for update skip locked
-      ), gone as (
-        delete from log_entries using oldest
-        where log_entries.id = oldest.id and oldest."timestamp" < ${before} returning 1
-      )
-      select (select count(*)::int from oldest) as looked, (select count(*)::int from gone) as removed`.execute(
-      db,
-    );
-    const [turn] = rows;
-    removed += turn?.removed ?? 0;
-    if (!turn || turn.removed === 0 || turn.looked < AT_ONCE) return removed;
+      ) as oldest
+      where log_entries.id = oldest.id and oldest."timestamp" < ${before}`.execute(db);
+    if (numAffectedRows === 0n) return removed;
+    removed += Number(numAffectedRows);
   }
 }

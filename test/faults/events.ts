@@ -58,7 +58,7 @@ export async function sendUntilStored(
   }
 }
 
-/** `length` letters and digits. */
+/** `length` letters, digits, `-` and `_`. */
 function noise(length: number, random: () => number): string {
   const bytes = Buffer.alloc(Math.ceil((length * 3) / 16) * 4);
   for (let at = 0; at < bytes.length; at += 4) bytes.writeUInt32LE(random() * 2 ** 32, at);
