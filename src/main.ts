@@ -13,6 +13,7 @@ import { exportsUsing, letGoOfIntegration } from './batch-exports/store.ts';
 import { Batcher } from './capture/batcher.ts';
 import { captureEndpoints } from './capture/endpoints.ts';
 import { createPersonIds } from './capture/person-id.ts';
+import { createReader } from './capture/reader.ts';
 import { createStamps, newestStamp } from './capture/stamps.ts';
 import { composeApps } from './composition/apps.ts';
 import type { Base } from './composition/base.ts';
@@ -141,11 +142,13 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   const server = await createServer({
     endpoints: [
       ...captureEndpoints({
-        projectByKey: accounts.findProjectByToken,
+        reader: createReader({
+          projectByKey: accounts.findProjectByToken,
+          newUuid: () => v7({}, new Uint8Array(16)),
+          personId: createPersonIds(),
+        }),
         batcher,
         clock,
-        newUuid: () => v7({}, new Uint8Array(16)),
-        personId: createPersonIds(),
         keepIp: true,
       }),
       ...accountsEndpoints(db, accounts),

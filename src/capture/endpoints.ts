@@ -1,16 +1,24 @@
 import Type from 'typebox';
 import { SluiceError } from '../errors/error.ts';
 import type { Endpoint, EndpointRequest } from '../http/endpoint.ts';
-import { bodyText, decodeData, MAX_BODY_BYTES } from './body.ts';
-import { type CapturePorts, encode, store } from './capture.ts';
-import { type Payload, readPayload } from './payload.ts';
-import type { EncodedRows } from './rows.ts';
+import type { Clock } from '../work/clock.ts';
+import type { Batcher } from './batcher.ts';
+import { MAX_BODY_BYTES, type SentBody } from './body.ts';
+import type { Reader, SentRequest } from './reader.ts';
 import { sdkEndpoints } from './sdk-endpoints.ts';
-import { parseMicros } from './timestamps.ts';
-import { bearerKey, fromV1, v1Results } from './v1.ts';
+import { v1Headers } from './v1.ts';
+
+export interface CapturePorts {
+  readonly reader: Reader;
+  readonly batcher: Pick<Batcher, 'add'>;
+  readonly clock: Pick<Clock, 'now'>;
+  /** Whether the client's address is kept as the property `$ip`. */
+  readonly keepIp: boolean;
+}
 
 /** The paths that take events today; all read the same shapes. posthog-node uses /batch/, posthog-js /e/ or /i/v0/e/. */
 const PATHS = ['batch', 'capture', 'e', 'i/v0/e', 'track', 'engage'] as const;
+type Path = (typeof PATHS)[number];
 
 const Stored = Type.Object({ status: Type.Literal('Ok') });
 
@@ -21,27 +29,27 @@ export function captureEndpoints(ports: CapturePorts): Endpoint[] {
   return [...posts, ...gets, postV1(ports), ...sdkEndpoints()];
 }
 
-function postEvents(path: string, ports: CapturePorts): Endpoint {
+function postEvents(path: Path, ports: CapturePorts): Endpoint {
   return {
     ...shared(path, 'POST', 'create'),
     rawBody: true,
     bodyLimit: MAX_BODY_BYTES,
     handler: async (request) => {
-      await store(async () => rowsOf(await bodyText(sentBody(request)), path, request, ports), ports);
+      await store(sentRequest(request, sentBody(request), protocolOf(path), ports), ports);
       return STORED;
     },
   };
 }
 
 /** The oldest clients put the events into the URL, of an image for instance. */
-function getEvents(path: string, ports: CapturePorts): Endpoint {
+function getEvents(path: Path, ports: CapturePorts): Endpoint {
   return {
     ...shared(path, 'GET', 'retrieve'),
     handler: async (request) => {
       const data = queryText(request, 'data');
       if (!data) throw new SluiceError('required', { attr: 'data' });
-      const compression = queryText(request, 'compression');
-      await store(async () => rowsOf(await decodeData(data, compression), path, request, ports), ports);
+      const content = { data, compression: queryText(request, 'compression') };
+      await store(sentRequest(request, content, protocolOf(path), ports), ports);
       return STORED;
     },
   };
@@ -63,27 +71,35 @@ function shared(path: string, method: 'GET' | 'POST', verb: string) {
 
 const STORED = { status: 200, body: { status: 'Ok' } } as const;
 
-async function rowsOf(
-  text: string,
-  path: string,
-  request: EndpointRequest,
-  ports: CapturePorts,
-): Promise<EncodedRows> {
-  const payload = withQuery(readPayload(text), path, request);
-  const key = payload.token ?? (queryText(request, 'token') || queryText(request, 'api_key') || null);
-  return await encode(payload, { key, ip: queryText(request, 'ip') === '0' ? null : request.ip }, ports);
+/**
+ * Stores all events of a request or none. Resolves, with v1's results, when ClickHouse has stored them. Throws what reading throws,
+ * and `unavailable` when the events should be sent again. What waits for its insert is the encoded rows alone.
+ */
+async function store(sent: SentRequest, ports: CapturePorts) {
+  const { rows, results } = await ports.reader.read(sent);
+  await ports.batcher.add(rows);
+  return results;
 }
 
-/** The time of sending may be in the URL (`sent_at`, or `_` in milliseconds); events of /engage/ have no name. */
-function withQuery(payload: Payload, path: string, request: EndpointRequest): Payload {
-  const sentAt = queryText(request, 'sent_at') || queryText(request, '_');
+const protocolOf = (path: Path) => (path === 'engage' ? 'engage' : 'events');
+
+/** The key, the time of sending (`sent_at`, or `_` in milliseconds) and the wish not to keep the address may be in the URL. */
+function sentRequest(
+  request: EndpointRequest,
+  content: SentRequest['content'],
+  protocol: SentRequest['protocol'],
+  ports: CapturePorts,
+): SentRequest {
+  const keepIp = ports.keepIp && (typeof protocol === 'object' || queryText(request, 'ip') !== '0');
   return {
-    ...payload,
-    sentAtMicros: payload.sentAtMicros ?? parseMicros(sentAt),
-    events:
-      path === 'engage'
-        ? payload.events.map((event) => ({ ...event, value: { event: '$identify', ...event.value } }))
-        : payload.events,
+    content,
+    protocol,
+    query: {
+      key: queryText(request, 'token') || queryText(request, 'api_key'),
+      sentAt: queryText(request, 'sent_at') || queryText(request, '_'),
+    },
+    ip: keepIp ? request.ip : null,
+    receivedMicros: ports.clock.now() * 1000,
   };
 }
 
@@ -97,22 +113,14 @@ function postV1(ports: CapturePorts): Endpoint {
     rawBody: true,
     bodyLimit: MAX_BODY_BYTES,
     handler: async (request) => {
-      let results: ReturnType<typeof v1Results> = {};
-      await store(async () => {
-        const payload = fromV1(readPayload(await bodyText(sentBody(request))), request.headers);
-        results = v1Results(payload.events);
-        return await encode(
-          payload,
-          { key: bearerKey(request.headers.authorization), ip: request.ip },
-          ports,
-        );
-      }, ports);
+      const protocol = { v1: v1Headers(request.headers) };
+      const results = await store(sentRequest(request, sentBody(request), protocol, ports), ports);
       return { status: 200, body: { results } };
     },
   };
 }
 
-function sentBody(request: EndpointRequest) {
+function sentBody(request: EndpointRequest): SentBody {
   return {
     raw: request.raw,
     contentType: request.headers['content-type'] ?? '',

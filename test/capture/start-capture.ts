@@ -7,6 +7,7 @@ import { v7 } from 'uuid';
 import { Batcher } from '../../src/capture/batcher.ts';
 import { captureEndpoints } from '../../src/capture/endpoints.ts';
 import { createPersonIds } from '../../src/capture/person-id.ts';
+import { createReader } from '../../src/capture/reader.ts';
 import { createStamps, newestStamp } from '../../src/capture/stamps.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import { createServer } from '../../src/http/server.ts';
@@ -46,11 +47,13 @@ export async function startCapture(more: readonly Endpoint[] = []): Promise<Capt
   const server = await createServer({
     endpoints: [
       ...captureEndpoints({
-        projectByKey: async (key) => (key === KEY ? { id: TEAM } : null),
+        reader: createReader({
+          projectByKey: async (key) => (key === KEY ? { id: TEAM } : null),
+          newUuid: () => v7(undefined, new Uint8Array(16)),
+          personId: createPersonIds(),
+        }),
         batcher,
         clock: systemClock,
-        newUuid: () => v7(undefined, new Uint8Array(16)),
-        personId: createPersonIds(),
         keepIp: true,
       }),
       ...more,
