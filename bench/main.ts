@@ -10,6 +10,7 @@ import { delivery } from './delivery.ts';
 import { duckdb } from './duckdb.ts';
 import { empty } from './empty.ts';
 import { files } from './files.ts';
+import { largeBatch } from './large-batch.ts';
 import { lists } from './lists.ts';
 import { memory } from './memory.ts';
 import { nodeProgram } from './node-program.ts';
@@ -26,6 +27,7 @@ const CLAIMS: readonly Claim[] = [
   api,
   lists,
   capture,
+  largeBatch,
   tick,
   empty,
   backfill,

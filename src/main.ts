@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Registry } from 'prom-client';
-import { v7 } from 'uuid';
 import { createAccounts } from './accounts/accounts.ts';
 import { accountsEndpoints } from './accounts/endpoints.ts';
 import { keyEndpoints } from './accounts/key-endpoints.ts';
@@ -11,13 +10,11 @@ import { tenantEndpoints } from './accounts/tenant-endpoints.ts';
 import { UserSchema } from './accounts/user.ts';
 import { exportsUsing, letGoOfIntegration } from './batch-exports/store.ts';
 import { Batcher } from './capture/batcher.ts';
-import { captureEndpoints } from './capture/endpoints.ts';
-import { createPersonIds } from './capture/person-id.ts';
-import { createReader } from './capture/reader.ts';
 import { createStamps, newestStamp } from './capture/stamps.ts';
 import { composeApps } from './composition/apps.ts';
 import type { Base } from './composition/base.ts';
 import { composeExports } from './composition/batch-exports.ts';
+import { composeCapture } from './composition/capture.ts';
 import { makeDirectories } from './composition/directories.ts';
 import type { Config } from './config.ts';
 import { openEngines } from './engines.ts';
@@ -138,19 +135,11 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   const stopping = new AbortController();
   const { feature, runs } = await composeExports(base, stack, stopping.signal);
   const apps = composeApps(base, registry);
+  const capture = composeCapture(base, stack);
 
   const server = await createServer({
     endpoints: [
-      ...captureEndpoints({
-        reader: createReader({
-          projectByKey: accounts.findProjectByToken,
-          newUuid: () => v7({}, new Uint8Array(16)),
-          personId: createPersonIds(),
-        }),
-        batcher,
-        clock,
-        keepIp: true,
-      }),
+      ...capture,
       ...accountsEndpoints(db, accounts),
       ...tenantEndpoints(db, accounts),
       ...sessionEndpoints(accounts),

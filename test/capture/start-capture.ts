@@ -9,6 +9,8 @@ import { captureEndpoints } from '../../src/capture/endpoints.ts';
 import { createPersonIds } from '../../src/capture/person-id.ts';
 import { createReader } from '../../src/capture/reader.ts';
 import { createStamps, newestStamp } from '../../src/capture/stamps.ts';
+import { openReaderThread } from '../../src/capture/threads/open-thread.ts';
+import { readInThreads } from '../../src/capture/threads/readers.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import { createServer } from '../../src/http/server.ts';
 import { type EmbeddedWarehouse, startEmbeddedWarehouse } from '../../src/warehouse/embedded/start.ts';
@@ -44,14 +46,22 @@ export async function startCapture(more: readonly Endpoint[] = []): Promise<Capt
   await migrateWarehouse(warehouse);
   const stamps = createStamps(systemClock, await newestStamp(warehouse, systemClock));
   const batcher = new Batcher({ warehouse, clock: systemClock, stamps, limits: { retryDelaysMs: [20] } });
+  const projectByKey = async (key: string) => (key === KEY ? { id: TEAM } : null);
+  const newUuid = () => v7(undefined, new Uint8Array(16));
+  const neverLost = (error: Error) => {
+    throw error;
+  };
+  const reader = readInThreads({
+    here: createReader({ projectByKey, newUuid, personId: createPersonIds() }),
+    open: (onLost) => openReaderThread(projectByKey, onLost),
+    threads: 2,
+    threadBytes: 1024,
+    onLost: neverLost,
+  });
   const server = await createServer({
     endpoints: [
       ...captureEndpoints({
-        reader: createReader({
-          projectByKey: async (key) => (key === KEY ? { id: TEAM } : null),
-          newUuid: () => v7(undefined, new Uint8Array(16)),
-          personId: createPersonIds(),
-        }),
+        reader,
         batcher,
         clock: systemClock,
         keepIp: true,
@@ -83,6 +93,7 @@ export async function startCapture(more: readonly Endpoint[] = []): Promise<Capt
     },
     close: async () => {
       await server.close();
+      await reader.close();
       await batcher.close();
       await engine?.close();
       rmSync(dataDir, { recursive: true, force: true });

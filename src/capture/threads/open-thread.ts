@@ -1,0 +1,100 @@
+import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { SluiceError } from '../../errors/error.ts';
+import { compileCache } from '../../work/compile-cache.ts';
+import type { Reader, ReaderPorts, ReadRequest, SentRequest } from '../reader.ts';
+import { errorOf, type FromThread, failureOf, type ToThread } from './protocol.ts';
+
+/** One thread that reads captured requests, one after the other. */
+export interface ReaderThread extends Reader {
+  /** Requests that it was given and has not read. */
+  readonly busy: number;
+  /** What it has not read becomes `unavailable`. */
+  close(): Promise<void>;
+}
+
+const RETRY_AFTER_SECONDS = 5;
+
+/**
+ * Starts one; requests wait until it is loaded. When it ends, be it for want of memory, what it has not read is `unavailable`, to be
+ * sent again, and `onLost` is told, unless it was closed. It keeps no process from ending.
+ */
+export function openReaderThread(
+  projectByKey: ReaderPorts['projectByKey'],
+  onLost: (error: Error) => void,
+  resourceLimits: ResourceLimits = {},
+): ReaderThread {
+  const worker = new Worker(new URL('./reader-thread.ts', import.meta.url), {
+    env: { ...process.env, ...compileCache() },
+    resourceLimits,
+  });
+  worker.unref();
+  const waiting = new Map<number, PromiseWithResolvers<ReadRequest>>();
+  let given = 0;
+  let lost: Error | null = null;
+  let closing = false;
+
+  const tell = (message: ToThread, transfer: ArrayBuffer[] = []) => worker.postMessage(message, transfer);
+  const answer = async (id: number, key: string): Promise<void> => {
+    try {
+      const project = await projectByKey(key);
+      tell({ id, project: project && { id: project.id } });
+    } catch (error) {
+      tell({ id, failure: failureOf(error) });
+    }
+  };
+  const onEnd = (cause: Error) => {
+    if (lost) return;
+    lost = cause;
+    for (const one of waiting.values()) one.reject(unread(cause));
+    waiting.clear();
+    if (!closing) onLost(cause);
+  };
+  worker.on('error', onEnd);
+  worker.on('exit', (code) => onEnd(new Error(`the thread that reads captured events ended (${code})`)));
+  worker.on('message', (message: FromThread) => {
+    if ('key' in message) return void answer(message.id, message.key);
+    const one = waiting.get(message.id);
+    waiting.delete(message.id);
+    if ('failure' in message) one?.reject(errorOf(message.failure));
+    else one?.resolve(received(message.read));
+  });
+
+  return {
+    get busy() {
+      return waiting.size;
+    },
+    read: async (request) => {
+      if (lost) throw unread(lost);
+      const id = ++given;
+      const own = ownBody(request);
+      tell({ id, request: own.request }, own.transfer);
+      const one = Promise.withResolvers<ReadRequest>();
+      waiting.set(id, one);
+      return await one.promise;
+    },
+    close: async () => {
+      closing = true;
+      await worker.terminate();
+    },
+  };
+}
+
+const unread = (cause: Error): SluiceError =>
+  new SluiceError('unavailable', {
+    detail: 'The events could not be read; send them again.',
+    retryAfter: RETRY_AFTER_SECONDS,
+    cause,
+  });
+
+/** A body may be a piece of memory that it shares with others; only a copy can be handed over. */
+function ownBody(request: SentRequest): { request: SentRequest; transfer: ArrayBuffer[] } {
+  if (!('raw' in request.content)) return { request, transfer: [] };
+  const raw = new Uint8Array(request.content.raw);
+  return { request: { ...request, content: { ...request.content, raw } }, transfer: [raw.buffer] };
+}
+
+/** Between threads a Buffer becomes a plain array of bytes. */
+function received({ rows, results }: ReadRequest): ReadRequest {
+  const { buffer, byteOffset, length } = rows.bytes;
+  return { rows: { ...rows, bytes: Buffer.from(buffer, byteOffset, length) }, results };
+}

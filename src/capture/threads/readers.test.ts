@@ -1,0 +1,90 @@
+import { gzipSync } from 'node:zlib';
+import { expect, it } from 'vitest';
+import type { Reader, ReadRequest, SentRequest } from '../reader.ts';
+import type { ReaderThread } from './open-thread.ts';
+import { readInThreads } from './readers.ts';
+
+const request = (body: number | Buffer, contentEncoding = ''): SentRequest => ({
+  content: {
+    raw: typeof body === 'number' ? new Uint8Array(body) : body,
+    contentType: '',
+    contentEncoding,
+    compression: '',
+  },
+  protocol: 'events',
+  query: { key: '', sentAt: '' },
+  ip: null,
+  receivedMicros: 0,
+});
+
+/** Threads that read when told to, and a note of who was asked. */
+function stage(threads: number) {
+  const asked: string[] = [];
+  const lost: Error[] = [];
+  const ends: ((error: Error) => void)[] = [];
+  const readings: (() => void)[] = [];
+  const here: Reader = {
+    read: (): Promise<ReadRequest> => {
+      asked.push('here');
+      return new Promise(() => {});
+    },
+  };
+  const open = (onLost: (error: Error) => void): ReaderThread => {
+    const name = `thread ${ends.push(onLost)}`;
+    let busy = 0;
+    return {
+      get busy() {
+        return busy;
+      },
+      read: () => {
+        asked.push(name);
+        busy++;
+        readings.push(() => busy--);
+        return new Promise(() => {});
+      },
+      close: async () => void asked.push(`${name} closed`),
+    };
+  };
+  const reader = readInThreads({
+    here,
+    open,
+    threads,
+    threadBytes: 100,
+    onLost: (error) => lost.push(error),
+  });
+  return { reader, asked, lost, ends, readings };
+}
+
+it('small requests are read here, large ones by the idlest thread, of which there are as many as are needed and allowed', () => {
+  const { reader, asked, readings } = stage(2);
+  const read = (bytes: number) => void reader.read(request(bytes));
+  read(99);
+  read(100);
+  readings[0]?.();
+  read(100);
+  read(100);
+  read(100);
+  readings[2]?.();
+  read(100);
+  expect(asked).toEqual(['here', 'thread 1', 'thread 1', 'thread 2', 'thread 1', 'thread 2']);
+});
+
+it('what a packed request holds counts, not what was sent', () => {
+  const { reader, asked } = stage(1);
+  void reader.read(request(gzipSync('x'.repeat(99))));
+  void reader.read(request(gzipSync('x'.repeat(1000))));
+  void reader.read(request(12, 'br'));
+  void reader.read(request(13, 'br'));
+  void reader.read({ ...request(0), content: { data: 'x'.repeat(100), compression: '' } });
+  expect(asked).toEqual(['here', 'thread 1', 'here', 'thread 1', 'thread 1']);
+});
+
+it('a lost thread is replaced by the next request, and closing ends those there are', async () => {
+  const { reader, asked, lost, ends } = stage(1);
+  void reader.read(request(100));
+  ends[0]?.(new Error('out of memory'));
+  void reader.read(request(100));
+  await reader.close();
+  expect(asked).toEqual(['thread 1', 'thread 2', 'thread 2 closed']);
+  expect(lost.map(({ message }) => message)).toEqual(['out of memory']);
+});

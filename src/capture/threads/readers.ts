@@ -1,0 +1,61 @@
+import type { Reader, SentRequest } from '../reader.ts';
+import type { ReaderThread } from './open-thread.ts';
+
+export interface ThreadedReader extends Reader {
+  /** Ends the threads; what they have not read becomes `unavailable`. */
+  close(): Promise<void>;
+}
+
+export interface ThreadedReaderPorts {
+  /** Reads in the calling thread. */
+  readonly here: Reader;
+  /** Starts a thread; `onLost` is told when it ended by itself. */
+  open(onLost: (error: Error) => void): ReaderThread;
+  /** Threads at most. */
+  readonly threads: number;
+  /** A request of about so many bytes, unpacked, is read in a thread. */
+  readonly threadBytes: number;
+  /** Told of every thread that ended by itself. */
+  onLost(error: Error): void;
+}
+
+/**
+ * Reads large requests in threads of their own, so that the server's thread has time for everybody else meanwhile, and small ones
+ * here. A thread is started by the first request that finds none idle, and instead of one that was lost.
+ */
+export function readInThreads(ports: ThreadedReaderPorts): ThreadedReader {
+  const threads = new Set<ReaderThread>();
+
+  const start = (): ReaderThread => {
+    const thread = ports.open((error) => {
+      threads.delete(thread);
+      ports.onLost(error);
+    });
+    threads.add(thread);
+    return thread;
+  };
+  const idlest = (): ReaderThread => {
+    const [first, ...others] = threads;
+    if (!first) return start();
+    const best = others.reduce((best, one) => (one.busy < best.busy ? one : best), first);
+    return best.busy > 0 && threads.size < ports.threads ? start() : best;
+  };
+
+  return {
+    read: (request) => (aboutBytes(request) < ports.threadBytes ? ports.here : idlest()).read(request),
+    close: async () => void (await Promise.all([...threads].map((thread) => thread.close()))),
+  };
+}
+
+/** Events are an eighth of their size when packed; gzip says at its end how many bytes it holds. */
+const PACKED = 8;
+
+function aboutBytes({ content }: SentRequest): number {
+  if (!('raw' in content)) return content.data.length;
+  const { raw, contentEncoding } = content;
+  if (raw.length >= 18 && raw[0] === 0x1f && raw[1] === 0x8b) {
+    const { buffer, byteOffset, length } = raw;
+    return Math.max(length, new DataView(buffer, byteOffset, length).getUint32(length - 4, true));
+  }
+  return contentEncoding === '' ? raw.length : raw.length * PACKED;
+}

@@ -1,0 +1,37 @@
+import { availableParallelism } from 'node:os';
+import { v7 } from 'uuid';
+import { captureEndpoints } from '../capture/endpoints.ts';
+import { createPersonIds } from '../capture/person-id.ts';
+import { createReader } from '../capture/reader.ts';
+import { openReaderThread } from '../capture/threads/open-thread.ts';
+import { readInThreads } from '../capture/threads/readers.ts';
+import type { Endpoint } from '../http/endpoint.ts';
+import type { Base } from './base.ts';
+
+/**
+ * 320 events, 8 ms of reading. On two cores, all of which are busy with storing events, handing over requests of a hundred as well brings
+ * not an event more.
+ */
+const THREAD_BYTES = 256 * 1024;
+const MOST_THREADS = 4;
+
+/** PostHog's capture API, its large requests read in threads. */
+export function composeCapture(
+  { accounts, batcher, clock, log }: Base,
+  stack: Pick<AsyncDisposableStack, 'defer'>,
+): Endpoint[] {
+  const projectByKey = accounts.findProjectByToken;
+  const reader = readInThreads({
+    here: createReader({
+      projectByKey,
+      newUuid: () => v7({}, new Uint8Array(16)),
+      personId: createPersonIds(),
+    }),
+    open: (onLost) => openReaderThread(projectByKey, onLost),
+    threads: Math.max(1, Math.min(availableParallelism() - 1, MOST_THREADS)),
+    threadBytes: THREAD_BYTES,
+    onLost: (error) => log.warn({ err: error }, 'reading captured events failed'),
+  });
+  stack.defer(() => reader.close());
+  return captureEndpoints({ reader, batcher, clock, keepIp: true });
+}
