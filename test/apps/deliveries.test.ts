@@ -3,9 +3,6 @@ import { gunzipSync } from 'node:zlib';
 import pino from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Deliveries } from '../../src/apps/delivery/deliveries.ts';
-import { planBatches } from '../../src/apps/delivery/plan.ts';
-import { compare, startOf } from '../../src/apps/delivery/position.ts';
-import { countEvents, readEvents } from '../../src/apps/delivery/read.ts';
 import { fenced } from '../../src/apps/delivery/store.ts';
 import { createHistoricalExport } from '../../src/apps/historical-exports/create.ts';
 import { writeMetrics } from '../../src/apps/metrics/write.ts';
@@ -384,73 +381,6 @@ describe('historical exports', () => {
     await until(async () => expect(await jobRow(job)).toMatchObject({ status: 'Failed' }));
     expect(await jobActivities(config)).toHaveLength(1);
   });
-});
-
-describe('planning', () => {
-  const TEAM = 4242;
-  /** Arrivals in bursts of one stamp, alone, and months apart; event times that have nothing to do with them. */
-  const rows = Array.from({ length: 250 }, (_, n) => ({
-    arrival:
-      today - 90 * DAY + Math.floor(n / 60) * 12 * DAY * (n % 7 === 0 ? 1 : 0) + (n % 5 === 0 ? n * 977 : 0),
-    time: today - 100 * DAY + Math.floor(random() * 50) * DAY,
-    uuid: crypto.randomUUID(),
-  }));
-  // Nothing follows it for longer than any look goes.
-  rows.push({ arrival: today - 400 * DAY, time: today - 400 * DAY, uuid: crypto.randomUUID() });
-
-  beforeAll(() =>
-    bench.warehouse.insert({
-      table: 'events',
-      format: 'JSONEachRow',
-      body: Buffer.from(
-        rows
-          .map(({ arrival, time, uuid }) =>
-            JSON.stringify({
-              team_id: TEAM,
-              uuid,
-              event: 'e',
-              distinct_id: 'u',
-              properties: '{}',
-              timestamp: new Date(time).toISOString().slice(0, 23).replace('T', ' '),
-              inserted_at: new Date(arrival).toISOString().slice(0, 23).replace('T', ' '),
-            }),
-          )
-          .join('\n'),
-      ),
-      settings: { max_partitions_per_insert_block: 0 },
-    }),
-  );
-
-  it.each(['arrival', 'event time'] as const)(
-    'D1: by %s, every event once, in order, without a gap',
-    async (by) => {
-      const course = { teamId: TEAM, by, arrivalBefore: null };
-      const reach = { micros: 1_000_000 };
-      const end = (today + DAY) * 1000;
-      let cursor = startOf(0);
-      const read: string[] = [];
-      for (let done = false; !done; ) {
-        const limits = { events: 7, bytes: 1_000_000, waitMs: 0 };
-        const plan = await planBatches({ ...bench, now: Date.now() }, course, cursor, end, limits, reach);
-        for (const batch of plan.batches) {
-          expect(compare(batch.after, cursor)).toBeGreaterThanOrEqual(0);
-          const { events } = await readEvents(bench.warehouse, course, batch, new AbortController().signal);
-          expect(events).toHaveLength(batch.events);
-          read.push(...events.map(({ uuid }) => uuid));
-          cursor = batch.until;
-        }
-        cursor = plan.cursor;
-        done = plan.reachedEnd;
-      }
-      const key = by === 'arrival' ? 'arrival' : 'time';
-      const other = by === 'arrival' ? 'time' : 'arrival';
-      const order = rows.toSorted(
-        (a, b) => a[key] - b[key] || a[other] - b[other] || (a.uuid < b.uuid ? -1 : 1),
-      );
-      expect(read).toEqual(order.map(({ uuid }) => uuid));
-      expect(await countEvents(bench.warehouse, course, startOf(0), end)).toBe(rows.length);
-    },
-  );
 });
 
 describe('metrics', () => {

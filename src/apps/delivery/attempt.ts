@@ -1,10 +1,9 @@
 import { kindOf, SluiceError } from '../../errors/error.ts';
 import type { App, AppEvent } from '../catalogue/app.ts';
 import { masker } from '../metrics/write-details.ts';
-import type { Course } from './course.ts';
 import type { PlannedBatch } from './cut.ts';
 import type { DeliverPorts } from './ports.ts';
-import { type PlacedEvents, readEvents } from './read.ts';
+import type { PlacedEvents } from './read.ts';
 import type { Delivery, OpenBatch } from './store.ts';
 
 interface Failed {
@@ -26,18 +25,18 @@ export type Outcome =
 /** Longer than any app should take for one batch. */
 const LONGEST_MS = 600_000;
 
-/** Reads a batch and hands it to its app, once. Throws only when `signal` aborts. */
+/** Hands a batch, as `reading` reads it, to its app, once. Throws only when `signal` aborts. */
 export async function attempt(
   ports: DeliverPorts,
   app: App,
   delivery: Delivery,
-  course: Course,
   batch: OpenBatch,
+  reading: () => Promise<PlacedEvents>,
   signal: AbortSignal,
 ): Promise<Outcome> {
   let read: PlacedEvents = { events: [], positions: [] };
   try {
-    read = await readEvents(ports.warehouse, course, batch, signal);
+    read = await reading();
     // Merged away since the batch was planned: they are repetitions of others.
     if (read.events.length === 0) return { kind: 'delivered', events: 0 };
     ports.onStep('batch-sending');

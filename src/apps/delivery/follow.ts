@@ -10,6 +10,7 @@ import { firstReach, planBatches } from './plan.ts';
 import type { DeliverPorts, Tide } from './ports.ts';
 import { compare } from './position.ts';
 import { countEvents } from './read.ts';
+import { createReadAhead } from './read-ahead.ts';
 import { settle } from './settle.ts';
 import { type Delivery, fenced, type OpenBatch, storePlan } from './store.ts';
 
@@ -57,6 +58,7 @@ export function follow(
   const cutting = new AbortController();
   const alarm = createAlarm(clock);
   const reach = firstReach();
+  const ahead = createReadAhead(ports.warehouse, course);
   const inFlight = new Map<string, Promise<void>>();
   let open = stored;
   let cursor = delivery.cursor;
@@ -169,9 +171,18 @@ export function follow(
     }
   }
 
+  /** What will be sent after a batch, unless its receiver fails. */
+  function following(batch: OpenBatch): readonly OpenBatch[] {
+    if (health.failures > 0) return [];
+    return open.slice(open.indexOf(batch) + 1).filter(({ id }) => !inFlight.has(id));
+  }
+
   async function send(batch: OpenBatch): Promise<void> {
     try {
-      const outcome = await attempt(ports, app, delivery, course, batch, cutting.signal);
+      const reading = () => ahead.read(batch, following(batch), cutting.signal);
+      const outcome = await attempt(ports, app, delivery, batch, reading, cutting.signal);
+      // Until it is taken days may pass, and the events may be others by then.
+      if (outcome.kind !== 'delivered') ahead.forget();
       const instead = await settle(ports, app, delivery, health, batch, outcome);
       open = open.flatMap((each) => (each.id === batch.id ? instead : [each]));
     } catch (error) {

@@ -54,7 +54,7 @@ export async function planBatches(
     const rows = await readPositions(ports.warehouse, course, from, to, most);
     const { full, rest } = cutBatches(rows, from, limits);
     if (rows.length >= most) {
-      reach.micros = Math.max(SHORTEST, reach.micros / 2);
+      reach.micros = Math.max(SHORTEST, Math.floor(reach.micros / 2));
       return planned(full, from);
     }
     if (to === end)

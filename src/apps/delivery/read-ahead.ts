@@ -1,0 +1,66 @@
+import type { Warehouse } from '../../warehouse/warehouse.ts';
+import type { Course } from './course.ts';
+import { compare } from './position.ts';
+import { type PlacedEvents, readEvents } from './read.ts';
+import type { OpenBatch } from './store.ts';
+
+/**
+ * Events read with one query, as in ten batches of a webhook. Merged parts are not in the order of arrival: two hundred events may lie in two hundred granules, all
+ * of which are read for them, and the next two hundred in the same ones.
+ */
+const MOST_EVENTS = 2_000;
+
+export interface ReadAhead {
+  /** The events of a batch, and with them those of the batches in `next` that follow it without a gap, for when they are asked for. */
+  read(batch: OpenBatch, next: readonly OpenBatch[], signal: AbortSignal): Promise<PlacedEvents>;
+  /** What has been read and not asked for is read anew. */
+  forget(): void;
+}
+
+export function createReadAhead(warehouse: Pick<Warehouse, 'rows'>, course: Course): ReadAhead {
+  const ahead = new Map<string, Promise<PlacedEvents>>();
+  return {
+    read: (batch, next, signal) => {
+      const known = ahead.get(batch.id);
+      ahead.delete(batch.id);
+      if (known) return known;
+      const group = withoutGap(
+        batch,
+        next.filter(({ id }) => !ahead.has(id)),
+      );
+      const last = group.at(-1) ?? batch;
+      const reading = readEvents(warehouse, course, { after: batch.after, until: last.until }, signal);
+      for (const each of group.slice(1)) {
+        const own = reading.then((read) => partOf(read, each));
+        ahead.set(each.id, own);
+        // Told to whoever asks; who asks later reads anew.
+        own.catch(() => void (ahead.get(each.id) === own && ahead.delete(each.id)));
+      }
+      return reading.then((read) => partOf(read, batch));
+    },
+    forget: () => ahead.clear(),
+  };
+}
+
+function withoutGap(batch: OpenBatch, next: readonly OpenBatch[]): OpenBatch[] {
+  const group = [batch];
+  let events = batch.events;
+  for (const each of next) {
+    const last = group.at(-1) ?? batch;
+    if (compare(last.until, each.after) !== 0) break;
+    events += each.events;
+    if (events > MOST_EVENTS) break;
+    group.push(each);
+  }
+  return group;
+}
+
+function partOf({ events, positions }: PlacedEvents, { after, until }: OpenBatch): PlacedEvents {
+  const isBefore = (at: PlacedEvents['positions'][number]) => compare(at, after) <= 0;
+  const isWithin = (at: PlacedEvents['positions'][number]) => compare(at, until) <= 0;
+  const start = positions.findIndex((at) => !isBefore(at));
+  if (start < 0) return { events: [], positions: [] };
+  const past = positions.findIndex((at) => !isWithin(at));
+  const end = past < 0 ? positions.length : past;
+  return { events: events.slice(start, end), positions: positions.slice(start, end) };
+}
