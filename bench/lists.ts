@@ -47,6 +47,7 @@ export const lists: Claim = {
     ];
     const lines: Line[] = [];
     for (const [what, path] of paths) lines.push(await measured(server, what, path));
+    lines.push(await besideAll(server));
     return lines;
   },
 };
@@ -77,6 +78,25 @@ async function measured(server: Server, what: string, path: string): Promise<Lin
   const { p99, latencies } = await loadUntil(load, after(MEASURE_MS));
   const median = latencies.toSorted((a, b) => a - b)[latencies.length >> 1] ?? Number.NaN;
   return { what, ours: `median ${median.toFixed(1)}`, theirs: '', value: p99, bar: { atMost: 50 } };
+}
+
+/** What a page of everything, 59 MB of JSON, costs everybody else. */
+async function besideAll(server: Server): Promise<Line> {
+  const { url, personal_api_key: key } = server.sluice.ready;
+  const headers = { Authorization: `Bearer ${key}` };
+  const load = { url, paths: [`${server.project}/integrations/`], headers, perSecond: 50 };
+  let bytes = 0;
+  const { worst } = await loadUntil(load, all());
+  const what = `another list, while all ${AMOUNTS.exports} exports are asked for on one page, longest stall`;
+  return { what, ours: `${(bytes / 1e6).toFixed(0)} MB`, theirs: '', value: worst, bar: { atMost: 200 } };
+
+  async function all(): Promise<void> {
+    const answer = await fetch(`${url}${server.project}/batch_exports/?limit=${AMOUNTS.exports}`, {
+      headers,
+    });
+    if (!answer.ok || !answer.body) throw new Error(`the list answered ${answer.status}`);
+    for await (const chunk of answer.body) bytes += chunk.length;
+  }
 }
 
 const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

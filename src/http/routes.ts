@@ -4,6 +4,7 @@ import type { Authenticator } from './authenticator.ts';
 import { enterProject, identify, keyOfHeader, requireScope, requireUnlimited } from './authorization.ts';
 import { allowOrigin, preflight } from './cors.ts';
 import type { Answer, Endpoint } from './endpoint.ts';
+import { jsonAnswer } from './json-answer.ts';
 import { methodsOf, refusal, strangeMethod } from './refusals.ts';
 import { type Access, toEndpointRequest } from './request.ts';
 import type { ApiThrottle } from './throttle.ts';
@@ -117,14 +118,14 @@ function mountEndpoint(
 
 const projectOf = (request: FastifyRequest): string => (request.params as { project_id: string }).project_id;
 
-function send(reply: FastifyReply, answer: Answer): FastifyReply {
+async function send(reply: FastifyReply, answer: Answer): Promise<FastifyReply> {
   reply.code(answer.status);
   if (answer.headers) reply.headers(answer.headers);
   if (answer.stream) return reply.send(answer.stream);
   const { body } = answer;
   if (body === undefined) return reply.send();
   if (typeof body === 'string' || Buffer.isBuffer(body)) return reply.send(body);
-  return reply.type('application/json').send(JSON.stringify(body));
+  return reply.type('application/json').send(await jsonAnswer(body));
 }
 
 /** What is answered must be what the API description promises; tests run with this on. */

@@ -18,7 +18,7 @@ import { type Postgres, startPostgres } from '../kit/postgres.ts';
 import { prepareDatabase } from '../kit/prepared-database.ts';
 import { MASTER_KEY, seededBytes } from './start-api.ts';
 
-const AMOUNTS = { exports: 40, runsEach: 12, runsOfFirst: 400, backfillsOfFirst: 120, logLinesOfFirst: 400 };
+const AMOUNTS = { exports: 240, runsEach: 12, runsOfFirst: 400, backfillsOfFirst: 120, logLinesOfFirst: 400 };
 
 interface Opened {
   readonly db: Kysely<Tables>;
@@ -139,7 +139,7 @@ const RUN = '00000001-0001-4000-8000-000000000001';
 /** What a person looks at (contract.md §4.2, §6, §7.2, §8.2), page by page. */
 const LISTS: readonly (readonly [string, List, index?: string])[] = [
   ['exports', exportsFrom(0)],
-  ['the last exports', exportsFrom(30)],
+  ['the last exports', exportsFrom(230)],
   ['runs, three pages', runs({}, 3)],
   ['runs, oldest first, three pages', runs({ ...wide, ordering: 'created_at' }, 3)],
   ['runs by interval, three pages', runs({ ...wide, ordering: '-data_interval_start' }, 3)],
@@ -187,5 +187,22 @@ describe('lists are read in the order of an index', () => {
         }
       },
     );
+
+    it.each([
+      [101, 0],
+      [230, 5],
+      [1000, 100],
+    ])('a page of %i exports from the %ith on is what smaller ones are together', async (limit, offset) => {
+      const { db, plans } = opened.get(name) as Opened;
+      const page = await listExports(db, [1], { limit, offset });
+      const smaller = [];
+      for (let at = offset; at < Math.min(offset + limit, AMOUNTS.exports); at += 50) {
+        const window = { limit: Math.min(50, offset + limit - at), offset: at };
+        smaller.push(...(await listExports(db, [1], window)).items);
+      }
+      expect(page).toEqual({ count: AMOUNTS.exports, items: smaller });
+      expect(smaller).toHaveLength(Math.min(limit, AMOUNTS.exports - offset));
+      await plans();
+    });
   });
 });
