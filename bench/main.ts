@@ -3,6 +3,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { api } from './api.ts';
 import { appMetrics } from './app-metrics.ts';
+import { archive } from './archive.ts';
 import { backfill } from './backfill.ts';
 import { capture } from './capture.ts';
 import type { Claim, Line } from './claim.ts';
@@ -33,6 +34,7 @@ const CLAIMS: readonly Claim[] = [
   backfill,
   appMetrics,
   delivery,
+  archive,
 ];
 
 const { values } = parseArgs({

@@ -13,6 +13,7 @@ import { withinLimit } from '../work/within-limit.ts';
 import { keptConnections } from './agent.ts';
 import { guardAnswer } from './answer.ts';
 import { connectionError, exceptionError } from './exception.ts';
+import { jsonRows } from './json-rows.ts';
 import { watchSilence } from './silence.ts';
 import { parseUrl } from './url.ts';
 import type { Encoding, Insert, Query, Warehouse } from './warehouse.ts';
@@ -100,11 +101,7 @@ class HttpWarehouse implements Warehouse {
   }
 
   async rows<Row>(query: Query): Promise<Row[]> {
-    const text = await collect(await this.bytes({ ...query, format: 'JSONEachRow' }));
-    return text
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as Row);
+    return jsonRows(await collect(await this.bytes({ ...query, format: 'JSONEachRow' })));
   }
 
   async command(query: Query): Promise<void> {
@@ -243,10 +240,10 @@ function headersOf(request: Request): Record<string, string> {
   };
 }
 
-async function collect(answer: Readable): Promise<string> {
+async function collect(answer: Readable): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of answer) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 function toSluiceError(error: unknown, signal: AbortSignal | undefined): SluiceError {

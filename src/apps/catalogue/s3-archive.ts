@@ -1,9 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { awsConnection } from '../../export/destinations/aws-s3.ts';
 import { openBucket } from '../../export/destinations/s3/target.ts';
 import { compatibleConnection } from '../../export/destinations/s3-compatible.ts';
-import type { App, Batch, DeliveryContext } from './app.ts';
+import type { App, AppEvent, Batch, DeliveryContext } from './app.ts';
 import { eventJson } from './event-json.ts';
 import { urlProblems } from './url.ts';
 
@@ -43,7 +44,7 @@ export const s3Archive: App = {
   metricCategory: 'exportEvents',
   methods: ['exportEvents'],
   deliver: async (batch, context) => {
-    const body = await promisify(gzip)(batch.events.map((event) => `${eventJson(event)}\n`).join(''));
+    const body = await promisify(gzip)(await lines(batch.events));
     const { clock, random, checkHost } = context.ports;
     const target = await openBucket(connectionOf(context), {
       clock,
@@ -60,6 +61,19 @@ export const s3Archive: App = {
     }
   },
 };
+
+const EVENTS_PER_TURN = 500;
+
+/** Of 20,000 events, a part at a time: others get their turn in between. */
+async function lines(events: readonly AppEvent[]): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for (let start = 0; start < events.length; start += EVENTS_PER_TURN) {
+    const part = events.slice(start, start + EVENTS_PER_TURN);
+    parts.push(Buffer.from(part.map((event) => `${eventJson(event)}\n`).join('')));
+    await nextTurn();
+  }
+  return Buffer.concat(parts);
+}
 
 function connectionOf({ config }: DeliveryContext) {
   const setup = { type: 'S3', config, integration: {} };
