@@ -1,7 +1,8 @@
 import { bulkEvents } from '../src/demo/bulk.ts';
+import { projectLoad } from './beside.ts';
 import type { Claim, Line } from './claim.ts';
 import type { FileFormat } from './formats.ts';
-import { type LoadOptions, loadUntil } from './load.ts';
+import { loadUntil } from './load.ts';
 import { call, createExport, dataFolder, exportInterval, type Server, startServer } from './server.ts';
 import { startStore } from './store.ts';
 
@@ -55,14 +56,8 @@ async function compared(
   const config = { prefix: 'api', file_format: format, compression };
   const target = destination(config);
   const id = await createExport(server, 'day', target);
-  const load: LoadOptions = {
-    url: server.sluice.ready.url,
-    paths: ['/batch_exports/', `/batch_exports/${id}/runs/`, '/integrations/'].map(
-      (path) => `${server.project}${path}`,
-    ),
-    headers: { Authorization: `Bearer ${server.sluice.ready.personal_api_key}` },
-    perSecond: PER_SECOND,
-  };
+  const paths = ['/batch_exports/', `/batch_exports/${id}/runs/`, '/integrations/'];
+  const load = projectLoad(server, paths, PER_SECOND);
   await exportOnce(server, id);
   const idle = await loadUntil(load, new Promise((resolve) => setTimeout(resolve, IDLE_MS)));
   const busy = await loadUntil(load, exportFor(server, id, EXPORT_MS));

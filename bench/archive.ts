@@ -1,12 +1,12 @@
 import { bulkEvents } from '../src/demo/bulk.ts';
+import { idleLoad, projectLoad, stallLine } from './beside.ts';
 import type { Claim } from './claim.ts';
-import { type LoadOptions, loadUntil } from './load.ts';
+import { loadUntil } from './load.ts';
 import { call, dataFolder, type Server, startServer } from './server.ts';
 import { startStore } from './store.ts';
 
 const EVENTS = 200_000;
 const PER_SECOND = 50;
-const IDLE_MS = 5_000;
 const DAY = '2026-03-01';
 
 /** People look at lists while an app with large batches, 20,000 events each, sends the past to a bucket. */
@@ -32,25 +32,12 @@ export const archive: Claim = {
         aws_secret_access_key: store.secretAccessKey,
       },
     });
-    const load: LoadOptions = {
-      url: server.sluice.ready.url,
-      paths: [`${server.project}/batch_exports/`],
-      headers: { Authorization: `Bearer ${server.sluice.ready.personal_api_key}` },
-      perSecond: PER_SECOND,
-    };
-    const idle = await loadUntil(load, new Promise((resolve) => setTimeout(resolve, IDLE_MS)));
+    const load = projectLoad(server, ['/batch_exports/'], PER_SECOND);
+    const idle = await idleLoad(load);
     const begun = performance.now();
     const busy = await loadUntil(load, historicalExport(server, id));
     const seconds = (performance.now() - begun) / 1000;
-    return [
-      {
-        what: `${(EVENTS / seconds / 1000).toFixed(1)} k events/s; longest stall, ms`,
-        ours: `p99 ${busy.p99.toFixed(0)}, worst ${busy.worst.toFixed(0)} of ${busy.latencies.length}`,
-        theirs: `idle: worst ${idle.worst.toFixed(0)}`,
-        value: busy.worst,
-        bar: { atMost: 200 },
-      },
-    ];
+    return [stallLine(`${(EVENTS / seconds / 1000).toFixed(1)} k events/s`, busy, idle)];
   },
 };
 

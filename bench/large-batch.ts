@@ -1,12 +1,12 @@
 import { gzipSync } from 'node:zlib';
 import { demoEvents } from '../src/demo/events.ts';
+import { idleLoad, projectLoad, stallLine } from './beside.ts';
 import type { Claim, Line } from './claim.ts';
-import { type LoadOptions, loadUntil } from './load.ts';
+import { loadUntil } from './load.ts';
 import { dataFolder, type Server, startServer } from './server.ts';
 
 const BYTES = 19_000_000;
 const BATCHES = 5;
-const IDLE_MS = 5_000;
 const PER_SECOND = 50;
 
 /** People look at lists while a client sends history in the largest batches there are. */
@@ -17,26 +17,15 @@ export const largeBatch: Claim = {
     using folder = dataFolder();
     await using server = await startServer(folder.path);
     const { text, events } = largestBatch(server.sluice.ready.project_api_key);
-    const load: LoadOptions = {
-      url: server.sluice.ready.url,
-      paths: [`${server.project}/batch_exports/`],
-      headers: { Authorization: `Bearer ${server.sluice.ready.personal_api_key}` },
-      perSecond: PER_SECOND,
-    };
-    const idle = await loadUntil(load, new Promise((resolve) => setTimeout(resolve, IDLE_MS)));
+    const load = projectLoad(server, ['/batch_exports/'], PER_SECOND);
+    const idle = await idleLoad(load);
     const lines: Line[] = [];
     for (const [encoding, body] of [
       [null, Buffer.from(text)],
       ['gzip', gzipSync(text)],
     ] as const) {
       const busy = await loadUntil(load, capture(server, body, encoding));
-      lines.push({
-        what: `${events} events each, ${encoding ?? 'plain'}: longest stall, ms`,
-        ours: `p99 ${busy.p99.toFixed(0)}, worst ${busy.worst.toFixed(0)} of ${busy.latencies.length}`,
-        theirs: `idle: worst ${idle.worst.toFixed(0)}`,
-        value: busy.worst,
-        bar: { atMost: 200 },
-      });
+      lines.push(stallLine(`${events} events each, ${encoding ?? 'plain'}`, busy, idle));
     }
     return lines;
   },

@@ -1,6 +1,7 @@
 import { openDatabase } from '../src/database/database.ts';
 import { vacuumNeedy } from '../src/database/embedded/vacuum.ts';
 import { FIRST_EXPORT, fillDatabase } from '../test/kit/many-exports.ts';
+import { projectLoad } from './beside.ts';
 import type { Claim, Line } from './claim.ts';
 import { loadUntil } from './load.ts';
 import { call, dataFolder, type Server, startServer } from './server.ts';
@@ -67,13 +68,7 @@ async function firstStart(dataDir: string): Promise<number> {
 }
 
 async function measured(server: Server, what: string, path: string): Promise<Line> {
-  const { url, personal_api_key: key } = server.sluice.ready;
-  const load = {
-    url,
-    paths: [path.startsWith(server.project) ? path : `${server.project}${path}`],
-    headers: { Authorization: `Bearer ${key}` },
-    perSecond: PER_SECOND,
-  };
+  const load = projectLoad(server, [path], PER_SECOND);
   await loadUntil(load, after(WARM_UP_MS));
   const { p99, latencies } = await loadUntil(load, after(MEASURE_MS));
   const median = latencies.toSorted((a, b) => a - b)[latencies.length >> 1] ?? Number.NaN;
@@ -82,17 +77,15 @@ async function measured(server: Server, what: string, path: string): Promise<Lin
 
 /** What a page of everything, 59 MB of JSON, costs everybody else. */
 async function besideAll(server: Server): Promise<Line> {
-  const { url, personal_api_key: key } = server.sluice.ready;
-  const headers = { Authorization: `Bearer ${key}` };
-  const load = { url, paths: [`${server.project}/integrations/`], headers, perSecond: 50 };
+  const load = projectLoad(server, ['/integrations/'], 50);
   let bytes = 0;
   const { worst } = await loadUntil(load, all());
   const what = `another list, while all ${AMOUNTS.exports} exports are asked for on one page, longest stall`;
   return { what, ours: `${(bytes / 1e6).toFixed(0)} MB`, theirs: '', value: worst, bar: { atMost: 200 } };
 
   async function all(): Promise<void> {
-    const answer = await fetch(`${url}${server.project}/batch_exports/?limit=${AMOUNTS.exports}`, {
-      headers,
+    const answer = await fetch(`${load.url}${server.project}/batch_exports/?limit=${AMOUNTS.exports}`, {
+      headers: load.headers,
     });
     if (!answer.ok || !answer.body) throw new Error(`the list answered ${answer.status}`);
     for await (const chunk of answer.body) bytes += chunk.length;

@@ -1,5 +1,6 @@
 import { v7 } from 'uuid';
 import { openDatabase } from '../src/database/database.ts';
+import { projectLoad } from './beside.ts';
 import type { Claim } from './claim.ts';
 import { loadUntil } from './load.ts';
 import { call, dataFolder, type Run, type Server, startServer } from './server.ts';
@@ -21,12 +22,7 @@ export const tick: Claim = {
     const project = await firstStart(folder.path);
     const due = await insertExports(folder.path, project);
     await using server = await startServer(folder.path);
-    const requests = {
-      url: server.sluice.ready.url,
-      paths: [`${server.project}/batch_exports/?limit=20`, `${server.project}/integrations/`],
-      headers: { Authorization: `Bearer ${server.sluice.ready.personal_api_key}` },
-      perSecond: 20,
-    };
+    const requests = projectLoad(server, ['/batch_exports/?limit=20', '/integrations/'], 20);
     await loadUntil(requests, new Promise((resolve) => setTimeout(resolve, due - Date.now())));
     const started = allStarted(server, due);
     const load = await loadUntil(requests, started);

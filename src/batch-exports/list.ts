@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import { FILE_DOWNLOAD } from '../export/destinations/file-download.ts';
+import { portionsOf } from '../work/portions.ts';
 import { type PackedRow, packing } from './packed.ts';
 import type { Db } from './ports.ts';
 import { type PresentedExport, presentExport } from './present.ts';
@@ -84,11 +85,10 @@ async function inPortions(db: Db, page: RawBuilder<unknown>): Promise<ShownExpor
     select json_agg(json_build_array(created_at, id)) as keys from (${page}) as page`.execute(db);
   const keys = rows[0]?.keys ?? [];
   const items: ShownExport[] = [];
-  for (let start = 0; start < keys.length; start += PORTION) {
-    const portion = JSON.stringify(keys.slice(start, start + PORTION));
-    const keysOfPortion = sql`select (key ->> 0)::timestamptz as created_at, (key ->> 1)::uuid as id
-      from json_array_elements(${portion}::text::json) as key`;
-    items.push(...(await readExports(db, keysOfPortion)));
+  for await (const portion of portionsOf(keys, PORTION)) {
+    const page = sql`select (key ->> 0)::timestamptz as created_at, (key ->> 1)::uuid as id
+      from json_array_elements(${JSON.stringify(portion)}::text::json) as key`;
+    items.push(...(await readExports(db, page)));
   }
   return items;
 }

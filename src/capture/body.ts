@@ -6,7 +6,7 @@ import { SluiceError } from '../errors/error.ts';
 export const MAX_BODY_BYTES = 20 * 1024 * 1024;
 
 export interface SentBody {
-  readonly raw: Uint8Array;
+  readonly raw: Buffer;
   readonly contentType: string;
   readonly contentEncoding: string;
   /** The query's `compression`: `gzip-js`, `gzip`, `base64` or nothing. */
@@ -31,7 +31,7 @@ const SMALL_BODY_BYTES = 32 * 1024;
  * Throws `request_too_large` when more than 20 MB come out, `parse_error` when nothing readable does.
  */
 export async function bodyText(body: SentBody): Promise<string> {
-  const bytes = await unpack(asBuffer(body.raw), body.contentEncoding);
+  const bytes = await unpack(body.raw, body.contentEncoding);
   const text = decodeUtf8(bytes);
   const form = isForm(text, body.contentType) ? new URLSearchParams(text) : undefined;
   const data = form?.get('data') ?? text;
@@ -48,9 +48,6 @@ export async function decodeData(data: string, compression: string): Promise<str
   const bytes = Buffer.from(base64, 'base64');
   return decodeUtf8(await unpack(bytes, ''));
 }
-
-const asBuffer = ({ buffer, byteOffset, length }: Uint8Array): Buffer =>
-  Buffer.from(buffer, byteOffset, length);
 
 /** `layers` ends it: there are gzip files that unpack to themselves. */
 async function unpack(bytes: Buffer, encoding: string, layers = 2): Promise<Buffer> {
@@ -71,7 +68,8 @@ async function unpack(bytes: Buffer, encoding: string, layers = 2): Promise<Buff
   }
 }
 
-function packing(bytes: Buffer, encoding: string): keyof typeof unpackers | undefined {
+/** How a body is packed: gzip by its first bytes, whatever the request says, the others by what it says. */
+export function packing(bytes: Buffer, encoding: string): keyof typeof unpackers | undefined {
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) return 'gzip';
   const named = encoding.trim().toLowerCase();
   return named === 'br' || named === 'deflate' || named === 'zstd' ? named : undefined;

@@ -1,5 +1,5 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SluiceError } from '../errors/error.ts';
+import { portionsOf } from '../work/portions.ts';
 import { bodyText, decodeData, type SentBody } from './body.ts';
 import { captureEvent } from './event.ts';
 import { type Payload, readPayload, type SentEvent } from './payload.ts';
@@ -99,10 +99,8 @@ async function encode(
     personId: ports.personId,
   };
   const events: EventRow[] = [];
-  const wanted = payload.events.filter(isKept);
-  for (const [index, sent] of wanted.entries()) {
-    events.push(captureEvent(payload.text, sent, arrival));
-    if (index % EVENTS_PER_TURN === EVENTS_PER_TURN - 1) await nextTurn();
+  for await (const portion of portionsOf(payload.events.filter(isKept), EVENTS_PER_TURN)) {
+    for (const sent of portion) events.push(captureEvent(payload.text, sent, arrival));
   }
   return encodeRows(project.id, events);
 }

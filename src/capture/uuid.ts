@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { v7 } from 'uuid';
 
 const DASH = 0x2d;
 /** Of every character code below 128, the value as a hexadecimal digit; -1 = none. */
@@ -24,6 +25,9 @@ export function parseUuid(text: string): Uint8Array | null {
   }
   return at === text.length ? bytes : null;
 }
+
+/** A new UUIDv7, 16 bytes. */
+export const newUuid = (): Uint8Array => v7({}, new Uint8Array(16));
 
 /** UUID version 5 (RFC 9562): the same for the same namespace (16 bytes) and name. */
 export function uuidV5(namespace: Uint8Array, name: string): Buffer {

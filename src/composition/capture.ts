@@ -1,10 +1,10 @@
 import { availableParallelism } from 'node:os';
-import { v7 } from 'uuid';
 import { captureEndpoints } from '../capture/endpoints.ts';
 import { createPersonIds } from '../capture/person-id.ts';
 import { createReader } from '../capture/reader.ts';
 import { openReaderThread } from '../capture/threads/open-thread.ts';
 import { readInThreads } from '../capture/threads/readers.ts';
+import { newUuid } from '../capture/uuid.ts';
 import type { Endpoint } from '../http/endpoint.ts';
 import type { Base } from './base.ts';
 
@@ -24,7 +24,7 @@ export function composeCapture(
   const reader = readInThreads({
     here: createReader({
       projectByKey,
-      newUuid: () => v7({}, new Uint8Array(16)),
+      newUuid,
       personId: createPersonIds(),
     }),
     open: (onLost) => openReaderThread(projectByKey, onLost),

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { portionsOf } from '../work/portions.ts';
 
 /** A hundred exports with their latest runs are 600 kB of JSON, 2 ms. */
 const PORTION = 100;
@@ -26,10 +26,9 @@ const isLong = (value: unknown): value is readonly unknown[] =>
 
 async function listParts(items: readonly unknown[]): Promise<Buffer[]> {
   const parts: Buffer[] = [];
-  for (let start = 0; start < items.length; start += PORTION) {
-    const text = JSON.stringify(items.slice(start, start + PORTION)).slice(1, -1);
-    parts.push(Buffer.from(start === 0 ? `[${text}` : `,${text}`));
-    await nextTurn();
+  for await (const portion of portionsOf(items, PORTION)) {
+    const text = JSON.stringify(portion).slice(1, -1);
+    parts.push(Buffer.from(parts.length === 0 ? `[${text}` : `,${text}`));
   }
   return [...parts, Buffer.from(']')];
 }

@@ -19,6 +19,7 @@ import { readPayload } from '../../src/capture/payload.ts';
 import { createPersonIds } from '../../src/capture/person-id.ts';
 import { encodeRows } from '../../src/capture/rows.ts';
 import { createStamps } from '../../src/capture/stamps.ts';
+import { newUuid } from '../../src/capture/uuid.ts';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import { SluiceError } from '../../src/errors/error.ts';
 import { arrivalWatermark } from '../../src/export/watermark.ts';
@@ -150,7 +151,7 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
         sentAtMicros: null,
         historicalMigration: true,
         ip: null,
-        newUuid: () => v7({}, new Uint8Array(16)),
+        newUuid,
         personId: createPersonIds(),
       };
       const text = JSON.stringify({ api_key: 'phc_x', batch: events });

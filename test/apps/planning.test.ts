@@ -1,8 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import fc from 'fast-check';
-import pino from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Course } from '../../src/apps/delivery/course.ts';
 import { type Plan, planBatches, type Reach } from '../../src/apps/delivery/plan.ts';
@@ -10,10 +6,9 @@ import { compare, startOf } from '../../src/apps/delivery/position.ts';
 import { countEvents, readEvents } from '../../src/apps/delivery/read.ts';
 import { createReadAhead } from '../../src/apps/delivery/read-ahead.ts';
 import type { OpenBatch } from '../../src/apps/delivery/store.ts';
-import { type EmbeddedWarehouse, startEmbeddedWarehouse } from '../../src/warehouse/embedded/start.ts';
-import { migrateWarehouse } from '../../src/warehouse/migrate.ts';
 import type { Warehouse } from '../../src/warehouse/warehouse.ts';
 import { seeded } from '../faults/random.ts';
+import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
 
 const random = seeded(11);
 const DAY = 86_400_000;
@@ -30,8 +25,7 @@ const rows = Array.from({ length: 250 }, (_, n) => ({
 // Nothing follows it for longer than any look goes.
 rows.push({ arrival: today - 400 * DAY, time: today - 400 * DAY, uuid: crypto.randomUUID() });
 
-let folder: string;
-let engine: EmbeddedWarehouse;
+let engine: TestWarehouse;
 let queries = 0;
 /** The engine's, counting. */
 const warehouse: Pick<Warehouse, 'rows'> = {
@@ -42,10 +36,7 @@ const warehouse: Pick<Warehouse, 'rows'> = {
 };
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'sluice-plan-'));
-  const log = pino({ level: 'silent' });
-  engine = await startEmbeddedWarehouse({ dataDir: folder, port: 0, memory: 1e9, log });
-  await migrateWarehouse(engine.warehouse);
+  engine = await startTestWarehouse();
   const time = (ms: number) => new Date(ms).toISOString().slice(0, 23).replace('T', ' ');
   const lines = rows.map(({ arrival, time: happened, uuid }) =>
     JSON.stringify({
@@ -65,10 +56,7 @@ beforeAll(async () => {
     settings: { max_partitions_per_insert_block: 0 },
   });
 });
-afterAll(async () => {
-  await engine?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => engine?.close());
 
 const courseBy = (by: Course['by']): Course => ({ teamId: TEAM, by, arrivalBefore: null });
 const never = new AbortController().signal;

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { v7 } from 'uuid';
 import { Batcher } from '../../src/capture/batcher.ts';
 import { captureEndpoints } from '../../src/capture/endpoints.ts';
 import { createPersonIds } from '../../src/capture/person-id.ts';
@@ -11,6 +10,7 @@ import { createReader } from '../../src/capture/reader.ts';
 import { createStamps, newestStamp } from '../../src/capture/stamps.ts';
 import { openReaderThread } from '../../src/capture/threads/open-thread.ts';
 import { readInThreads } from '../../src/capture/threads/readers.ts';
+import { newUuid } from '../../src/capture/uuid.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
 import { createServer } from '../../src/http/server.ts';
 import { type EmbeddedWarehouse, startEmbeddedWarehouse } from '../../src/warehouse/embedded/start.ts';
@@ -47,7 +47,6 @@ export async function startCapture(more: readonly Endpoint[] = []): Promise<Capt
   const stamps = createStamps(systemClock, await newestStamp(warehouse, systemClock));
   const batcher = new Batcher({ warehouse, clock: systemClock, stamps, limits: { retryDelaysMs: [20] } });
   const projectByKey = async (key: string) => (key === KEY ? { id: TEAM } : null);
-  const newUuid = () => v7(undefined, new Uint8Array(16));
   const neverLost = (error: Error) => {
     throw error;
   };

@@ -1,9 +1,9 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { awsConnection } from '../../export/destinations/aws-s3.ts';
 import { openBucket } from '../../export/destinations/s3/target.ts';
 import { compatibleConnection } from '../../export/destinations/s3-compatible.ts';
+import { portionsOf } from '../../work/portions.ts';
 import type { App, AppEvent, Batch, DeliveryContext } from './app.ts';
 import { eventJson } from './event-json.ts';
 import { urlProblems } from './url.ts';
@@ -64,13 +64,11 @@ export const s3Archive: App = {
 
 const EVENTS_PER_TURN = 500;
 
-/** Of 20,000 events, a part at a time: others get their turn in between. */
+/** A file has 20,000 of them. */
 async function lines(events: readonly AppEvent[]): Promise<Buffer> {
   const parts: Buffer[] = [];
-  for (let start = 0; start < events.length; start += EVENTS_PER_TURN) {
-    const part = events.slice(start, start + EVENTS_PER_TURN);
-    parts.push(Buffer.from(part.map((event) => `${eventJson(event)}\n`).join('')));
-    await nextTurn();
+  for await (const portion of portionsOf(events, EVENTS_PER_TURN)) {
+    parts.push(Buffer.from(portion.map((event) => `${eventJson(event)}\n`).join('')));
   }
   return Buffer.concat(parts);
 }

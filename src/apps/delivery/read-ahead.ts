@@ -1,6 +1,6 @@
 import type { Warehouse } from '../../warehouse/warehouse.ts';
 import type { Course } from './course.ts';
-import { compare } from './position.ts';
+import { compare, type Position } from './position.ts';
 import { type PlacedEvents, readEvents } from './read.ts';
 import type { OpenBatch } from './store.ts';
 
@@ -56,11 +56,7 @@ function withoutGap(batch: OpenBatch, next: readonly OpenBatch[]): OpenBatch[] {
 }
 
 function partOf({ events, positions }: PlacedEvents, { after, until }: OpenBatch): PlacedEvents {
-  const isBefore = (at: PlacedEvents['positions'][number]) => compare(at, after) <= 0;
-  const isWithin = (at: PlacedEvents['positions'][number]) => compare(at, until) <= 0;
-  const start = positions.findIndex((at) => !isBefore(at));
-  if (start < 0) return { events: [], positions: [] };
-  const past = positions.findIndex((at) => !isWithin(at));
-  const end = past < 0 ? positions.length : past;
+  const endOf = (bound: Position) => positions.findLastIndex((at) => compare(at, bound) <= 0) + 1;
+  const [start, end] = [endOf(after), endOf(until)];
   return { events: events.slice(start, end), positions: positions.slice(start, end) };
 }

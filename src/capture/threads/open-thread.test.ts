@@ -6,18 +6,19 @@ import { SluiceError } from '../../errors/error.ts';
 import { personId } from '../person-id.ts';
 import { createReader, type ReaderPorts, type ReadRequest, type SentRequest } from '../reader.ts';
 import { stampRows } from '../rows.ts';
+import { newUuid } from '../uuid.ts';
 import { openReaderThread } from './open-thread.ts';
 
 const KEY = 'phc_here';
 const projectByKey: ReaderPorts['projectByKey'] = async (key) => (key === KEY ? { id: 7 } : null);
-const here = createReader({ projectByKey, personId, newUuid: () => v7({}, new Uint8Array(16)) });
+const here = createReader({ projectByKey, personId, newUuid });
 const neverLost = (error: Error) => {
   throw error;
 };
 const thread = openReaderThread(projectByKey, neverLost);
 afterAll(() => thread.close());
 
-function request(raw: Uint8Array, parts: Partial<SentRequest> = {}): SentRequest {
+function request(raw: Buffer, parts: Partial<SentRequest> = {}): SentRequest {
   const content = { raw, contentType: 'application/json', contentEncoding: '', compression: '' };
   const query = { key: '', sentAt: '' };
   return { content, protocol: 'events', query, ip: '1.2.3.4', receivedMicros: 1e15, ...parts };

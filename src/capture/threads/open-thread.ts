@@ -2,7 +2,7 @@ import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { SluiceError } from '../../errors/error.ts';
 import { compileCache } from '../../work/compile-cache.ts';
 import type { Reader, ReaderPorts, ReadRequest, SentRequest } from '../reader.ts';
-import { errorOf, type FromThread, failureOf, type ToThread } from './protocol.ts';
+import { asBuffer, errorOf, type FromThread, failureOf, type ToThread } from './protocol.ts';
 
 /** One thread that reads captured requests, one after the other. */
 export interface ReaderThread extends Reader {
@@ -56,7 +56,10 @@ export function openReaderThread(
     const one = waiting.get(message.id);
     waiting.delete(message.id);
     if ('failure' in message) one?.reject(errorOf(message.failure));
-    else one?.resolve(received(message.read));
+    else {
+      const { rows, results } = message.read;
+      one?.resolve({ rows: { ...rows, bytes: asBuffer(rows.bytes) }, results });
+    }
   });
 
   return {
@@ -89,12 +92,6 @@ const unread = (cause: Error): SluiceError =>
 /** A body may be a piece of memory that it shares with others; only a copy can be handed over. */
 function ownBody(request: SentRequest): { request: SentRequest; transfer: ArrayBuffer[] } {
   if (!('raw' in request.content)) return { request, transfer: [] };
-  const raw = new Uint8Array(request.content.raw);
+  const raw = asBuffer(new Uint8Array(request.content.raw));
   return { request: { ...request, content: { ...request.content, raw } }, transfer: [raw.buffer] };
-}
-
-/** Between threads a Buffer becomes a plain array of bytes. */
-function received({ rows, results }: ReadRequest): ReadRequest {
-  const { buffer, byteOffset, length } = rows.bytes;
-  return { rows: { ...rows, bytes: Buffer.from(buffer, byteOffset, length) }, results };
 }

@@ -16,6 +16,13 @@ export type FromThread =
   | { readonly id: number; readonly read: ReadRequest }
   | { readonly id: number; readonly failure: Failure };
 
+/** On its way between threads a Buffer becomes a plain array of bytes. */
+export function asBuffer(bytes: Uint8Array<ArrayBuffer>): Buffer<ArrayBuffer>;
+export function asBuffer(bytes: Uint8Array): Buffer;
+export function asBuffer({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
+}
+
 /** An error as plain data. Without a code it is a bug. */
 export interface Failure {
   readonly code: ErrorCode | null;

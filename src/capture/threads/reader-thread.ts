@@ -1,8 +1,8 @@
 import { parentPort } from 'node:worker_threads';
-import { v7 } from 'uuid';
 import { createPersonIds } from '../person-id.ts';
-import { createReader, type ReaderPorts } from '../reader.ts';
-import { errorOf, type FromThread, failureOf, type ToThread } from './protocol.ts';
+import { createReader, type ReaderPorts, type SentRequest } from '../reader.ts';
+import { newUuid } from '../uuid.ts';
+import { asBuffer, errorOf, type FromThread, failureOf, type ToThread } from './protocol.ts';
 
 /**
  * The thread that reads captured requests, started by `open-thread.ts`: one after the other, since 20 MB of events are some
@@ -14,7 +14,6 @@ type Project = Awaited<ReturnType<ReaderPorts['projectByKey']>>;
 
 const asked = new Map<number, PromiseWithResolvers<Project>>();
 const personId = createPersonIds();
-const newUuid = () => v7({}, new Uint8Array(16));
 let turn = Promise.resolve();
 
 parentPort?.on('message', (message: ToThread) => {
@@ -25,12 +24,17 @@ parentPort?.on('message', (message: ToThread) => {
 async function read({ id, request }: Given): Promise<void> {
   const reader = createReader({ projectByKey: (key) => ask(id, key), newUuid, personId });
   try {
-    const read = await reader.read(request);
+    const read = await reader.read(withBuffer(request));
     const { bytes, stampOffsets } = read.rows;
     tell({ id, read }, [bytes.buffer, stampOffsets.buffer]);
   } catch (error) {
     tell({ id, failure: failureOf(error) });
   }
+}
+
+function withBuffer(request: SentRequest): SentRequest {
+  const { content } = request;
+  return 'raw' in content ? { ...request, content: { ...content, raw: asBuffer(content.raw) } } : request;
 }
 
 function ask(id: number, key: string): Promise<Project> {

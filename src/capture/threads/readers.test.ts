@@ -6,7 +6,7 @@ import { readInThreads } from './readers.ts';
 
 const request = (body: number | Buffer, contentEncoding = ''): SentRequest => ({
   content: {
-    raw: typeof body === 'number' ? new Uint8Array(body) : body,
+    raw: typeof body === 'number' ? Buffer.alloc(body) : body,
     contentType: '',
     contentEncoding,
     compression: '',

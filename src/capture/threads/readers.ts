@@ -1,3 +1,4 @@
+import { packing } from '../body.ts';
 import type { Reader, SentRequest } from '../reader.ts';
 import type { ReaderThread } from './open-thread.ts';
 
@@ -49,13 +50,14 @@ export function readInThreads(ports: ThreadedReaderPorts): ThreadedReader {
 
 /** Events are an eighth of their size when packed; gzip says at its end how many bytes it holds. */
 const PACKED = 8;
+/** The shortest gzip file there is, bytes. */
+const SHORTEST_GZIP = 18;
 
 function aboutBytes({ content }: SentRequest): number {
   if (!('raw' in content)) return content.data.length;
   const { raw, contentEncoding } = content;
-  if (raw.length >= 18 && raw[0] === 0x1f && raw[1] === 0x8b) {
-    const { buffer, byteOffset, length } = raw;
-    return Math.max(length, new DataView(buffer, byteOffset, length).getUint32(length - 4, true));
-  }
-  return contentEncoding === '' ? raw.length : raw.length * PACKED;
+  const kind = packing(raw, contentEncoding);
+  if (kind === undefined) return raw.length;
+  if (kind !== 'gzip') return raw.length * PACKED;
+  return raw.length < SHORTEST_GZIP ? raw.length : Math.max(raw.length, raw.readUInt32LE(raw.length - 4));
 }
