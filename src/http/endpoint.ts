@@ -68,6 +68,9 @@ export interface Endpoint {
   handler(request: EndpointRequest): Promise<Answer>;
 }
 
+/** What the API description is made of. */
+export type DescribedEndpoint = Omit<Endpoint, 'handler' | 'requireObject'>;
+
 export interface EndpointRequest {
   /** `HEAD` where the endpoint's is GET: the headers are answered, and no body. */
   readonly method: string;

@@ -2,7 +2,8 @@ import swagger from '@fastify/swagger';
 import Fastify, { type FastifyInstance, type FastifySchema } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 import { type Json, nameSchemas } from './components.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Description } from './description.ts';
+import type { DescribedEndpoint } from './endpoint.ts';
 import { EnvelopeSchema } from './envelope.ts';
 import { NO_COMPILERS } from './no-compilers.ts';
 import { placesOf } from './routes.ts';
@@ -10,17 +11,14 @@ import { placesOf } from './routes.ts';
 /** Not `Error`: in a generated client that would hide the language's own. */
 const ERROR_ID = 'ErrorEnvelope';
 
-/** The OpenAPI 3.1 document, in both its forms. */
-export interface Description {
-  json(): unknown;
-  yaml(): string;
-}
-
 /**
  * Describes the endpoints by the very schemas that their requests are checked by. The generator wants routes of
- * its own kind: they are of a server that never listens, and all of it is loaded when somebody asks.
+ * its own kind: they are of a server that never listens.
  */
-export async function describeApi(endpoints: readonly Endpoint[], version: string): Promise<Description> {
+export async function describeApi(
+  endpoints: readonly DescribedEndpoint[],
+  version: string,
+): Promise<Description> {
   const app = Fastify({ schemaController: NO_COMPILERS });
   app.addSchema({ ...EnvelopeSchema, $id: ERROR_ID });
   await app.register(swagger, {
@@ -53,14 +51,14 @@ export async function describeApi(endpoints: readonly Endpoint[], version: strin
     refResolver: { buildLocalReference: (json) => String(json.$id ?? json.title ?? 'Schema') },
     transformObject: (described) => ('openapiObject' in described ? finished(described.openapiObject) : {}),
   });
-  for (const endpoint of endpoints.filter(({ hidden }) => !hidden)) {
+  for (const endpoint of endpoints) {
     for (const { url, operationId } of placesOf(endpoint)) {
       const schema = describeEndpoint(endpoint, url, operationId);
       app.route({ method: endpoint.method, url, schema, handler: async () => undefined });
     }
   }
   await app.ready();
-  return { json: () => app.swagger(), yaml: () => app.swagger({ yaml: true }) };
+  return { json: JSON.stringify(app.swagger()), yaml: app.swagger({ yaml: true }) };
 }
 
 interface Parts {
@@ -77,7 +75,7 @@ function finished(document: Parts): Document {
 }
 
 /** The route schema of an endpoint: it documents; validation.ts validates from the same schemas. */
-function describeEndpoint(endpoint: Endpoint, url: string, operationId: string): FastifySchema {
+function describeEndpoint(endpoint: DescribedEndpoint, url: string, operationId: string): FastifySchema {
   const names = [...url.matchAll(/:(\w+)/g)].map((match) => match[1] ?? '');
   const params = Type.Object(
     Object.fromEntries(names.map((name) => [name, paramSchema(endpoint.params, name)])),
@@ -113,7 +111,7 @@ const REFUSALS = {
   '4xx': 'The request was refused.',
 } as const;
 
-function describeResponses(endpoint: Endpoint, hasParams: boolean): Record<string, unknown> {
+function describeResponses(endpoint: DescribedEndpoint, hasParams: boolean): Record<string, unknown> {
   const successes = Object.entries(endpoint.response).map(([status, schema]) => [
     status,
     schema === null
@@ -134,7 +132,7 @@ const ELSEWHERE = {
   headers: { Location: { type: 'string', format: 'uri', description: 'Good for a while.' } },
 };
 
-function isPossible(endpoint: Endpoint, status: string, hasParams: boolean): boolean {
+function isPossible(endpoint: DescribedEndpoint, status: string, hasParams: boolean): boolean {
   if (status === '400') return endpoint.body !== undefined || endpoint.query !== undefined;
   if (status === '401' || status === '403') return endpoint.scope !== 'public';
   return status !== '404' || hasParams;

@@ -42,7 +42,9 @@ const PREFIXES = {
 } as const;
 
 /** Every path an endpoint has, with the operation's name there. */
-export const placesOf = (endpoint: Endpoint): { url: string; operationId: string }[] =>
+export const placesOf = (
+  endpoint: Pick<Endpoint, 'area' | 'path' | 'operationId'>,
+): { url: string; operationId: string }[] =>
   PREFIXES[endpoint.area].map(({ path, operation }) => ({
     // Generated clients send the trailing slash; the router takes both (contract.md §1.1).
     url: `${path}${endpoint.path}${endpoint.area === 'root' ? '' : '/'}`,

@@ -11,12 +11,12 @@ import type { Clock } from '../work/clock.ts';
 import type { Authenticator } from './authenticator.ts';
 import { installBodyParsers } from './body.ts';
 import { answerBrokenRequest } from './broken-requests.ts';
+import { type Description, describeApart } from './description.ts';
 import { installDocsPage } from './docs-page.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type ErrorAnswer, toErrorAnswer } from './envelope.ts';
 import { installMetrics } from './metrics.ts';
 import { NO_COMPILERS } from './no-compilers.ts';
-import type { Description } from './openapi.ts';
 import { installRequestLog } from './request-log.ts';
 import { mountEndpoints } from './routes.ts';
 import { type Readiness, systemEndpoints } from './system-endpoints.ts';
@@ -72,9 +72,11 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   installBodyParsers(app);
   installErrors(app, options.log);
   let description: Promise<Description> | undefined;
-  const openapi = async () => {
-    const { describeApi } = await import('./openapi.ts');
-    description ??= describeApi(endpoints, options.version);
+  const openapi = () => {
+    description ??= describeApart(endpoints, options.version).catch((error) => {
+      description = undefined; // the next request tries again
+      throw error;
+    });
     return description;
   };
   const endpoints: readonly Endpoint[] = [

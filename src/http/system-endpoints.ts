@@ -1,8 +1,8 @@
 import type { Registry } from 'prom-client';
 import { Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
+import type { Description } from './description.ts';
 import type { Endpoint, EndpointRequest } from './endpoint.ts';
-import type { Description } from './openapi.ts';
 
 /** Name of a part → whether it works. */
 export type Readiness = Readonly<Record<string, boolean>>;
@@ -90,8 +90,8 @@ export function systemEndpoints({ readiness, metrics, openapi }: Parts): readonl
       handler: async (request) => {
         const description = await openapi();
         return isJson(request)
-          ? { status: 200, body: JSON.stringify(description.json()), headers: JSON_TYPE }
-          : { status: 200, body: description.yaml(), headers: YAML_TYPE };
+          ? { status: 200, body: description.json, headers: JSON_TYPE }
+          : { status: 200, body: description.yaml, headers: YAML_TYPE };
       },
     };
   }
