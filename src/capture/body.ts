@@ -19,7 +19,6 @@ const unpackers = {
   deflate: promisify(inflate),
   zstd: promisify(zstdDecompress),
 };
-const options = { maxOutputLength: MAX_BODY_BYTES };
 /** Unpacked at once: handing so little to another thread and back costs more. At worst it holds others up for 20 ms. */
 const SMALL_BODY_BYTES = 32 * 1024;
 
@@ -28,41 +27,43 @@ const SMALL_BODY_BYTES = 32 * 1024;
  * posthog-js sends gzip as `text/plain` without that header, or `data=<base64>` as a form (beacons), or
  * plain JSON: so gzip is known by its first two bytes, whatever the request says of itself.
  *
- * Throws `request_too_large` when more than 20 MB come out, `parse_error` when nothing readable does.
+ * Throws `request_too_large` when more than `most` bytes come out, `parse_error` when nothing readable does.
  */
-export async function bodyText(body: SentBody): Promise<string> {
-  const bytes = await unpack(body.raw, body.contentEncoding);
+export async function bodyText(body: SentBody, most = MAX_BODY_BYTES): Promise<string> {
+  const bytes = await unpack(body.raw, body.contentEncoding, most);
   const text = decodeUtf8(bytes);
   const form = isForm(text, body.contentType) ? new URLSearchParams(text) : undefined;
   const data = form?.get('data') ?? text;
-  return (await decodeData(data, form?.get('compression') || body.compression)).trim();
+  return (await decodeData(data, form?.get('compression') || body.compression, most)).trim();
 }
 
-/** The JSON text in a `data` parameter or field: JSON itself, base64 of it, or base64 of its gzip. */
-export async function decodeData(data: string, compression: string): Promise<string> {
+/** The JSON text in a `data` parameter or field: JSON itself, base64 of it, or base64 of its gzip. Throws as `bodyText` does. */
+export async function decodeData(data: string, compression: string, most = MAX_BODY_BYTES): Promise<string> {
   const first = data.trimStart().charAt(0);
   if (first === '{' || first === '[') return data;
   // A form parser turns an unescaped + of base64 into a space.
   const base64 = data.replaceAll(' ', '+').trim();
   if (compression !== 'base64' && !/^[\w+/=-]+$/.test(base64)) return data;
   const bytes = Buffer.from(base64, 'base64');
-  return decodeUtf8(await unpack(bytes, ''));
+  return decodeUtf8(await unpack(bytes, '', most));
 }
 
 /** `layers` ends it: there are gzip files that unpack to themselves. */
-async function unpack(bytes: Buffer, encoding: string, layers = 2): Promise<Buffer> {
+async function unpack(bytes: Buffer, encoding: string, most: number, layers = 2): Promise<Buffer> {
   if (bytes.length > MAX_BODY_BYTES) throw new SluiceError('request_too_large');
   const kind = packing(bytes, encoding);
   if (!kind || layers === 0) return bytes;
   try {
     // Something on the way may have packed a packed body once more.
+    const options = { maxOutputLength: most };
     const small = kind === 'gzip' && bytes.length <= SMALL_BODY_BYTES;
     const unpacked = small ? gunzipSync(bytes, options) : await unpackers[kind](bytes, options);
-    return await unpack(unpacked, '', layers - 1);
+    return await unpack(unpacked, '', most, layers - 1);
   } catch (error) {
     if (error instanceof SluiceError) throw error;
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new SluiceError('request_too_large', { detail: 'The unpacked body is larger than 20 MB.' });
+      const detail = `The unpacked body is larger than ${most / 1024 / 1024} MB.`;
+      throw new SluiceError('request_too_large', { detail });
     }
     throw new SluiceError('parse_error', { detail: `The body is not valid ${kind}.`, cause: error });
   }

@@ -49,22 +49,26 @@ export interface ReaderPorts {
   /** A new UUIDv7, 16 bytes. */
   newUuid(): Uint8Array;
   readonly personId: PersonIds;
+  /** A packed request that holds more is `request_too_large`. Default: 20 MB. */
+  readonly mostBytes?: number;
 }
 
 /** Reads in the calling thread. */
 export function createReader(ports: ReaderPorts): Reader {
   return {
     read: async (request) => {
-      const payload = await payloadOf(request);
+      const payload = await payloadOf(request, ports.mostBytes);
       const results = isV1(request.protocol) ? v1Results(payload.events) : null;
       return { rows: await encode(payload, keyOf(payload, request), request, ports), results };
     },
   };
 }
 
-async function payloadOf({ content, protocol, query }: SentRequest): Promise<Payload> {
+async function payloadOf({ content, protocol, query }: SentRequest, most?: number): Promise<Payload> {
   const text =
-    'data' in content ? await decodeData(content.data, content.compression) : await bodyText(content);
+    'data' in content
+      ? await decodeData(content.data, content.compression, most)
+      : await bodyText(content, most);
   const payload = readPayload(text);
   if (isV1(protocol)) return fromV1(payload, protocol.v1);
   const events = protocol === 'engage' ? payload.events.map(named) : payload.events;

@@ -26,6 +26,7 @@ export function composeCapture(
       projectByKey,
       newUuid,
       personId: createPersonIds(),
+      mostBytes: THREAD_BYTES,
     }),
     open: (onLost) => openReaderThread(projectByKey, onLost),
     threads: Math.max(1, Math.min(availableParallelism() - 1, MOST_THREADS)),

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
-import { expect, it } from 'vitest';
-import type { Reader, ReadRequest, SentRequest } from '../reader.ts';
+import { expect, it, vi } from 'vitest';
+import { createReader, type Reader, type ReadRequest, type SentRequest } from '../reader.ts';
 import type { ReaderThread } from './open-thread.ts';
 import { readInThreads } from './readers.ts';
 
@@ -18,15 +18,15 @@ const request = (body: number | Buffer, contentEncoding = ''): SentRequest => ({
 });
 
 /** Threads that read when told to, and a note of who was asked. */
-function stage(threads: number) {
+function stage(threads: number, reading: Reader['read'] = () => new Promise(() => {})) {
   const asked: string[] = [];
   const lost: Error[] = [];
   const ends: ((error: Error) => void)[] = [];
   const readings: (() => void)[] = [];
   const here: Reader = {
-    read: (): Promise<ReadRequest> => {
+    read: (sent): Promise<ReadRequest> => {
       asked.push('here');
-      return new Promise(() => {});
+      return reading(sent);
     },
   };
   const open = (onLost: (error: Error) => void): ReaderThread => {
@@ -67,6 +67,22 @@ it('small requests are read here, large ones by the idlest thread, of which ther
   readings[2]?.();
   read(100);
   expect(asked).toEqual(['here', 'thread 1', 'thread 1', 'thread 2', 'thread 1', 'thread 2']);
+});
+
+it('what turns out to hold more than it says is read in a thread after all', async () => {
+  const { read } = createReader({
+    projectByKey: async () => null,
+    newUuid: () => new Uint8Array(16),
+    personId: () => new Uint8Array(16),
+    mostBytes: 100,
+  });
+  const { reader, asked } = stage(1, read);
+  const text = JSON.stringify({ event: 'x'.repeat(100) });
+  const twoMembers = Buffer.concat([gzipSync(text), gzipSync(' ')]);
+  void reader.read(request(twoMembers));
+  void reader.read(request(gzipSync(gzipSync(text))));
+  await vi.waitFor(() => expect(asked).toEqual(['here', 'here', 'thread 1', 'thread 1']));
+  await expect(reader.read(request(gzipSync('{}')))).rejects.toMatchObject({ code: 'not_authenticated' });
 });
 
 it('what a packed request holds counts, not what was sent', () => {

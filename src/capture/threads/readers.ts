@@ -1,3 +1,4 @@
+import { SluiceError } from '../../errors/error.ts';
 import { packing } from '../body.ts';
 import type { Reader, SentRequest } from '../reader.ts';
 import type { ReaderThread } from './open-thread.ts';
@@ -8,7 +9,7 @@ export interface ThreadedReader extends Reader {
 }
 
 export interface ThreadedReaderPorts {
-  /** Reads in the calling thread. */
+  /** Reads in the calling thread, and refuses what turns out to be larger than `threadBytes`. */
   readonly here: Reader;
   /** Starts a thread; `onLost` is told when it ended by itself. */
   open(onLost: (error: Error) => void): ReaderThread;
@@ -43,12 +44,24 @@ export function readInThreads(ports: ThreadedReaderPorts): ThreadedReader {
   };
 
   return {
-    read: (request) => (aboutBytes(request) < ports.threadBytes ? ports.here : idlest()).read(request),
+    read: async (request) => {
+      if (aboutBytes(request) < ports.threadBytes) {
+        try {
+          return await ports.here.read(request);
+        } catch (error) {
+          if (!isTooLarge(error)) throw error;
+        }
+      }
+      return idlest().read(request);
+    },
     close: async () => void (await Promise.all([...threads].map((thread) => thread.close()))),
   };
 }
 
-/** Events are an eighth of their size when packed; gzip says at its end how many bytes it holds. */
+const isTooLarge = (error: unknown): boolean =>
+  error instanceof SluiceError && error.code === 'request_too_large';
+
+/** Events are an eighth of their size when packed; gzip says at its end how many bytes its last part holds. */
 const PACKED = 8;
 /** The shortest gzip file there is, bytes. */
 const SHORTEST_GZIP = 18;
