@@ -84,7 +84,7 @@ async function ask(request: Request): Promise<void> {
 }
 
 it(`${REQUESTS} requests are answered as promised (SLUICE_SEED=${seed})`, {
-  timeout: LONG ? 1_200_000 : 120_000,
+  timeout: LONG ? 1_200_000 : 300_000,
 }, async () => {
   const group = fc.array(requestTo(operations, keys), { minLength: AT_ONCE, maxLength: AT_ONCE });
   await fc.assert(
