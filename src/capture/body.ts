@@ -53,9 +53,9 @@ async function unpack(bytes: Buffer, encoding: string, most: number, layers = 2)
   if (bytes.length > MAX_BODY_BYTES) throw new SluiceError('request_too_large');
   const kind = packing(bytes, encoding);
   if (!kind || layers === 0) return bytes;
+  const options = { maxOutputLength: most };
   try {
     // Something on the way may have packed a packed body once more.
-    const options = { maxOutputLength: most };
     const small = kind === 'gzip' && bytes.length <= SMALL_BODY_BYTES;
     const unpacked = small ? gunzipSync(bytes, options) : await unpackers[kind](bytes, options);
     return await unpack(unpacked, '', most, layers - 1);

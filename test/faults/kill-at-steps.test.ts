@@ -44,12 +44,14 @@ const KINDS = ['Filesystem', 'S3Compatible'] as const;
 function cases(): Case[] {
   return [...RUN_STEPS, ...STEPS].flatMap((step, index) => {
     const perFile = PER_FILE.includes(step);
-    const kind = KINDS[index % KINDS.length] ?? 'Filesystem';
-    if (!LONG) return [{ step, occurrence: perFile ? 2 : 1, kind, format: 'lines' }];
+    if (!LONG) {
+      const kind = KINDS[index % KINDS.length] ?? 'Filesystem';
+      return [{ step, occurrence: perFile ? 2 : 1, kind, format: 'lines' }];
+    }
     const occurrences = perFile ? [1, 2, 3, 4] : [1, 2];
     const formats = Object.keys(FORMATS) as (keyof typeof FORMATS)[];
     return occurrences.flatMap((occurrence) =>
-      KINDS.flatMap((each) => formats.map((format) => ({ step, occurrence, kind: each, format }))),
+      KINDS.flatMap((kind) => formats.map((format) => ({ step, occurrence, kind, format }))),
     );
   });
 }

@@ -19,10 +19,9 @@ export interface ReadEvent {
 /** Every exported event below a directory, sorted by uuid, as an independent reader sees it. */
 export async function readEvents(directory: string): Promise<ReadEvent[]> {
   using duckdb = await openDuckDb();
-  const events: ReadEvent[] = [];
-  for (const path of dataFiles(directory))
-    events.push(...(await duckdb.query<ReadEvent>(selectEvents(path))));
-  return events.toSorted((a, b) => (a.uuid < b.uuid ? -1 : a.uuid > b.uuid ? 1 : 0));
+  const files: ReadEvent[][] = [];
+  for (const path of dataFiles(directory)) files.push(await duckdb.query<ReadEvent>(selectEvents(path)));
+  return files.flat().toSorted((a, b) => (a.uuid < b.uuid ? -1 : a.uuid > b.uuid ? 1 : 0));
 }
 
 /** Data files below a directory: no manifests. */
