@@ -376,7 +376,7 @@ function expectOnce(seen: Seen, name: string, asked = false): void {
 }
 
 /** `SLUICE_SEQUENCES=20000` for a night, with another `SLUICE_SEED` than the usual. */
-const SEQUENCES = Number(process.env.SLUICE_SEQUENCES ?? 25);
+const SEQUENCES = Number(process.env.SLUICE_SEQUENCES ?? 12);
 const SEED = Number(process.env.SLUICE_SEED ?? 20260301);
 
 it(`keeps R1–R6, S3, S4, B1–B4, B6 and B7 after every step, and R7 in the end (${SEQUENCES} sequences, SLUICE_SEED=${SEED})`, {

@@ -262,6 +262,6 @@ it('whatever happens, in the end each event is in the files once', { timeout: 3_
         await world.end(retryFirst);
       },
     ),
-    { numRuns: LONG ? 300 : 10, seed: SEED, endOnFailure: true },
+    { numRuns: LONG ? 300 : 5, seed: SEED, endOnFailure: true },
   );
 });
