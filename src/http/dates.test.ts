@@ -66,6 +66,14 @@ describe('contract.md §2', () => {
     expect(resolve('-9999y')).toBe('0001-01-01T00:00:00Z');
   });
 
+  it('finds the shift after other digits, and reads any number of them once', () => {
+    expect(resolve('5-3d')).toBe(resolve('-3d'));
+    expect(resolve('5x3dStart')).toBe(resolve('-3dStart'));
+    // Looked at from each of them, these would take half an hour.
+    expect(resolve('1'.repeat(1_000_000))).toBe(resolve(''));
+    expect(resolve(`${'1'.repeat(1_000_000)}d`)).toBe('0001-01-01T00:00:00Z');
+  });
+
   it('never fails, whatever is sent, and stays between the years 1 and 9999', () => {
     const zones = fc.constantFrom('UTC', 'America/New_York', 'Asia/Kathmandu', 'Pacific/Apia');
     const texts = fc.oneof(fc.string(), fc.stringMatching(/^-?\d{0,20}[hdwmqysHDWMQY]?(Start|End)?$/));

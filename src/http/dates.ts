@@ -16,7 +16,8 @@ export interface DateContext {
 
 const ABSOLUTE =
   /^(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?|(\d{2})(\d{2}))?(?:[Tt ](\d{2})(?::?(\d{2})(?::?(\d{2})(?:[.,](\d{1,9})\d*)?)?)?\s*(?:([Zz])|([+\- ])(\d{2})(?::?(\d{2}))?)?)?$/;
-const RELATIVE = /-?(\d+)?([hdwmqysHDWMQY])(Start|End)?/;
+/** Digits are looked at from the first of them on, or thousands that mean nothing would be looked at from each. */
+const RELATIVE = /-?(?<!\d)(\d+)?([hdwmqysHDWMQY])(Start|End)?/;
 
 const EARLIEST = Temporal.Instant.from('0001-01-01T00:00:00Z');
 const LATEST = Temporal.Instant.from('9999-12-31T23:59:59.999999Z');
