@@ -44,7 +44,12 @@ function classNames(value: unknown): string[] {
 
 function plain(value: unknown): string {
   if (value === undefined || value === null) return '';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  if (typeof value !== 'object') return String(value);
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return ''; // thousands of levels deep: no attribute of an element, and nothing to lose the other events for
+  }
 }
 
 function quoted(text: string): string {

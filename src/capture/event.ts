@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors/error.ts';
 import { elementsChain } from './elements.ts';
 import { memberOf, objectMembers, type Span } from './json-spans.ts';
-import { isObject, type JsonObject, type SentEvent } from './payload.ts';
+import { isObject, type JsonObject, type SentEvent, type SentValue } from './payload.ts';
 import type { PersonIds } from './person-id.ts';
 import { mergeObjects, spliceProperties } from './properties.ts';
 import type { EventRow } from './rows.ts';
@@ -32,7 +32,7 @@ const MAX_NAME = 200;
 export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): EventRow {
   const { value } = sent;
   const own = readProperties(sent);
-  const properties = sent.defaults ? { ...sent.defaults, ...own } : own;
+  const properties = sent.defaults ? { ...valuesOf(sent.defaults), ...own } : own;
   const id = distinctId(text, sent, properties);
   const ignoresSentAt = arrival.historicalMigration || properties.$ignore_sent_at === true;
   const ownSentAt = value.sent_at === undefined ? null : parseMicros(value.sent_at);
@@ -56,6 +56,9 @@ export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): E
     personMode: properties.$process_person_profile === false ? 'propertyless' : 'full',
   };
 }
+
+const valuesOf = (sent: Readonly<Record<string, SentValue>>): JsonObject =>
+  Object.fromEntries(Object.entries(sent).map(([key, { value }]) => [key, value]));
 
 function readProperties(sent: SentEvent): JsonObject {
   const { properties } = sent.value;
@@ -112,9 +115,7 @@ function propertiesText(
   for (const key of ['$elements', '$elements_chain']) if (key in properties) without.add(key);
   for (const key of ['$set', '$set_once'])
     addTopLevel(text, key, memberOf(members, key), span, properties, without, add);
-  for (const [key, value] of Object.entries(defaults)) {
-    if (!(key in properties)) add.set(key, JSON.stringify(value));
-  }
+  for (const [key, { json }] of Object.entries(defaults)) if (!(key in properties)) add.set(key, json);
   if (ip !== null && !('$ip' in properties)) add.set('$ip', JSON.stringify(ip));
   return spliceProperties({ text, span, without: without.size === 0 ? NOTHING : without, add });
 }

@@ -11,7 +11,13 @@ export interface SentEvent {
   /** Where in the request, for errors: `batch__3`, or '' for a single event. */
   readonly at: string;
   /** Properties the event has when it does not carry them itself (what v1 sends beside them). */
-  readonly defaults?: JsonObject;
+  readonly defaults?: Readonly<Record<string, SentValue>>;
+}
+
+/** A value and its JSON, as sent where it was sent. */
+export interface SentValue {
+  readonly value: unknown;
+  readonly json: string;
 }
 
 export interface Payload {

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createPersonIds, personId } from './person-id.ts';
@@ -24,4 +26,15 @@ it('remembered ids are the same as those made anew, however many there were', ()
       for (const [team, id] of people) expect(remembered(team, id)).toEqual(personId(team, id));
     }),
   );
+});
+
+it('a remembered id keeps no more than itself of the request it was cut out of', () => {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  const remembered = createPersonIds(1_000);
+  gc();
+  const before = process.memoryUsage().heapUsed;
+  for (let n = 0; n < 200; n++) remembered(1, `${n} ${'x'.repeat(1_000_000)}`.slice(0, 200));
+  gc();
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(50_000_000);
 });

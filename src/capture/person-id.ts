@@ -30,7 +30,10 @@ export function createPersonIds(most = 10_000): PersonIds {
       before = recent;
       recent = new Map();
     }
-    recent.set(name, id);
+    recent.set(standingAlone(name), id);
     return id;
   };
 }
+
+/** The same text in memory of its own: one cut out of a request keeps all of that for as long as it is remembered. */
+const standingAlone = (text: string): string => Buffer.from(text, 'utf16le').toString('utf16le');

@@ -1,5 +1,6 @@
 import { SluiceError } from '../errors/error.ts';
-import { isObject, type JsonObject, type Payload, type SentEvent } from './payload.ts';
+import { type Member, memberOf, objectMembers } from './json-spans.ts';
+import { isObject, type JsonObject, type Payload, type SentEvent, type SentValue } from './payload.ts';
 import { parseMicros } from './timestamps.ts';
 
 /** The headers of a v1 request that say what other protocols put into the body; '' = not sent. */
@@ -24,13 +25,16 @@ export function v1Headers(headers: Readonly<Record<string, unknown>>): V1Headers
  */
 export function fromV1(payload: Payload, headers: V1Headers): Payload {
   const library = /^([^/]+)\/(.+)$/.exec(headers.sdkInfo);
-  const shared = library ? { $lib: library[1], $lib_version: library[2] } : {};
+  const shared = library ? { $lib: written(library[1]), $lib_version: written(library[2]) } : {};
+  const { text, events } = payload;
   return {
     ...payload,
     sentAtMicros: parseMicros(headers.requestTimestamp) ?? payload.sentAtMicros,
-    events: payload.events.map((event) => ({ ...event, defaults: { ...shared, ...beside(event.value) } })),
+    events: events.map((event) => ({ ...event, defaults: { ...shared, ...beside(text, event) } })),
   };
 }
+
+const written = (value: unknown): SentValue => ({ value, json: JSON.stringify(value) });
 
 const OPTIONS = {
   cookieless_mode: '$cookieless_mode',
@@ -39,15 +43,28 @@ const OPTIONS = {
   product_tour_id: '$product_tour_id',
 } as const;
 
-function beside(event: JsonObject): Record<string, unknown> {
-  const options = isObject(event.options) ? event.options : {};
-  const properties: Record<string, unknown> = {};
-  for (const [option, property] of Object.entries(OPTIONS)) {
-    if (options[option] !== undefined) properties[property] = options[option];
+const SESSION = { session_id: '$session_id', window_id: '$window_id' } as const;
+
+/** What is sent beside the properties, by the names of the properties it becomes. */
+function beside(text: string, { value, members }: SentEvent): Record<string, SentValue> {
+  const session = renamed(text, SESSION, value, members);
+  const options = memberOf(members, 'options');
+  if (!options || !isObject(value.options)) return session;
+  return { ...renamed(text, OPTIONS, value.options, objectMembers(text, options.start)), ...session };
+}
+
+function renamed(
+  text: string,
+  names: Readonly<Record<string, string>>,
+  values: JsonObject,
+  members: readonly Member[],
+): Record<string, SentValue> {
+  const found: Record<string, SentValue> = {};
+  for (const [sent, property] of Object.entries(names)) {
+    const span = memberOf(members, sent);
+    if (span) found[property] = { value: values[sent], json: text.slice(span.start, span.end) };
   }
-  if (event.session_id !== undefined) properties.$session_id = event.session_id;
-  if (event.window_id !== undefined) properties.$window_id = event.window_id;
-  return properties;
+  return found;
 }
 
 /** The project key of `Authorization: Bearer phc_…`. */

@@ -42,6 +42,28 @@ it.each([
   expect(rows.map(({ properties }) => properties)).toEqual([withIp]);
 });
 
+it('what is nested too deeply for an element, or beside the properties, costs no event', async () => {
+  const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+  const elements = `[{"tag_name":${deep},"attr__class":[${deep}],"attr__x":${deep}},{"tag_name":"a"}]`;
+  const clicked = `{"event":"clicked","distinct_id":"d","properties":{"$elements":${elements}}}`;
+  expect(await post(`${clicked},{"event":"clicked","distinct_id":"e"}`)).toBe(200);
+  const rows = await stored(capture.warehouse, 'clicked');
+  expect(rows.map(({ elements_chain }) => elements_chain).sort()).toEqual(['', expect.stringMatching(/;a:/)]);
+
+  const uuid = '019af1f0-0000-7000-8000-000000000001';
+  const beside = `"session_id":${deep},"window_id":12345678901234567890,"options":{"product_tour_id":${deep}}`;
+  const response = await fetch(`${capture.url}/i/v1/analytics/events`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${KEY}`, 'Content-Type': 'application/json' },
+    body: `{"batch":[{"uuid":"${uuid}","event":"deep v1","distinct_id":"d",${beside}}]}`,
+  });
+  expect(response.status).toBe(200);
+  const [row] = await stored(capture.warehouse, 'deep v1');
+  expect(row?.properties).toContain(`"$session_id":${deep}`);
+  expect(row?.properties).toContain(`"$product_tour_id":${deep}`);
+  expect(row?.properties).toContain('"$window_id":12345678901234567890');
+});
+
 it('names and ids come back whatever they hold', async () => {
   const strings = fc.sample(fc.string({ unit: 'binary', minLength: 1, maxLength: 150 }), {
     numRuns: 300,
