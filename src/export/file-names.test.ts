@@ -26,6 +26,14 @@ describe('keys (engine.md §3)', () => {
     expect(names('exports').manifest).toBe(`exports/${NAME}_manifest.json`);
   });
 
+  it('are told from those of other runs, whatever their number', () => {
+    const { owns, key, manifest } = names('{table}/a');
+    expect([key(null), key(0), key(9_999)].map(owns)).toEqual([true, true, true]);
+    const others = [manifest, `x${key(1)}`, key('1-2'), key('x'), `${key(1)}.zst`, names('b').key(1)];
+    expect(others.map(owns)).toEqual(others.map(() => false));
+    expect(owns(names('{table}/a', { keySuffix: 'backfill' }).key(1))).toBe(false);
+  });
+
   it('begin without a slash and have one after the prefix', () => {
     expect(names('/a/').key(null)).toBe(`a/${NAME}.jsonl`);
     expect(names('/').key(null)).toBe(`${NAME}.jsonl`);

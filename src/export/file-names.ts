@@ -4,6 +4,8 @@ export interface FileNames {
   /** Key of file number `n`, or of what stands for the numbers of several; null = the only file of a run without a size limit. */
   key(n: number | string | null): string;
   readonly manifest: string;
+  /** Whether a key is that of a file of this run, numbered or not. */
+  owns(key: string): boolean;
   /** What the user should know about the prefix; null = nothing. */
   readonly warning: string | null;
 }
@@ -21,8 +23,11 @@ export function fileNames(
   const interval = `${start === null ? 'None' : isoTime(start)}-${isoTime(end)}${suffix}`;
   const prefix = fillPrefix(files.prefix, spec);
   const at = (name: string) => joinKey(prefix.text, name);
+  const [first, last] = [at(interval), extension(files)];
   return {
-    key: (n) => at(`${interval}${n === null ? '' : `-${n}`}${extension(files)}`),
+    key: (n) => `${first}${n === null ? '' : `-${n}`}${last}`,
+    owns: (key) =>
+      key.startsWith(first) && key.endsWith(last) && /^(-\d+)?$/.test(key.slice(first.length, -last.length)),
     manifest: at(`${interval}_manifest.json`),
     warning: prefix.warning,
   };

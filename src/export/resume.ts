@@ -60,5 +60,7 @@ async function sweepBefore(
 ): Promise<void> {
   const keys = [keyOf(context, WHOLE), ...entries.map(({ staged }) => staged.key)];
   const keep = kept.map(({ staged }) => staged);
-  await context.target.sweep(context.spec.runId, attempt, keys, keep);
+  // Woken after a newer attempt began, this one would take its uploads.
+  await context.ledger.assertOwned();
+  await context.target.sweep(context.spec.runId, attempt, keys, keep, context.names.owns);
 }

@@ -196,7 +196,7 @@ async function finish(
   if (stale.length > 0) observer.log('INFO', runLog.removed(stale.length));
   context.step('replaced-removed');
   if (keys.length > 0) {
-    await target.sweep(spec.runId, Number.POSITIVE_INFINITY, [...keys, names.manifest], []);
+    await target.sweep(spec.runId, Number.POSITIVE_INFINITY, [...keys, names.manifest], [], names.owns);
   }
   context.step('swept');
   observer.log('INFO', runLog.finished(outcome.rows, outcome.bytes, (clock.now() - startedAt) / 1000));

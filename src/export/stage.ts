@@ -102,7 +102,14 @@ async function note(
 ): Promise<void> {
   const { entry } = staged;
   context.step('slice-staged');
-  await context.ledger.record(entry);
+  try {
+    await context.ledger.record(entry);
+  } catch (error) {
+    // Cancelled or taken over meanwhile: nobody will know of this file.
+    const over = error instanceof SluiceError && ['run_cancelled', 'run_superseded'].includes(error.code);
+    if (over) await context.target.discard(entry.staged).catch(() => {});
+    throw error;
+  }
   context.step('slice-recorded');
   context.observer.log('INFO', runLog.fileWritten(entry.staged.key, entry.rows, entry.bytes));
   done(staged);

@@ -46,7 +46,7 @@ export async function withdraw(
   await ledger.withdraw();
   // A slice that was not recorded yet lies beside the others.
   const keys = [names.manifest, names.key(null), ...entries.map(({ staged }) => staged.key)];
-  await tried(target.sweep(spec.runId, Number.POSITIVE_INFINITY, keys, []), undefined);
+  await tried(target.sweep(spec.runId, Number.POSITIVE_INFINITY, keys, [], names.owns), undefined);
   if (failures.length > 0) throw failures[0];
 }
 

@@ -136,6 +136,43 @@ describe('one failure is repeated and costs nothing', () => {
     expect(ports.retries.map(({ what }) => what)).toEqual([expect.stringContaining('RequestTimeTooSkewed')]);
   });
 
+  it.each([
+    ['NoSuchUpload', 404, 'HeadObject'],
+    ['AccessDenied', 403, null],
+  ] as const)('an upload about which the store says %s is written again', async (code, status, denied) => {
+    const staged = await target.stage(slot(), streamOf(1, SHORT), live());
+    server.faults.add({ match: { operation: 'ListParts' }, action: { status, code } });
+    // As to a key without s3:ListBucket, of an object that is not there.
+    if (denied)
+      server.faults.add({ match: { operation: denied }, action: { status: 403, code: 'Forbidden' } });
+    expect(await target.isStaged(staged)).toBe(false);
+    await target.discard(staged);
+  });
+
+  it('an upload that somebody took away is no reason to give the run up', async () => {
+    server.faults.add({
+      match: { operation: 'UploadPart', part: 2 },
+      action: { status: 404, code: 'NoSuchUpload' },
+    });
+    await expect(target.stage(slot(), streamOf(1, LENGTH), live())).rejects.toMatchObject({
+      code: 'destination_unavailable',
+      kind: 'retry',
+      message: expect.stringContaining('will be written again'),
+    });
+    expect(ports.retries).toEqual([]);
+  });
+
+  it('uploads of files that no ledger knows are swept by the name of the run', async () => {
+    const { runId, key } = slot();
+    const numbered = key.replace('.parquet', '-3.parquet');
+    await target.stage({ ...slot(), key: numbered }, streamOf(1, SHORT), live());
+    const open = () => server.uploads('exports').filter((upload) => upload.key === numbered);
+    await target.sweep(runId, Number.POSITIVE_INFINITY, [key], []);
+    expect(open()).toHaveLength(1);
+    await target.sweep(runId, Number.POSITIVE_INFINITY, [key], [], (other) => other === numbered);
+    expect(open()).toEqual([]);
+  });
+
   it('leaves no upload behind, but the one whose beginning was never told', async () => {
     server.faults.add({
       match: { operation: 'CreateMultipartUpload' },

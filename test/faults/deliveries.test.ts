@@ -1,3 +1,4 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
@@ -216,4 +217,19 @@ it('late rows: above the watermark with the next run, below it with a retry, and
   await workers[0].deliver(repeated?.id ?? '', never());
   expect((await rowsOf(id)).filter(isActive)).toEqual([]);
   await expectOnce('late', [...inTime, ...below.map(({ uuid }) => uuid)]);
+});
+
+it('cancelled between two attempts: what the first one left and no ledger knows is removed', async () => {
+  const begin = START + 20_000 * HOUR;
+  const id = await createHourly('left', begin + 1);
+  bench.clock.set(new Date(begin + HOUR + 1).toISOString());
+  const [run] = await untilThere(id, 1);
+  const waiting = { status: 'Running', attempt: 1 };
+  await bench.db.updateTable('batch_export_runs').set(waiting).where('batch_export_id', '=', id).execute();
+  const name = `2027-06-12T08:00:00+00:00-2027-06-12T09:00:00+00:00-0.jsonl.${run?.id}`;
+  mkdirSync(root('left'), { recursive: true });
+  writeFileSync(`${root('left')}/.${name}.1.partial`, 'half a file');
+  expect((await bench.call('POST', `batch_exports/${id}/runs/${run?.id}/cancel/`)).status).toBe(200);
+  await workers[0].deliver(run?.id ?? '', never());
+  expect(filesBelow(root('left'))).toEqual([]);
 });

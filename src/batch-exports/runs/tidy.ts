@@ -21,7 +21,9 @@ export async function tidyRun(ports: ExecutePorts, runId: string): Promise<void>
   if (!row || !WITHOUT_OUTCOME.includes(row.status)) return;
   const run = await claimedRun(ports.db, row);
   const ledger = openLedger(ports.db, ports.clock, run);
-  if ((await ledger.entries()).length === 0) return;
+  // An attempt that failed for good has cleared away itself. One that was to be tried again may have left what no ledger knows.
+  const leftUnknown = row.attempt > 0 && row.status !== 'Failed';
+  if (!leftUnknown && (await ledger.entries()).length === 0) return;
   const { target, files } = await openTarget(ports, run);
   try {
     const suffix = await keySuffix(ports.db, run);

@@ -92,9 +92,16 @@ export interface FileTarget {
   discardOwn(keep: readonly Staged[]): Promise<void>;
   /**
    * Removes what attempts of this run before `attempt` staged and nobody will finish (orphan multipart
-   * uploads, temporary files), except the receipts in `keep`. With `attempt` = Infinity: all of them.
+   * uploads, temporary files), except the receipts in `keep`. With `attempt` = Infinity: all of them. `owns` tells further
+   * keys beside `keys` that are the run's: numbered files that no ledger knows.
    */
-  sweep(runId: string, attempt: number, keys: readonly string[], keep: readonly Staged[]): Promise<void>;
+  sweep(
+    runId: string,
+    attempt: number,
+    keys: readonly string[],
+    keep: readonly Staged[],
+    owns?: (key: string) => boolean,
+  ): Promise<void>;
   close(): Promise<void>;
 }
 

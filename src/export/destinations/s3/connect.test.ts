@@ -1,9 +1,12 @@
-import { describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { awsConnection } from '../aws-s3.ts';
 import { compatibleConnection } from '../s3-compatible.ts';
 import { clientOf, nameOf } from './connection.ts';
 import { defaultLimits } from './limits.ts';
-import { sessionPolicy } from './role.ts';
+import { assumedRole, sessionPolicy } from './role.ts';
 
 const keys = { aws_access_key_id: 'AKIA', aws_secret_access_key: 'very-secret' };
 const config = { bucket_name: ' lake ', region: 'eu-central-1', prefix: 'p/' };
@@ -47,10 +50,50 @@ describe('Amazon', () => {
   it('lets a role do what an export needs, in its bucket', () => {
     const policy = JSON.stringify(sessionPolicy({ bucket: 'lake', encrypted: false }));
     expect(policy).toContain('arn:aws:s3:::lake/*');
+    // Without it S3 answers 403 for an object that is not there.
+    expect(policy).toContain('"s3:ListBucket"');
     expect(policy).not.toContain('kms:');
     expect(JSON.stringify(sessionPolicy({ bucket: 'lake', encrypted: true }))).toContain(
       'kms:GenerateDataKey',
     );
+  });
+});
+
+describe('a role that cannot be assumed', () => {
+  const order = {
+    roleArn: 'arn:aws:iam::123456789012:role/x',
+    externalId: null,
+    region: 'eu-central-1',
+    bucket: 'lake',
+    encrypted: false,
+  };
+  let sts: Server;
+  let answer = { status: 0, code: '' };
+  beforeAll(async () => {
+    sts = createServer((_request, response) => {
+      if (answer.status === 0) return void response.destroy();
+      const error = `<Error><Type>Sender</Type><Code>${answer.code}</Code><Message>m</Message></Error>`;
+      response.writeHead(answer.status, { 'content-type': 'text/xml' });
+      response.end(`<ErrorResponse>${error}<RequestId>r</RequestId></ErrorResponse>`);
+    }).listen(0, '127.0.0.1');
+    await once(sts, 'listening');
+    vi.stubEnv('AWS_ENDPOINT_URL_STS', `http://127.0.0.1:${(sts.address() as AddressInfo).port}`);
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIA');
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'very-secret');
+  });
+  afterAll(() => {
+    vi.unstubAllEnvs();
+    sts.close();
+  });
+
+  it.each([
+    ['the connection is lost', 0, '', 'destination_unavailable'],
+    ['Amazon throttles', 400, 'Throttling', 'destination_unavailable'],
+    ['Amazon is not well', 503, 'ServiceUnavailable', 'destination_unavailable'],
+    ['the role refuses', 403, 'AccessDenied', 'destination_denied'],
+  ])('%s', { timeout: 20_000 }, async (_name, status, code, meaning) => {
+    answer = { status, code };
+    await expect(assumedRole(order)()).rejects.toMatchObject({ code: meaning });
   });
 });
 

@@ -3,6 +3,7 @@ import { SluiceError } from '../../../errors/error.ts';
 import type { Published, Staged } from '../destination.ts';
 import { AnsweredWith, type Calls } from './calls.ts';
 import { bare, MARK, receiptOf } from './receipt.ts';
+import { takenAway } from './stage.ts';
 
 /**
  * Completes a staged upload: the object appears under its key, whole. When the answer was lost, or a
@@ -32,25 +33,30 @@ export async function publish(calls: Calls, staged: Staged, signal: AbortSignal)
     if (there) return there;
     if (!(error instanceof AnsweredWith)) throw error;
   }
-  throw new SluiceError('destination_unavailable', {
-    detail: `The staged upload of ${staged.key} was removed from the bucket before it was published; it will be written again.`,
-  });
+  throw takenAway(staged.key);
 }
 
 /**
  * Whether all parts of the receipt are still at the store, or were published already. A store that cannot
- * say so is taken to have lost them.
+ * say so, or may not tell us, is taken to have lost them.
  */
 export async function isStaged(calls: Calls, staged: Staged): Promise<boolean> {
   try {
     return await hasParts(calls, staged);
   } catch (error) {
     if (!(error instanceof AnsweredWith)) throw error;
-    return (await publishedFrom(calls, staged)) !== null;
+    return (await publishedFrom(calls, staged).catch(absentIfForbidden)) !== null;
   }
 }
 
-const LOST = ['NoSuchUpload', 'NotImplemented', 'MethodNotAllowed'];
+/** Who may not list a bucket (s3:ListBucket) is told "forbidden" of an object that is not there. */
+function absentIfForbidden(error: unknown): null {
+  if (error instanceof SluiceError && error.code === 'destination_denied') return null;
+  throw error;
+}
+
+/** Listing parts needs a right of its own (s3:ListMultipartUploadParts), which keys that can export without it may lack. */
+const LOST = ['NoSuchUpload', 'NotImplemented', 'MethodNotAllowed', 'AccessDenied'];
 
 async function hasParts(calls: Calls, staged: Staged): Promise<boolean> {
   const { uploadId, parts } = receiptOf(staged);

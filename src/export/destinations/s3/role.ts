@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { AssumeRoleCommandOutput, STSClient } from '@aws-sdk/client-sts';
 import { SluiceError } from '../../../errors/error.ts';
 import { defaultLimits } from './limits.ts';
-import { failureOf } from './verdict.ts';
+import { failureOf, verdictOf } from './verdict.ts';
 
 /** What a role is assumed for; the session may do no more than this. */
 export interface RoleOrder {
@@ -91,7 +91,7 @@ export function sessionPolicy(order: Pick<RoleOrder, 'bucket' | 'encrypted'>): o
   ];
   const statements = [
     { Effect: 'Allow', Action: objects, Resource: `${bucket}/*` },
-    { Effect: 'Allow', Action: ['s3:ListBucketMultipartUploads'], Resource: bucket },
+    { Effect: 'Allow', Action: ['s3:ListBucket', 's3:ListBucketMultipartUploads'], Resource: bucket },
   ];
   const keys = { Effect: 'Allow', Action: ['kms:GenerateDataKey', 'kms:Decrypt'], Resource: '*' };
   return { Version: '2012-10-17', Statement: order.encrypted ? [...statements, keys] : statements };
@@ -111,9 +111,10 @@ function credentialsOf(answer: AssumeRoleCommandOutput): TemporaryCredentials {
 }
 
 function denied(order: RoleOrder, error: unknown): SluiceError {
-  const { code, status } = failureOf(error);
-  const temporary = status !== null && (status >= 500 || status === 429);
-  return new SluiceError(temporary ? 'destination_unavailable' : 'destination_denied', {
-    detail: `The role ${order.roleArn} could not be assumed (${code}); check its trust policy and the server's own AWS credentials.`,
+  const failure = failureOf(error);
+  const what = `The role ${order.roleArn} could not be assumed (${failure.code})`;
+  if (verdictOf(failure).retry) return new SluiceError('destination_unavailable', { detail: `${what}.` });
+  return new SluiceError('destination_denied', {
+    detail: `${what}; check its trust policy and the server's own AWS credentials.`,
   });
 }

@@ -4,10 +4,10 @@ import {
   CreateMultipartUploadCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
+import { SluiceError } from '../../../errors/error.ts';
 import { bytesOfStream, followFile } from '../../growing-file.ts';
 import type { EngineFile, Slot, Staged } from '../destination.ts';
 import { BufferPool } from './buffer-pool.ts';
-
 import { AnsweredWith, type Calls, WrongAnswer } from './calls.ts';
 import { type PartBody, partsOf } from './parts.ts';
 import { bare, MARK, type Receipt, stagedFrom } from './receipt.ts';
@@ -97,8 +97,9 @@ async function sendPart(
   signal: AbortSignal,
 ): Promise<Receipt['parts'][number]> {
   const { kind, value } = part.integrity;
-  const order = { what: `Uploading part ${part.number} of ${slot.key}`, bytes: part.body.length, signal };
-  return await calls.run(order, async (abortSignal) => {
+  const what = `Uploading part ${part.number} of ${slot.key}`;
+  const order = { what, bytes: part.body.length, signal, answers: ['NoSuchUpload'] };
+  const request = async (abortSignal: AbortSignal): Promise<Receipt['parts'][number]> => {
     const command = new UploadPartCommand({
       Bucket: calls.connection.bucket,
       Key: slot.key,
@@ -114,6 +115,19 @@ async function sendPart(
       throw new WrongAnswer('an ETag that is not the MD5 of what was sent');
     }
     return [part.number, etag, kind === 'crc32' ? value : null];
+  };
+  try {
+    return await calls.run(order, request);
+  } catch (error) {
+    if (error instanceof AnsweredWith) throw takenAway(slot.key);
+    throw error;
+  }
+}
+
+/** By another run of the same keys that tidied up, by a rule of the bucket, or by a person: nothing that a person must mend. */
+export function takenAway(key: string): SluiceError {
+  return new SluiceError('destination_unavailable', {
+    detail: `The upload of ${key} was removed from the bucket before it was published; it will be written again.`,
   });
 }
 

@@ -5,16 +5,21 @@ import { receiptOf } from './receipt.ts';
 import { abortUpload } from './stage.ts';
 
 /**
- * Takes back the uploads of a run that nobody will complete. S3 does not tell who began an upload, and
- * needs not: no two runs share a key, so every upload of the run's very keys that the ledger does not keep
- * is an orphan. One listing per directory, not per key.
+ * Takes back the uploads of a run that nobody will complete: every one of its keys that the ledger does not keep. One
+ * listing per directory, not per key. S3 does not tell who began an upload, and a run that repeats another has the same keys: should
+ * its upload be struck, it begins anew (`takenAway`).
  */
-export async function sweep(calls: Calls, keys: readonly string[], keep: readonly Staged[]): Promise<void> {
+export async function sweep(
+  calls: Calls,
+  keys: readonly string[],
+  keep: readonly Staged[],
+  owns: (key: string) => boolean = () => false,
+): Promise<void> {
   const kept = new Set(keep.map((staged) => receiptOf(staged).uploadId));
   const wanted = new Set(keys);
   for (const prefix of new Set(keys.map((key) => key.slice(0, key.lastIndexOf('/') + 1)))) {
     for (const { key, uploadId } of await uploadsBelow(calls, prefix)) {
-      if (wanted.has(key) && !kept.has(uploadId)) await abortUpload(calls, key, uploadId);
+      if ((wanted.has(key) || owns(key)) && !kept.has(uploadId)) await abortUpload(calls, key, uploadId);
     }
   }
 }

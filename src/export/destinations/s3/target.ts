@@ -32,7 +32,7 @@ export async function openBucket(
     remove: (key) => remove(calls, key),
     discard: (staged) => abortUpload(calls, staged.key, receiptOf(staged).uploadId),
     discardOwn: (keep) => discardOwn(calls, begun, keep),
-    sweep: (_runId, _attempt, keys, keep) => sweep(calls, keys, keep),
+    sweep: (_runId, _attempt, keys, keep, owns) => sweep(calls, keys, keep, owns),
     close: async () => calls.client.destroy(),
   };
 }
