@@ -40,11 +40,12 @@ export interface RunningApps {
 export function createRunningApps(ports: RunningAppsPorts): RunningApps {
   const counters = createCounters(ports.registry);
   const { clock, random, checkHost, problemWithHost } = ports;
-  const poster = createPoster({ lookup: ports.guard.lookup, problemWithHost, now: () => clock.now() });
+  const { lookup } = ports.guard;
+  const poster = createPoster({ lookup, problemWithHost, now: () => clock.now() });
   const deliveries = createDeliveries({
     ...ports,
     counters,
-    appPorts: { clock, random, post: poster.post, checkHost },
+    appPorts: { clock, random, post: poster.post, checkHost, lookup },
     backoff: { live: LIVE_BACKOFF, historical: HISTORICAL_BACKOFF },
     historicalAttempts: HISTORICAL_ATTEMPTS,
     pace: PACE,

@@ -53,6 +53,7 @@ export async function composeExports(
       filesRoot: config.filesRoot,
       timeoutMs: config.destinationTimeoutMs,
       checkHost: hostChecker(base.guard),
+      lookup: base.guard.lookup,
     },
   };
   const runs = createRuns({

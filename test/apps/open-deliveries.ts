@@ -170,6 +170,7 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
           clock: systemClock,
           random: () => 0.5,
           post: poster.post,
+          lookup: guard.lookup,
           checkHost: async (host) => {
             const detail = await guard.problemWith(host);
             if (detail) throw new SluiceError('destination_config', { detail });

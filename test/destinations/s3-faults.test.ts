@@ -3,6 +3,7 @@ import type { FileTarget, Slot } from '../../src/export/destinations/destination
 import type { Connection } from '../../src/export/destinations/s3/connection.ts';
 import { defaultLimits } from '../../src/export/destinations/s3/limits.ts';
 import { openBucket } from '../../src/export/destinations/s3/target.ts';
+import { createHostGuard } from '../../src/work/hosts.ts';
 import type { Operation } from '../kit/s3/call.ts';
 import type { FaultAction } from '../kit/s3/faults.ts';
 import { type S3Server, startS3 } from '../kit/s3/server.ts';
@@ -294,6 +295,21 @@ describe('stopping', () => {
     await expect(target.stage(slot(), streamOf(1, 10), AbortSignal.abort(reason))).rejects.toBe(reason);
     expect(server.journal.length).toBe(before);
   });
+});
+
+it('a name that leads elsewhere when the connection is made is not followed', async () => {
+  const endpoint = server.url.replace('127.0.0.1', 'bucket.example');
+  const here = async () => [{ address: '127.0.0.1', family: 4 }];
+  const before = server.journal.length;
+  ports = testPorts('', { lookup: createHostGuard([], here).lookup });
+  await expect((await open({ endpoint })).put('x', Buffer.from('x'), 'x/y')).rejects.toMatchObject({
+    code: 'destination_config',
+    message: expect.stringContaining('EHOSTFORBIDDEN'),
+  });
+  expect(server.journal.length).toBe(before);
+  ports = testPorts('', { lookup: createHostGuard(['127.0.0.0/8'], here).lookup });
+  await (await open({ endpoint })).put('x', Buffer.from('x'), 'x/y');
+  expect(server.journal.length).toBe(before + 1);
 });
 
 it('asks whether the endpoint, and with virtual-style the bucket below it, may be reached', async () => {

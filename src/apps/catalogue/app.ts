@@ -1,4 +1,5 @@
 import type { Clock } from '../../work/clock.ts';
+import type { SocketLookup } from '../../work/hosts.ts';
 
 type Config = Readonly<Record<string, unknown>>;
 
@@ -116,6 +117,8 @@ export interface DeliveryPorts {
   readonly post: (request: PostRequest) => Promise<void>;
   /** Throws `destination_config` when the host may not be reached. */
   readonly checkHost: (host: string) => Promise<void>;
+  /** For connections to hosts that users name, as `checkHost` is: the name's owner can answer differently the second time. */
+  readonly lookup: SocketLookup;
 }
 
 export interface PostRequest {

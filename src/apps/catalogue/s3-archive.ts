@@ -45,11 +45,12 @@ export const s3Archive: App = {
   methods: ['exportEvents'],
   deliver: async (batch, context) => {
     const body = await promisify(gzip)(await lines(batch.events));
-    const { clock, random, checkHost } = context.ports;
+    const { clock, random, checkHost, lookup } = context.ports;
     const target = await openBucket(connectionOf(context), {
       clock,
       random,
       checkHost,
+      lookup,
       filesRoot: '',
       onRetry: () => {},
     });

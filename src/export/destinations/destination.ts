@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { TObject } from 'typebox';
 import type { Clock } from '../../work/clock.ts';
+import type { SocketLookup } from '../../work/hosts.ts';
 import type { DestinationSetup, FileOptions } from '../spec.ts';
 import type { Accepts } from './writes/write.ts';
 
@@ -51,6 +52,8 @@ export interface DestinationPorts {
   readonly filesRoot: string;
   /** Throws SluiceError `destination_config` when the host may not be reached (SLUICE_ALLOWED_HOSTS). */
   readonly checkHost: (host: string) => Promise<void>;
+  /** For connections to hosts that users name: it finds only addresses that may be reached. Absent = any address. */
+  readonly lookup?: SocketLookup;
   /** Milliseconds of silence after which a destination is not waited for any more; absent = its own default. */
   readonly timeoutMs?: number;
   /** Told of each wait before an attempt is repeated, so that the run can show it. */

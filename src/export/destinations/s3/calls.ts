@@ -49,7 +49,7 @@ class Stalled extends Error {
 
 /** Opens the client. Nothing is sent yet. */
 export function callsTo(connection: Connection, ports: DestinationPorts, limits: Limits): Calls {
-  const client = clientOf(connection, limits);
+  const client = clientOf(connection, limits, ports.lookup);
   return { connection, limits, ports, client, run: (order, request) => run(order, request) };
 
   async function run<T>(order: CallOrder, request: (signal: AbortSignal) => Promise<T>): Promise<T> {

@@ -1,4 +1,7 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import type { SocketLookup } from '../../../work/hosts.ts';
 import type { Limits } from './limits.ts';
 
 /** Where a bucket is and how to get in: what both S3 types boil down to. */
@@ -17,8 +20,11 @@ export interface Connection {
   readonly integrity: 'crc32' | 'md5';
 }
 
-/** One client per run and destination; repeating is ours (`calls.ts`), so the SDK's own is off. */
-export function clientOf(connection: Connection, limits: Limits): S3Client {
+/**
+ * One client per run and destination; repeating is ours (`calls.ts`), so the SDK's own is off. Hosts that users name are
+ * resolved by `lookup`. Amazon's own are not: in a private network they have private addresses.
+ */
+export function clientOf(connection: Connection, limits: Limits, lookup?: SocketLookup): S3Client {
   const client = new S3Client({
     region: connection.region,
     credentials: connection.credentials,
@@ -31,7 +37,11 @@ export function clientOf(connection: Connection, limits: Limits): S3Client {
     responseChecksumValidation: 'WHEN_REQUIRED',
     // Many stores never answer 100-continue, and each part would wait for it.
     expectContinueHeader: false,
-    requestHandler: { connectionTimeout: limits.connectMs, socketTimeout: limits.idleMs },
+    requestHandler: {
+      connectionTimeout: limits.connectMs,
+      socketTimeout: limits.idleMs,
+      ...(connection.endpoint === null || lookup === undefined ? {} : agentsWith(lookup)),
+    },
   });
   // Leaves the SHA-256 of the body out of the signature. Every part has its MD5 or CRC32 in a signed header already, and
   // hashing 16 MiB a second time is 11 ms of the server's only thread.
@@ -46,6 +56,12 @@ export function clientOf(connection: Connection, limits: Limits): S3Client {
     { step: 'build', priority: 'low', name: 'withoutPayloadHash' },
   );
   return client;
+}
+
+/** As the SDK makes them, and with our `lookup`. The client destroys them. */
+function agentsWith(lookup: SocketLookup): { httpAgent: HttpAgent; httpsAgent: HttpsAgent } {
+  const settings = { keepAlive: true, maxSockets: 50, lookup: lookup as never };
+  return { httpAgent: new HttpAgent(settings), httpsAgent: new HttpsAgent(settings) };
 }
 
 /** For messages: which bucket, where. Holds no secret. */

@@ -41,6 +41,7 @@ const codes: Readonly<Partial<Record<ErrorCode, readonly string[]>>> = {
     'MethodNotAllowed',
     'NotImplemented',
     'PermanentRedirect',
+    'EHOSTFORBIDDEN',
     'CERT_HAS_EXPIRED',
     'DEPTH_ZERO_SELF_SIGNED_CERT',
     'ERR_TLS_CERT_ALTNAME_INVALID',
