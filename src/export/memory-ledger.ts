@@ -11,5 +11,6 @@ export function memoryLedger(): Ledger {
     withdraw: async () => [...entries.values()],
     assertOwned: async () => {},
     previousKeys: async () => [],
+    previousSlices: async () => [],
   };
 }

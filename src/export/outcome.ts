@@ -27,6 +27,13 @@ export interface Ledger {
   assertOwned(): Promise<void>;
   /** Keys that earlier runs of the same interval published, which this run replaces. */
   previousKeys(): Promise<readonly string[]>;
+  /** How the newest of those runs was cut, and the key of each of its slices. */
+  previousSlices(): Promise<readonly PreviousSlice[]>;
+}
+
+export interface PreviousSlice {
+  readonly slice: Slice;
+  readonly key: string;
 }
 
 export interface Proof {

@@ -1,9 +1,10 @@
 import { countRun, countSlices } from './count.ts';
+import { keyOf } from './engine-place.ts';
 import type { Duplicates } from './models/rows.ts';
 import type { LedgerEntry } from './outcome.ts';
 import type { RunContext } from './ports.ts';
 import { bytesPerRow } from './sample.ts';
-import { remaining } from './slices.ts';
+import { contains, remaining } from './slices.ts';
 import type { Slice, Tally } from './spec.ts';
 
 /** A slice to export and what is in it at the source. */
@@ -27,7 +28,8 @@ const MOST_SLICES = 10_000;
 
 /**
  * Counts the run, and cuts what `done` leaves of it into slices that fit into one file each. `lost` slices stay as
- * they were cut, because an earlier attempt may have published them under their keys.
+ * they were cut, because an earlier attempt may have published them under their keys. So do those of a run that is repeated,
+ * unless that would make far fewer files than wanted: ended in the middle of publishing, the repeat leaves files of both behind.
  */
 export async function planRun(
   context: RunContext,
@@ -39,10 +41,26 @@ export async function planRun(
     : await countRun(context);
   if (source.rows === 0) return { source, duplicates, work: [] };
   const known = [...done.map(({ slice }) => slice), ...lost];
-  const slices = [...lost, ...remaining(known, await slicesFor(context, source.rows))];
+  const wanted = await slicesFor(context, source.rows);
+  const repeated = await repeatedSlices(context, known, wanted);
+  const slices = [...lost, ...repeated, ...remaining([...known, ...repeated], wanted)];
   const [only] = slices;
   if (only?.of === 1) return { source, duplicates, work: [{ slice: only, expected: source }] };
   return { source, duplicates, work: await workOf(context, slices, duplicates) };
+}
+
+async function repeatedSlices(
+  context: RunContext,
+  known: readonly Slice[],
+  wanted: number,
+): Promise<readonly Slice[]> {
+  const previous = (await context.ledger.previousSlices())
+    .filter(({ slice, key }) => keyOf(context, slice) === key)
+    .map(({ slice }) => slice);
+  const meet = (one: Slice) => (other: Slice) => contains(one, other) || contains(other, one);
+  // An earlier attempt may have begun with a cut of its own.
+  if (wanted > 2 * previous.length || !known.every((one) => previous.some(meet(one)))) return [];
+  return previous.filter((slice) => !known.some(meet(slice)));
 }
 
 /** The slices with what is in each; empty ones are left out, so that no empty file is written. */

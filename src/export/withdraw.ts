@@ -11,7 +11,7 @@ export interface WithdrawPorts {
 
 /**
  * Removes all that a run made: staged files, and files it published already. Keys that an earlier run of
- * the same interval published stay: that run's rows are the same, and readers count on them. For runs that end
+ * the same interval published stay: they hold that run's rows, cut in the same way, and readers count on them. For runs that end
  * without an outcome (cancelled, also between two attempts; failed for good) and for attempts that must start afresh.
  *
  * The ledger's entries are marked first, so that a newer attempt does not go on with them; it takes them back itself. What

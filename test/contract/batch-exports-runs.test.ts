@@ -236,6 +236,9 @@ describe('§7.2 retry', () => {
     const { id, runs } = await withRuns(1);
     const first = await claim(runs[0].id);
     const plan = await planRun(bench.db, first, bench.clock.now());
+    const staged = { key: 'events/a.parquet', bytes: 10, token: {} };
+    const slice = { part: 0, of: 1 };
+    await openLedger(bench.db, bench.clock, first).record({ slice, rows: 3, bytes: 10, staged });
     await finishRun(bench.ports, first, completed());
     const { status, body } = await bench.call(
       'POST',
@@ -253,7 +256,9 @@ describe('§7.2 retry', () => {
     expect([conflict.status, conflict.body.code]).toEqual([409, 'conflict']);
     const second = await claim(again.id);
     expect(await planRun(bench.db, second, bench.clock.now())).toEqual(plan);
-    expect(await openLedger(bench.db, bench.clock, second).previousKeys()).toEqual(['events/a.parquet']);
+    const ledger = openLedger(bench.db, bench.clock, second);
+    expect(await ledger.previousKeys()).toEqual(['events/a.parquet']);
+    expect(await ledger.previousSlices()).toEqual([{ slice, key: 'events/a.parquet' }]);
     await finishRun(bench.ports, second, completed());
     const { body: backfill } = await bench.call('GET', `batch_exports/${id}/backfills/${again.backfill}`);
     expect(backfill).toMatchObject({ status: 'Completed', total_records_count: 3 });

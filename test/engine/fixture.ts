@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FileTarget } from '../../src/export/destinations/destination.ts';
 import { openFilesystem } from '../../src/export/destinations/filesystem/target.ts';
-import type { Ledger, LedgerEntry, Outcome, RunObserver } from '../../src/export/outcome.ts';
+import type { Ledger, LedgerEntry, Outcome, PreviousSlice, RunObserver } from '../../src/export/outcome.ts';
 import type { ExportPorts } from '../../src/export/ports.ts';
 import { runExport } from '../../src/export/run.ts';
 import { type FileOptions, type RunSpec, sliceName } from '../../src/export/spec.ts';
@@ -141,6 +141,13 @@ export function liveSpec(teamId: number, change: Partial<RunSpec> = {}): RunSpec
 export interface MemoryLedger extends Ledger {
   readonly kept: Map<string, LedgerEntry>;
   previous: string[];
+  previousSlices: () => Promise<PreviousSlice[]>;
+}
+
+/** The ledger of a run that repeats the one with `ledger`. */
+export function repeating(ledger: MemoryLedger): MemoryLedger {
+  const slices = [...ledger.kept.values()].map(({ slice, staged }) => ({ slice, key: staged.key }));
+  return { ...memoryLedger(slices.map(({ key }) => key)), previousSlices: async () => slices };
 }
 
 /** The ledger as one process sees it; the real one is tested with the database. */
@@ -162,6 +169,7 @@ export function memoryLedger(previous: string[] = []): MemoryLedger {
     },
     assertOwned: async () => {},
     previousKeys: async () => ledger.previous,
+    previousSlices: async () => [],
   };
   return ledger;
 }

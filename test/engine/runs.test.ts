@@ -19,6 +19,7 @@ import {
   PLAIN_FILES,
   type Place,
   recorder,
+  repeating,
   START,
 } from './fixture.ts';
 
@@ -235,6 +236,31 @@ describe('a cancelled run', () => {
       signal: cancel.signal,
     });
     await expect(again).rejects.toMatchObject({ code: 'run_cancelled' });
+    expect(await readUuids()).toEqual(uuids);
+  });
+
+  it('cancelled while it publishes over an earlier one’s files, leaves every event there once', async () => {
+    const first = memoryLedger();
+    const before = await exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT, { ledger: first });
+    expect(before.files.length).toBeGreaterThan(2);
+    // Fewer files would do, now.
+    const larger = { ...SPLIT, maxFileSizeMb: 2 };
+    const cancel = new AbortController();
+    const observer = recorder((name) => {
+      if (name === 'published-one') cancel.abort(new SluiceError('run_cancelled'));
+    });
+    const again = exportWith(embedded.warehouse, place, liveSpec(TEAM), larger, {
+      observer,
+      ledger: repeating(first),
+      signal: cancel.signal,
+    });
+    await expect(again).rejects.toMatchObject({ code: 'run_cancelled' });
+    expect(await readUuids()).toEqual(uuids);
+
+    const whole = await exportWith(embedded.warehouse, place, liveSpec(TEAM), larger, {
+      ledger: repeating(first),
+    });
+    expect(whole.files.map(({ key }) => key)).toEqual(before.files.map(({ key }) => key));
     expect(await readUuids()).toEqual(uuids);
   });
 

@@ -1,7 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import type { RunSlicesTable } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
-import type { Ledger, LedgerEntry } from '../../export/outcome.ts';
+import type { Ledger, LedgerEntry, PreviousSlice } from '../../export/outcome.ts';
 import { type Slice, sliceName } from '../../export/spec.ts';
 import type { Clock } from '../../work/clock.ts';
 import type { Db } from '../ports.ts';
@@ -17,6 +17,7 @@ export function openLedger(db: Db, clock: Clock, claim: Claim): Ledger {
     withdraw: () => withdrawAll(db, claim),
     assertOwned: () => assertClaim(db, claim),
     previousKeys: () => previousKeys(db, claim.id),
+    previousSlices: () => previousSlices(db, claim.id),
   };
 }
 
@@ -82,23 +83,34 @@ async function withdrawAll(db: Db, claim: Claim): Promise<LedgerEntry[]> {
   });
 }
 
-/** Keys published by the other runs that share this one's output; what it publishes replaces them. */
-async function previousKeys(db: Db, runId: string): Promise<string[]> {
+/** The other runs that share this one's output and published files, newest first; what it publishes replaces theirs. */
+async function previousRuns(db: Db, runId: string) {
   const run = await db
     .selectFrom('batch_export_runs')
     .selectAll()
     .where('id', '=', runId)
     .executeTakeFirstOrThrow();
   const { root } = await askOf(db, run);
-  const rows = await db
+  return await db
     .selectFrom('batch_export_runs as run')
     .leftJoin('batch_export_backfills as backfill', 'backfill.id', 'run.backfill_id')
-    .select('run.files')
+    .select(['run.id', 'run.files'])
     .where('run.batch_export_id', '=', run.batch_export_id)
     .where((eb) => eb.or([eb('run.id', '=', root), eb('backfill.retry_of', '=', root)]))
     .where('run.id', '!=', runId)
     .where('run.files', 'is not', null)
+    .orderBy('run.finished_at', 'desc')
     .execute();
-  const keys = rows.flatMap((row) => row.files ?? []).map((file) => String(file.key));
-  return [...new Set(keys)];
+}
+
+async function previousKeys(db: Db, runId: string): Promise<string[]> {
+  const keys = (await previousRuns(db, runId)).flatMap(({ files }) => files ?? []);
+  return [...new Set(keys.map((file) => String(file.key)))];
+}
+
+async function previousSlices(db: Db, runId: string): Promise<PreviousSlice[]> {
+  const [newest] = await previousRuns(db, runId);
+  if (!newest) return [];
+  const entries = await readEntries(db, newest.id);
+  return entries.map(({ slice, staged }) => ({ slice, key: staged.key }));
 }
