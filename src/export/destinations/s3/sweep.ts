@@ -44,7 +44,7 @@ async function uploadsBelow(calls: Calls, prefix: string): Promise<{ key: string
   return uploads;
 }
 
-/** Null when the store cannot list uploads: then a rule of the bucket has to remove them. */
+/** Null when the store cannot list uploads, or not to us: then a rule of the bucket has to remove them. */
 async function pageOf(
   calls: Calls,
   prefix: string,
@@ -55,7 +55,10 @@ async function pageOf(
     Prefix: prefix,
     ...from,
   });
-  const order = { what: `Listing uploads below ${prefix || '/'}`, answers: ['NotImplemented'] };
+  const order = {
+    what: `Listing uploads below ${prefix || '/'}`,
+    answers: ['NotImplemented', 'AccessDenied'],
+  };
   try {
     return await calls.run(order, (abortSignal) => calls.client.send(command, { abortSignal }));
   } catch (error) {
