@@ -4,6 +4,8 @@ export interface FileNames {
   /** Key of file number `n`, or of what stands for the numbers of several; null = the only file of a run without a size limit. */
   key(n: number | string | null): string;
   readonly manifest: string;
+  /** The manifest beside a file of the same run: another one when the run's prefix was another. */
+  manifestBeside(key: string): string;
   /** Whether a key is that of a file of this run, numbered or not. */
   owns(key: string): boolean;
   /** What the user should know about the prefix; null = nothing. */
@@ -29,6 +31,7 @@ export function fileNames(
     owns: (key) =>
       key.startsWith(first) && key.endsWith(last) && /^(-\d+)?$/.test(key.slice(first.length, -last.length)),
     manifest: at(`${interval}_manifest.json`),
+    manifestBeside: (key) => joinKey(key.slice(0, key.lastIndexOf('/') + 1), `${interval}_manifest.json`),
     warning: prefix.warning,
   };
 }

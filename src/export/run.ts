@@ -191,7 +191,9 @@ async function finish(
     observer.log('INFO', runLog.manifest(names.manifest));
     context.step('manifest-written');
   }
-  for (const key of stale) await target.remove(key);
+  // A manifest goes before the files that it names.
+  const manifests = new Set(stale.map(names.manifestBeside));
+  for (const key of [...manifests, ...stale]) if (key !== names.manifest) await target.remove(key);
   if (previous.length > 0 && !listed) await target.remove(names.manifest);
   if (stale.length > 0) observer.log('INFO', runLog.removed(stale.length));
   context.step('replaced-removed');

@@ -264,6 +264,23 @@ describe('a cancelled run', () => {
     expect(await readUuids()).toEqual(uuids);
   });
 
+  it('takes the manifest of the run it replaces away, too, where the prefix was another', async () => {
+    const first = memoryLedger();
+    await exportWith(
+      embedded.warehouse,
+      place,
+      liveSpec(TEAM),
+      { ...SPLIT, prefix: 'old' },
+      { ledger: first },
+    );
+    expect(filesIn(place.root)).toContain(`old/${NAME}_manifest.json`);
+    const moved = { ...SPLIT, prefix: 'new' };
+    await exportWith(embedded.warehouse, place, liveSpec(TEAM), moved, { ledger: repeating(first) });
+    expect(filesIn(place.root).filter((name) => name.startsWith('old/'))).toEqual([]);
+    expect(filesIn(place.root)).toContain(`new/${NAME}_manifest.json`);
+    expect(await readUuids()).toEqual(uuids);
+  });
+
   it('touches nothing when another worker has taken over', async () => {
     const lost = new AbortController();
     const ledger = memoryLedger();
