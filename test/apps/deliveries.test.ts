@@ -83,6 +83,7 @@ const MANNERS: readonly (readonly [what: string, manner: Manner, error: string])
   ['a reset connection', 'reset', 'destination_unavailable'],
   ['half an answer', 'half an answer', 'destination_unavailable'],
   ['no answer', 'hang', 'destination_unavailable'],
+  ['another protocol', 'upgrade', 'destination_config'],
 ];
 
 /** One receiver and app for each, all at once: they get the same events. */

@@ -12,7 +12,9 @@ export type Manner =
   /** Breaks the connection instead of answering. */
   | 'reset'
   /** Takes the events, says 200 and breaks off in the middle of the answer. */
-  | 'half an answer';
+  | 'half an answer'
+  /** Wants to go on in another protocol. */
+  | 'upgrade';
 
 export interface Received {
   readonly path: string;
@@ -90,6 +92,12 @@ function respond(response: ServerResponse, manner: Manner): void {
   if (manner === 'hang') return;
   if (manner === 'reset') {
     response.socket?.resetAndDestroy();
+    return;
+  }
+  if (manner === 'upgrade') {
+    response.socket?.write(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n',
+    );
     return;
   }
   if (manner === 'half an answer') {

@@ -78,8 +78,19 @@ function exchange(
       url.protocol === 'https:'
         ? httpsRequest(url, { ...options, agent: agents.https })
         : httpRequest(url, { ...options, agent: agents.http });
-    call.on('response', (response) => void whole(response).then(resolve, reject));
+    // A request may end with neither an answer nor an error, and no abort reaches it afterwards.
+    const closed = () => reject(new Error('the connection was closed'));
+    call.on('response', (response) => {
+      call.off('close', closed);
+      void whole(response).then(resolve, reject);
+    });
+    // 101: the connection is the receiver's to speak another protocol on. Nobody asked for that.
+    call.on('upgrade', (response, socket) => {
+      socket.destroy();
+      resolve(answerOf(response, ''));
+    });
     call.on('error', reject);
+    call.on('close', closed);
     call.end(bytes);
   });
 }
@@ -92,9 +103,11 @@ async function whole(response: IncomingMessage): Promise<HttpAnswer> {
   for await (const chunk of response) {
     if (text.length < KEPT_CHARACTERS) text += String(chunk);
   }
-  return {
-    status: response.statusCode ?? 0,
-    retryAfter: response.headers['retry-after'],
-    text: text.slice(0, KEPT_CHARACTERS),
-  };
+  return answerOf(response, text.slice(0, KEPT_CHARACTERS));
 }
+
+const answerOf = ({ statusCode, headers }: IncomingMessage, text: string): HttpAnswer => ({
+  status: statusCode ?? 0,
+  retryAfter: headers['retry-after'],
+  text,
+});

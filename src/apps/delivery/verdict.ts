@@ -27,7 +27,7 @@ function codeOf(status: number): ErrorCode {
   if (status === 401 || status === 403 || status === 407) return 'destination_denied';
   if (status === 404 || status === 410) return 'destination_missing';
   if (status === 413) return 'delivery_too_large';
-  // A redirect or another 4xx speaks of the address or the method, not of these events.
+  // A redirect, another protocol (101) or another 4xx speaks of the address or the method, not of these events.
   return status === 400 || status === 422 ? 'delivery_refused' : 'destination_config';
 }
 
