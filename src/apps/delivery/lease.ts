@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { ACTIVE_STATES } from '../historical-exports/machine.ts';
 import type { AppsPorts, Db } from '../ports.ts';
+import { cursorColumns, startOf } from './position.ts';
 
 /** A delivery that this process has the lease of. */
 export interface Lease {
@@ -56,9 +57,7 @@ export async function matchConfigs({ db, newId }: Pick<AppsPorts, 'db' | 'newId'
         id: newId(),
         plugin_config_id: id,
         since: enabled_at as Date,
-        cursor_first: (enabled_at as Date).getTime() * 1000,
-        cursor_second: -1,
-        cursor_uuid: '00000000-0000-0000-0000-000000000000',
+        ...cursorColumns(startOf((enabled_at as Date).getTime() * 1000)),
       })),
     )
     .onConflict((conflict) => conflict.doNothing())

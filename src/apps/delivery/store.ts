@@ -3,7 +3,7 @@ import type { AppsPorts, Db, Trx } from '../ports.ts';
 import { openConfig } from '../sealed-config.ts';
 import type { PlannedBatch } from './cut.ts';
 import type { Lease } from './lease.ts';
-import type { Position, Span } from './position.ts';
+import { cursorColumns, cursorOf, type Position, type Span } from './position.ts';
 
 /** A batch that is stored and not ended. */
 export interface OpenBatch extends Span {
@@ -73,7 +73,7 @@ export async function loadDelivery(
             parallelism: row.parallelism ?? 1,
             createdBy: row.created_by,
           },
-    cursor: { first: row.cursor_first, second: row.cursor_second, uuid: row.cursor_uuid },
+    cursor: cursorOf(row),
     failures: row.failures,
     nextAttemptAt: row.next_attempt_at?.getTime() ?? null,
   };
@@ -108,11 +108,7 @@ export async function storePlan(
 ): Promise<OpenBatch[]> {
   const batches = planned.map((batch) => ({ ...batch, id: newId(), attempts: 0 }));
   await db.transaction().execute(async (trx) => {
-    await fenced(trx, lease, {
-      cursor_first: cursor.first,
-      cursor_second: cursor.second,
-      cursor_uuid: cursor.uuid,
-    });
+    await fenced(trx, lease, cursorColumns(cursor));
     if (batches.length > 0) await insertBatches(trx, lease.id, batches);
   });
   return batches;

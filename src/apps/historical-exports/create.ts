@@ -1,3 +1,4 @@
+import { cursorColumns, startOf } from '../delivery/position.ts';
 import type { AppsPorts, Trx } from '../ports.ts';
 import { JOB_TYPE, type TriggerPayload } from './activity.ts';
 
@@ -47,10 +48,7 @@ export async function createHistoricalExport(
       plugin_config_id: wanted.pluginConfigId,
       historical_export_id: id,
       since: now,
-      cursor_first: wanted.eventFrom * 1000,
-      // Before every row of that microsecond.
-      cursor_second: -1,
-      cursor_uuid: '00000000-0000-0000-0000-000000000000',
+      ...cursorColumns(startOf(wanted.eventFrom * 1000)),
     })
     .execute();
   await ports.recordActivity(trx, {
