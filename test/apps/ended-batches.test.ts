@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import type { Db, Trx } from '../../src/apps/ports.ts';
 import { makeEvents } from '../faults/events.ts';
 import { seeded } from '../faults/random.ts';
+import { afterCommit } from './after-commit.ts';
 import { type DeliveriesBench, openDeliveries } from './open-deliveries.ts';
 
 const WEBHOOK = 1;
@@ -34,8 +34,8 @@ it('D4: a batch that ends while the next ones are being stored is neither sent n
   let plans = 0;
   const deliveries = bench.process(
     'here',
-    afterBatches(bench.database.kysely, async () => {
-      if (++plans !== 2) return;
+    afterCommit(bench.database.kysely, async (done) => {
+      if (!done.has('insertInto') || ++plans !== 2) return;
       nextAreStored.resolve();
       await mayGoOn.promise;
     }),
@@ -74,38 +74,4 @@ const stored = () => bench.database.kysely.selectFrom('app_batches').select('id'
 async function owners(): Promise<(string | null)[]> {
   const rows = await bench.database.kysely.selectFrom('app_deliveries').select('owner').execute();
   return rows.map(({ owner }) => owner);
-}
-
-/** The database, whose transactions that store batches are told of as late as `wait` says, once they are committed. */
-function afterBatches(db: Db, wait: () => Promise<void>): Db {
-  return over(db, {
-    transaction: () => ({
-      execute: async (work: (trx: Trx) => Promise<unknown>) => {
-        let stores = false;
-        const result = await db.transaction().execute((trx) =>
-          work(
-            over(trx as Trx, {
-              insertInto: (table: 'app_batches') => {
-                stores ||= table === 'app_batches';
-                return trx.insertInto(table);
-              },
-            }),
-          ),
-        );
-        if (stores) await wait();
-        return result;
-      },
-    }),
-  });
-}
-
-/** `target` with some of its methods replaced. */
-function over<T extends object>(target: T, methods: Readonly<Record<string, unknown>>): T {
-  return new Proxy(target, {
-    get(_, name) {
-      if (typeof name === 'string' && name in methods) return methods[name];
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
 }

@@ -1,7 +1,7 @@
 import { loop } from '../../work/loop.ts';
 import { failAbandoned } from '../historical-exports/end.ts';
 import { type Follower, follow } from './follow.ts';
-import { endLeases, giveBack, type Lease, matchConfigs, renewLeases, takeLeases } from './lease.ts';
+import { endLeases, giveBack, type Lease, letGo, matchConfigs, renewLeases, takeLeases } from './lease.ts';
 import { teamsWithNews } from './news.ts';
 import type { DeliverPorts } from './ports.ts';
 import { loadDelivery, openBatches } from './store.ts';
@@ -87,12 +87,19 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
     const configs = await updatedAt([...kept.keys()]);
     for (const [id, { lease, follower, updatedAt: known }] of held) {
       const lost = kept.get(id)?.epoch !== lease.epoch;
-      if (!lost && configs.get(id) === known) continue;
+      const changed = configs.get(id) !== known;
+      if (!lost && !changed && !follower.ended) continue;
+      if (!lost && follower.ended) {
+        // Taken anew below, as a dead process's. No sooner: until here the database had to answer again.
+        kept.delete(id);
+        // A historical export that has just completed has no lease any more.
+        if (await letGo(db, lease)) log.warn({ delivery: id }, 'a delivery begins anew from what is stored');
+      }
       // A changed config takes effect at once, whatever the old one was waiting for; no lease may wait for its receiver.
       follower.abort();
       await follower.stop();
       held.delete(id);
-      if (!lost) await forgiveFailures(id);
+      if (!lost && changed) await forgiveFailures(id);
     }
     for (const lease of [...kept.values(), ...(await takeLeases(db, owner, ports.pace.leaseSeconds))]) {
       if (held.has(lease.id)) continue;

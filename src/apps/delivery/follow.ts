@@ -17,6 +17,8 @@ import { type Delivery, fenced, type OpenBatch, storePlan } from './store.ts';
 /** One delivery under way in this process. */
 export interface Follower {
   readonly teamId: number;
+  /** Nothing of it is on the way, and nothing will be: stopped, complete, or superseded. */
+  readonly ended: boolean;
   /** There is something new to look at. */
   wake(): void;
   /** Begins nothing more; resolves when what is on the way has ended. */
@@ -35,7 +37,7 @@ const IDLE_MS = 60_000;
 /** Of a historical export whose events may not all be there yet. */
 const TIDE_MS = 250;
 
-/** Follows the warehouse for a delivery, whose open batches are `stored`, until stopped, complete, or taken over. */
+/** Follows the warehouse for a delivery, whose open batches are `stored`, until stopped, complete, or superseded. */
 export function follow(
   ports: DeliverPorts,
   app: App,
@@ -67,10 +69,17 @@ export function follow(
   /** When to look for more, milliseconds since the epoch; infinite = when there is news. */
   let lookAt = 0;
   let lookedAt = 0;
+  let ended = false;
 
-  const running = run().finally(() => health.close());
+  const running = run().finally(() => {
+    health.close();
+    ended = true;
+  });
   return {
     teamId: delivery.teamId,
+    get ended() {
+      return ended;
+    },
     wake: () => {
       lookAt = Math.min(lookAt, lookedAt + lookMs);
       alarm.ring();
@@ -159,7 +168,7 @@ export function follow(
   }
 
   function begin(): void {
-    if (clock.now() < health.notBefore) return;
+    if (stopping.signal.aborted || clock.now() < health.notBefore) return;
     for (const batch of open) {
       if (inFlight.size >= breadth()) return;
       if (inFlight.has(batch.id)) continue;

@@ -132,6 +132,20 @@ export async function giveBack(db: Db, owner: string, ids?: readonly string[]): 
     .execute();
 }
 
+/**
+ * Lets go of a lease as a process that died: who takes it next, under another epoch, counts what is open as an attempt.
+ * Waits for a transaction on the delivery whose reply was lost. Returns whether the lease was still held.
+ */
+export async function letGo(db: Db, { id, epoch }: Lease): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('app_deliveries')
+    .set({ lease_until: new Date(0) })
+    .where('id', '=', id)
+    .where('epoch', '=', epoch)
+    .executeTakeFirst();
+  return Number(numUpdatedRows) > 0;
+}
+
 /** At the start of a process that is alone on its database: every lease is a dead one's. */
 export async function endLeases(db: Db): Promise<void> {
   await db
