@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import type { Deliveries } from '../../src/apps/delivery/deliveries.ts';
-import { openBatches } from '../../src/apps/delivery/store.ts';
+import { startOf } from '../../src/apps/delivery/position.ts';
+import { openBatches, replaceBatch, storePlan } from '../../src/apps/delivery/store.ts';
 import { createHistoricalExport } from '../../src/apps/historical-exports/create.ts';
 import { SluiceError } from '../../src/errors/error.ts';
 import { makeEvents, type SentEvent } from '../faults/events.ts';
@@ -86,6 +87,43 @@ it('a historical export completes when the reply to the end of a batch was lost'
   );
   await expectCounted({ live: 5, job: 5 });
   expectToldOnce();
+});
+
+it('D1: events are sent once, under one key, when the reply to their plan was lost', async () => {
+  losing = ['insertInto'];
+  const events = eventsOf(6);
+  await bench.capture(events);
+  await takenOnce(events);
+  await expectCounted({ live: 6 });
+  expectToldOnce();
+});
+
+it('D1: events are taken once when the reply to the splitting of their batch was lost', async () => {
+  losing = ['deleteFrom', 'insertInto'];
+  receiver.behave(({ uuids }) => ({ answer: uuids.length > 2 ? 413 : 200 }));
+  const events = eventsOf(8);
+  await bench.capture(events);
+  await takenOnce(events);
+  await expectCounted({ live: 8 });
+  expectToldOnce();
+});
+
+it('a batch is replaced once', async () => {
+  await here.stop(1_000);
+  const { id, epoch } = await row();
+  const [from, to] = [startOf(day), startOf(day + 2)];
+  const [batch] = await storePlan(bench.ports, { id, epoch }, [{ after: from, until: to, events: 2 }], to);
+  if (!batch) throw new Error('nothing was stored');
+  const middle = startOf(day + 1);
+  const parts = [
+    { after: from, until: middle, events: 1 },
+    { after: middle, until: to, events: 1 },
+  ];
+  const smaller = await replaceBatch(bench.ports, { id, epoch }, batch, parts);
+  await expect(replaceBatch(bench.ports, { id, epoch }, batch, parts)).rejects.toMatchObject({
+    code: 'delivery_superseded',
+  });
+  expect(await openBatches(bench.database.kysely, id)).toEqual(smaller);
 });
 
 const until = <T>(check: () => T | Promise<T>): Promise<T> =>

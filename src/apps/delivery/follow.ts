@@ -17,7 +17,7 @@ import { type Delivery, fenced, type OpenBatch, storePlan } from './store.ts';
 /** One delivery under way in this process. */
 export interface Follower {
   readonly teamId: number;
-  /** Nothing of it is on the way, and nothing will be: stopped, complete, or superseded. */
+  /** Nothing of it is on the way, and nothing will be: stopped, complete, taken over, or unsure of what is stored. */
   readonly ended: boolean;
   /** There is something new to look at. */
   wake(): void;
@@ -37,7 +37,10 @@ const IDLE_MS = 60_000;
 /** Of a historical export whose events may not all be there yet. */
 const TIDE_MS = 250;
 
-/** Follows the warehouse for a delivery, whose open batches are `stored`, until stopped, complete, or superseded. */
+/**
+ * Follows the warehouse for a delivery, whose open batches are `stored`, until stopped, complete, taken over, or unsure of
+ * what is stored.
+ */
 export function follow(
   ports: DeliverPorts,
   app: App,
@@ -121,6 +124,19 @@ export function follow(
     health.pause(1_000);
   }
 
+  /**
+   * When storing fails, nobody knows whether it was done: it may be only the reply that was lost. To go on from memory could
+   * send events twice, under two keys. So this ends, and whoever looks after it begins it anew from what is stored.
+   */
+  async function surely<T>(storing: Promise<T>): Promise<T> {
+    try {
+      return await storing;
+    } catch (error) {
+      stopping.abort();
+      throw error;
+    }
+  }
+
   function untilNext(): number {
     const now = clock.now();
     const look = hasRoom() ? lookAt : now + IDLE_MS;
@@ -146,7 +162,7 @@ export function follow(
     lookAt = Number.POSITIVE_INFINITY;
     const found = await planBatches({ ...ports, now: lookedAt }, course, cursor, end, limits, reach);
     if (compare(found.cursor, cursor) !== 0) {
-      const added = await storePlan(ports, delivery, found.batches, found.cursor);
+      const added = await surely(storePlan(ports, delivery, found.batches, found.cursor));
       // Batches may have ended meanwhile: `open` is read after the wait, not before.
       open = [...open, ...added];
       cursor = found.cursor;
@@ -192,7 +208,7 @@ export function follow(
       const outcome = await attempt(ports, app, delivery, batch, reading, cutting.signal);
       // Until it is taken days may pass, and the events may be others by then.
       if (outcome.kind !== 'delivered') ahead.forget();
-      const instead = await settle(ports, app, delivery, health, batch, outcome);
+      const instead = await surely(settle(ports, app, delivery, health, batch, outcome));
       open = open.flatMap((each) => (each.id === batch.id ? instead : [each]));
     } catch (error) {
       if (!cutting.signal.aborted) troubled(error, 'what became of a batch could not be stored');

@@ -114,7 +114,7 @@ export async function storePlan(
   return batches;
 }
 
-/** Replaces a batch by smaller ones of the same events. Throws `delivery_superseded`. */
+/** Replaces a batch by smaller ones of the same events. Throws `delivery_superseded`, also when it has been replaced before. */
 export async function replaceBatch(
   { db, newId }: Pick<AppsPorts, 'db' | 'newId'>,
   lease: Lease,
@@ -124,7 +124,8 @@ export async function replaceBatch(
   const batches = parts.map((part) => ({ ...part, id: newId(), attempts: batch.attempts }));
   await db.transaction().execute(async (trx) => {
     await fenced(trx, lease, {});
-    await trx.deleteFrom('app_batches').where('id', '=', batch.id).execute();
+    const deleted = await trx.deleteFrom('app_batches').where('id', '=', batch.id).returning('id').execute();
+    if (deleted.length === 0) throw new SluiceError('delivery_superseded');
     await insertBatches(trx, lease.id, batches);
   });
   return batches;
