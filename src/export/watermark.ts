@@ -16,14 +16,15 @@ export interface WatermarkPorts {
  * instead (engine.md §9.6).
  *
  * An insert stamps its rows when it starts and shows them when it ends, so the oldest insert that is
- * still running holds the watermark back, whichever process sent it.
+ * still running holds the watermark back, whichever process sent it. The files that exports write are inserts, too, into functions.
  */
 export async function arrivalWatermark(ports: WatermarkPorts): Promise<number> {
   const settled = ports.clock.now() - ports.settleMs;
   const local = ports.oldestInFlight() ?? Number.POSITIVE_INFINITY;
   const [row] = await ports.warehouse.rows<{ seconds: number }>({
     sql: `SELECT max(elapsed) AS seconds FROM system.processes
-          WHERE query_kind IN ('Insert', 'AsyncInsertFlush') AND position(query, 'events') > 0`,
+          WHERE query_kind IN ('Insert', 'AsyncInsertFlush') AND position(query, 'events') > 0
+            AND NOT match(query, '(?i)insert[[:space:]]+into[[:space:]]+(table[[:space:]]+)?function[[:space:]]')`,
   });
   const elapsedMs = Math.ceil(Number(row?.seconds ?? 0) * 1000);
   return Math.min(settled, local, elapsedMs > 0 ? settled - elapsedMs : settled);

@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { DuckDBInstance } from '@duckdb/node-api';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ImportOptions, importFile } from '../../src/capture/import/import.ts';
@@ -135,6 +137,39 @@ describe('JSON Lines', () => {
     const path = file('cut.jsonl.gz', whole.subarray(0, whole.length - 20));
     await expect(run(path, team)).rejects.toMatchObject({ code: 'invalid_input' });
     expect(await rowsOf(team)).toEqual([]);
+  });
+
+  it('reads times of Parquet as they are, wherever the machine stands', async () => {
+    const path = join(folder, 'zoned.parquet');
+    const instance = await DuckDBInstance.create(':memory:');
+    const connection = await instance.connect();
+    await connection.run(
+      `COPY (SELECT TIMESTAMPTZ '2026-07-01 12:00:00.000001+00' AS zoned, TIMESTAMP '2026-07-01 12:00:00' AS plain) TO '${path}'`,
+    );
+    connection.closeSync();
+    instance.closeSync();
+    const reader = new URL('../../src/capture/import/parquet.ts', import.meta.url);
+    const code = `import { parquetRows } from '${reader}';
+      for await (const { row } of parquetRows('${path}')) console.log(JSON.stringify(row));`;
+    // Of a process, the zone is settled when it starts.
+    const read = execFileSync(process.execPath, ['--input-type=module', '-e', code], {
+      env: { ...process.env, TZ: 'Europe/Berlin' },
+    });
+    expect(JSON.parse(String(read))).toEqual({
+      zoned: '2026-07-01T12:00:00.000001Z',
+      plain: '2026-07-01T12:00:00.000000Z',
+    });
+  });
+
+  it('stamps rows no earlier than it begins to insert them', async () => {
+    team++;
+    const before = Date.now() * 1000;
+    const early = { next: () => 1 };
+    const path = file('stamped.jsonl', LINE);
+    const options = { teamId: team, dryRun: false, skipBad: false, onProgress: () => undefined };
+    await importFile(path, options, { warehouse: engine.warehouse, stamps: early });
+    const [row] = await rowsOf(team, 'toUnixTimestamp64Micro(assumeNotNull(inserted_at)) AS arrival');
+    expect(Number(row?.arrival)).toBeGreaterThanOrEqual(before);
   });
 
   it('leaves no table behind', async () => {

@@ -54,6 +54,18 @@ describe('asking', () => {
     );
   });
 
+  test('values of parameters as long as max_query_size allows', async () => {
+    const query = {
+      sql: 'SELECT length({text:String}) AS length',
+      params: { text: 'x'.repeat(3_000_000) },
+      settings: { max_query_size: 4_194_304 },
+    };
+    expect(await running.warehouse.rows(query)).toEqual([{ length: '3000000' }]);
+    // And the limit is the usual one for whoever comes next.
+    const { settings: _, ...usual } = query;
+    await expect(running.warehouse.rows(usual)).rejects.toMatchObject({ code: 'warehouse_query' });
+  });
+
   test('the format: of the query, of the header, of the parameter, or tab-separated', async () => {
     const sql = "SELECT 1 AS a, 'x' AS b";
     const formats: [string, Record<string, string>, string][] = [

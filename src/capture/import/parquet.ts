@@ -49,6 +49,8 @@ async function countRows(connection: DuckDBConnection, path: string): Promise<nu
 /** Everything as text, times as whole microseconds: nothing is rounded on the way. */
 function expression({ name, type }: Column): string {
   const column = `"${name.replaceAll('"', '""')}"`;
+  // Not as TIMESTAMP, which would be the time on the clocks of where this machine stands.
+  if (type === 'TIMESTAMP WITH TIME ZONE') return `epoch_us(${column}) AS ${column}`;
   if (/^(TIMESTAMP|DATE)/.test(type)) return `epoch_us(${column}::TIMESTAMP) AS ${column}`;
   if (type === 'BLOB') return `decode(${column}) AS ${column}`;
   if (/^(STRUCT|MAP)|\[\]$/.test(type)) return `to_json(${column})::VARCHAR AS ${column}`;

@@ -34,7 +34,7 @@ export async function createStage(warehouse: Warehouse, teamId: number): Promise
         sql: `SELECT DISTINCT toString(toDate(timestamp)) AS day FROM ${table} ORDER BY day`,
       });
       let stored = 0;
-      for (const { day } of days) stored += await publishDay(warehouse, table, teamId, day, stamps.next());
+      for (const { day } of days) stored += await publishDay(warehouse, table, teamId, day, stamps);
       return stored;
     },
     drop: () => warehouse.command({ sql: `DROP TABLE IF EXISTS ${table}` }),
@@ -47,19 +47,23 @@ const CONTENT = EVENT_COLUMNS.filter((column) => column !== '_timestamp' && colu
 );
 const IDENTITY = 'uuid, event, cityHash64(distinct_id)';
 
-/** A day at a time: the ids already there are held in memory for the comparison, 100 bytes an event. */
+/**
+ * A day at a time: the ids already there are held in memory for the comparison, 100 bytes an event. They are counted before the rows are
+ * stamped, and the stamp is no earlier than the start of the insert: from there on it holds the arrival watermark back, also
+ * of other processes.
+ */
 async function publishDay(
   warehouse: Warehouse,
   table: string,
   teamId: number,
   day: string,
-  stamp: number,
+  stamps: Stamps,
 ): Promise<number> {
-  const stampValue = "fromUnixTimestamp64Micro({stamp:Int64}, 'UTC')";
+  const stampValue = "greatest(fromUnixTimestamp64Micro({stamp:Int64}, 'UTC'), now64(6, 'UTC'))";
   const rows = `FROM ${table}
     WHERE toDate(timestamp) = {day:Date} AND (${IDENTITY}) NOT IN (
       SELECT ${IDENTITY} FROM events WHERE team_id = {team:Int64} AND toDate(timestamp) = {day:Date})`;
-  const params = { day, team: teamId, stamp };
+  const params = { day, team: teamId };
   const [count] = await warehouse.rows<{ rows: string }>({
     sql: `SELECT uniqExact(${IDENTITY}) AS rows ${rows}`,
     params,
@@ -67,7 +71,7 @@ async function publishDay(
   await warehouse.command({
     sql: `INSERT INTO events (${CONTENT}, _timestamp, inserted_at)
       SELECT ${CONTENT}, toDateTime(${stampValue}), ${stampValue} ${rows} LIMIT 1 BY ${IDENTITY}`,
-    params,
+    params: { ...params, stamp: stamps.next() },
   });
   return Number(count?.rows ?? 0);
 }

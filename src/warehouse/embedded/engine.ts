@@ -29,6 +29,8 @@ export interface EngineOptions {
 
 /** The longest wait between two attempts to stop a query. */
 const LONGEST_KILL_PAUSE_MS = 200;
+/** Characters that fit into ClickHouse's own `max_query_size` (262,144 bytes) however many bytes each takes. */
+const USUAL_QUERY_SIZE = 60_000;
 /** ABORTED: the engine has shut itself down. */
 const ABORTED = 236;
 
@@ -117,7 +119,13 @@ async function prepare(pooled: PooledSession, context: Context, values: readonly
   if (assignments.length === 0) return;
   for (const name of wanted.keys()) pooled.changed.add(name);
   try {
-    await pooled.session.queryAsync(`SET ${assignments.join(', ')}`);
+    const set = `SET ${assignments.join(', ')}`;
+    const most = wanted.get('max_query_size');
+    // Long values of parameters: the statement itself is read under the limit that it is about to change.
+    if (set.length > USUAL_QUERY_SIZE && most) {
+      await pooled.session.queryAsync(`SET max_query_size = ${quote(most)}`);
+    }
+    await pooled.session.queryAsync(set);
   } catch (error) {
     pooled.usable = false; // some of them may have taken effect
     throw error;

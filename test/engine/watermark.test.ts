@@ -1,0 +1,54 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { arrivalWatermark } from '../../src/export/watermark.ts';
+import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
+
+const NOW = Date.UTC(2026, 2, 1);
+let embedded: TestWarehouse;
+beforeAll(async () => {
+  embedded = await startTestWarehouse();
+  await embedded.warehouse.command({ sql: 'CREATE TABLE copied_events (n UInt64) ENGINE = Null' });
+});
+afterAll(() => embedded.close());
+
+const watermark = () =>
+  arrivalWatermark({
+    warehouse: embedded.warehouse,
+    clock: { now: () => NOW, sleep: async () => {} },
+    settleMs: 5_000,
+    oldestInFlight: () => null,
+  });
+
+/** While a statement that inserts without end runs. */
+async function during(into: string, look: () => Promise<void>): Promise<void> {
+  const stop = new AbortController();
+  const sql = `${into} SELECT number FROM numbers(1000000000000) WHERE sipHash64(number, 'events') = 1`;
+  const inserting = embedded.warehouse.command({ sql, queryId: 'endless', signal: stop.signal });
+  const stopped = expect(inserting).rejects.toMatchObject({ code: 'warehouse_cancelled' });
+  const started = async () =>
+    embedded.warehouse.rows({
+      sql: "SELECT 1 FROM system.processes WHERE query_id = 'endless' AND elapsed > 0.01",
+    });
+  await expect.poll(started, { timeout: 30_000 }).toHaveLength(1);
+  await look();
+  stop.abort();
+  await stopped;
+}
+
+it('is behind the clock by the settle delay', async () => {
+  expect(await watermark()).toBe(NOW - 5_000);
+});
+
+it('is held back by an insert under way, of whichever process', async () => {
+  await during('INSERT INTO copied_events', async () => {
+    expect(await watermark()).toBeLessThan(NOW - 5_000);
+  });
+});
+
+it.each(["INSERT INTO FUNCTION null('n UInt64')", "insert into\n table function null('n UInt64')"])(
+  'is not held back by a file that is being written: %j',
+  async (into) => {
+    await during(into, async () => {
+      expect(await watermark()).toBe(NOW - 5_000);
+    });
+  },
+);
