@@ -54,13 +54,13 @@ describe('asking', () => {
     );
   });
 
-  test('values of parameters as long as max_query_size allows', async () => {
+  test('values of parameters longer than queries usually are', async () => {
     const query = {
       sql: 'SELECT length({text:String}) AS length',
-      params: { text: 'x'.repeat(3_000_000) },
+      params: { text: 'x'.repeat(500_000) },
       settings: { max_query_size: 4_194_304 },
     };
-    expect(await running.warehouse.rows(query)).toEqual([{ length: '3000000' }]);
+    expect(await running.warehouse.rows(query)).toEqual([{ length: '500000' }]);
     // And the limit is the usual one for whoever comes next.
     const { settings: _, ...usual } = query;
     await expect(running.warehouse.rows(usual)).rejects.toMatchObject({ code: 'warehouse_query' });
