@@ -165,6 +165,8 @@ export interface RunsTable {
   snapshot: Json<JsonObject>;
   region: MaybeJson<Region>;
   excludes: MaybeJson<Region[]>;
+  /** Appended to the names of its files, '' = nothing; null = not chosen yet. */
+  key_suffix: Maybe<string>;
   files: MaybeJson<JsonObject[]>;
   proof: MaybeJson<JsonObject>;
   created_at: When;

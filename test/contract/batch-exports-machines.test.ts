@@ -44,7 +44,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       do: fc.constant('edit' as const),
-      interval: fc.constantFrom('hour', 'every 15 minutes'),
+      interval: fc.constantFrom('hour', 'every 15 minutes', 'day'),
     }),
   },
   {
@@ -213,6 +213,7 @@ class World {
     this.#compareSchedules(wanted, before, after);
     this.#compareBackfills(before, after);
     expectOnce(after, 'R6');
+    expectNamed(before, after);
   }
 
   #compareSchedules(wanted: Step, before: Seen, after: Seen): void {
@@ -375,11 +376,26 @@ function expectOnce(seen: Seen, name: string, asked = false): void {
   }
 }
 
+/** R8: the runs of an output have one name, for ever, and no other output of their interval has it. */
+function expectNamed(before: Seen, after: Seen): void {
+  const names = new Map(before.runs.map((run) => [run.id, run.key_suffix]));
+  for (const { id, key_suffix: name } of after.runs) expect(names.get(id) ?? name, 'R8').toBe(name);
+  const all = outputs(after).flatMap((runs) => {
+    const named = runs.filter((run) => run.key_suffix !== null).map(nameOf);
+    expect(new Set(named).size, 'R8').toBeLessThanOrEqual(1);
+    return named.slice(0, 1);
+  });
+  expect(new Set(all).size, 'R8').toBe(all.length);
+}
+
+const nameOf = (run: RunRow) =>
+  `${run.data_interval_start?.getTime()}-${run.data_interval_end.getTime()}_${run.key_suffix}`;
+
 /** `SLUICE_SEQUENCES=20000` for a night, with another `SLUICE_SEED` than the usual. */
 const SEQUENCES = Number(process.env.SLUICE_SEQUENCES ?? 12);
 const SEED = Number(process.env.SLUICE_SEED ?? 20260301);
 
-it(`keeps R1–R6, S3, S4, B1–B4, B6 and B7 after every step, and R7 in the end (${SEQUENCES} sequences, SLUICE_SEED=${SEED})`, {
+it(`keeps R1–R6, R8, S3, S4, B1–B4, B6 and B7 after every step, and R7 in the end (${SEQUENCES} sequences, SLUICE_SEED=${SEED})`, {
   timeout: Math.max(300_000, SEQUENCES * 6_000),
 }, async () => {
   expect(HOLDING_RUN_STATES).toContain('Completed');

@@ -2,23 +2,21 @@ import { sql } from 'kysely';
 import type { Region } from '../../database/tables.ts';
 import type { Db, Trx } from '../ports.ts';
 import { askOf } from './ask.ts';
+import { lockExportOf } from './lock.ts';
 import { HOLDING_RUN_STATES } from './machine.ts';
+import { outputSuffix } from './output-name.ts';
 import { type Plan, planRegions } from './regions.ts';
-import { type Claim, write } from './store.ts';
+import { type Claim, runById, write } from './store.ts';
 
 /**
- * Fixes which rows the claimed run delivers, at its first plan; later attempts get the same answer (R5).
- * Under a lock on the export's row, so that no row is given to two runs (R6). Throws `run_superseded`,
+ * Fixes which rows the claimed run delivers and the name of its output, at its first plan; later attempts get the same
+ * answers (R5, R8). Under a lock on the export's row, so that no row and no name is given to two runs (R6). Throws `run_superseded`,
  * `run_cancelled`.
  */
 export async function planRun(db: Db, claim: Claim, now: number): Promise<Plan> {
   return db.transaction().execute(async (trx) => {
     const exportId = await lockExportOf(trx, claim.id);
-    const run = await trx
-      .selectFrom('batch_export_runs')
-      .selectAll()
-      .where('id', '=', claim.id)
-      .executeTakeFirstOrThrow();
+    const run = await runById(trx, claim.id);
     const { region, root } = await askOf(trx, run);
     // Only events are append-only; the others merge by key, and a row asked for twice is harmless.
     const others =
@@ -27,23 +25,11 @@ export async function planRun(db: Db, claim: Claim, now: number): Promise<Plan> 
     await write(trx, claim, {
       region: JSON.stringify(plan.region),
       excludes: JSON.stringify(plan.excludes),
+      key_suffix: run.key_suffix ?? (await outputSuffix(trx, run, root)),
       last_updated_at: new Date(now),
     });
     return plan;
   });
-}
-
-/** Whoever creates, plans or ends runs of an export holds this lock first. Returns the export's id. */
-async function lockExportOf(trx: Trx, runId: string): Promise<string> {
-  const { id } = await trx
-    .selectFrom('batch_exports')
-    .select('id')
-    .where('id', '=', (eb) =>
-      eb.selectFrom('batch_export_runs').select('batch_export_id').where('id', '=', runId),
-    )
-    .forUpdate()
-    .executeTakeFirstOrThrow();
-  return id;
 }
 
 /** What other outputs of the export hold within reach of `region`. */

@@ -51,6 +51,11 @@ export async function claimRun(
   return row ? claimedRun(db, row) : null;
 }
 
+/** A run that is known to be there. */
+export function runById(db: Db | Trx, id: string): Promise<RunRow> {
+  return db.selectFrom('batch_export_runs').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+}
+
 /** A run's row as its worker sees it, without a claim. */
 export async function claimedRun(db: Db, row: RunRow): Promise<ClaimedRun> {
   const { region } = await askOf(db, row);
