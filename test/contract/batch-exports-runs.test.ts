@@ -301,7 +301,9 @@ describe('claims', () => {
       superseded,
     );
     await expect(finishRun(bench.ports, old, completed())).rejects.toMatchObject(superseded);
-    expect(await lostClaims(bench.db, [old, held])).toMatchObject([{ id: old.id, why: superseded }]);
+    expect(await lostClaims(bench.db, [old, held])).toMatchObject([
+      { id: old.id, attempt: old.attempt, why: superseded },
+    ]);
     expect(await ledger.entries()).toEqual([entry]);
     await ledger.record({ ...entry, rows: 7 });
     expect(await ledger.entries()).toEqual([{ ...entry, rows: 7 }]);

@@ -121,7 +121,8 @@ export function createRuns(given: RunsPorts): Runs {
   }
 
   async function watch(): Promise<undefined> {
-    for (const { id, why } of await lostClaims(db, worker.claims())) worker.abort(id, why);
+    // The answer may be late: by then this process may have claimed the run anew.
+    for (const { id, attempt, why } of await lostClaims(db, worker.claims())) worker.abort(id, why, attempt);
   }
 }
 

@@ -92,7 +92,7 @@ export async function assertClaim(db: Db | Trx, claim: Claim): Promise<void> {
 export async function lostClaims(
   db: Db,
   claims: readonly Claim[],
-): Promise<readonly { readonly id: string; readonly why: SluiceError }[]> {
+): Promise<readonly (Claim & { readonly why: SluiceError })[]> {
   if (claims.length === 0) return [];
   const rows = await db
     .selectFrom('batch_export_runs')
@@ -106,7 +106,7 @@ export async function lostClaims(
   return claims.flatMap((claim) => {
     const row = rows.find((candidate) => candidate.id === claim.id);
     if (row?.status === 'Running' && row.attempt === claim.attempt) return [];
-    return [{ id: claim.id, why: reason(row?.status) }];
+    return [{ id: claim.id, attempt: claim.attempt, why: reason(row?.status) }];
   });
 }
 

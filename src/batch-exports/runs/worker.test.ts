@@ -115,6 +115,37 @@ it('a second delivery goes on with a run whose first lost its job', async () => 
   expect(did).toEqual(['execute 1', 'execute 2']);
 });
 
+it('what is known too late of an older claim does not stop the newer one of the same process', async () => {
+  const did: string[] = [];
+  const { started, execute } = untilAborted(did);
+  const outage = async () => {
+    throw new SluiceError('database_unavailable');
+  };
+  const { worker } = bench({
+    execute: (run, signal) => (run.attempt === 1 ? outage() : execute(run, signal)),
+    retry: outage,
+  });
+  const handled = worker.handle('a', NEVER_LOST).then(() => did.push('done'));
+  await started;
+  const superseded = new SluiceError('run_superseded');
+  worker.abort('a', superseded, 1);
+  expect(worker.claims()).toEqual([{ id: 'a', attempt: 2 }]);
+  worker.interrupt();
+  await expect(handled).rejects.toMatchObject({ code: 'unavailable' });
+  expect(did).toEqual(['execute 2']);
+});
+
+it('a claim that is lost stops the attempt that made it', async () => {
+  const did: string[] = [];
+  const { started, execute } = untilAborted(did);
+  const { worker } = bench({ execute });
+  const handled = worker.handle('a', NEVER_LOST);
+  await started;
+  for (const { id, attempt } of worker.claims()) worker.abort(id, new SluiceError('run_superseded'), attempt);
+  await handled;
+  expect(did).toEqual(['execute 1']);
+});
+
 it('a run goes on when the database is back', async () => {
   let away = 3;
   const execute = async () => {

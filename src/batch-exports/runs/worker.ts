@@ -39,8 +39,11 @@ export interface RunWorker {
    * any more or has another.
    */
   handle(runId: string, signal: AbortSignal): Promise<void>;
-  /** Stops a run that was cancelled or superseded, if this process has it. */
-  abort(runId: string, why: SluiceError): void;
+  /**
+   * Stops a run that was cancelled or superseded, if this process has it. With an `attempt`, only that one: what is known of
+   * an older claim says nothing about the one that this process holds now.
+   */
+  abort(runId: string, why: SluiceError, attempt?: number): void;
   /** The claims this process holds, to be checked against the rows from time to time. */
   claims(): { readonly id: string; readonly attempt: number }[];
   /** Stops all runs here without an outcome: they resume elsewhere or at the next start. */
@@ -152,7 +155,10 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
   return {
     handle,
     claims: () => [...held.values()].map(({ id, attempt }) => ({ id, attempt })),
-    abort: (runId, why) => active.get(runId)?.controller.abort(why),
+    abort: (runId, why, attempt) => {
+      if (attempt === undefined || held.get(runId)?.attempt === attempt)
+        active.get(runId)?.controller.abort(why);
+    },
     interrupt: () => {
       interrupted = true;
       for (const { controller } of active.values()) controller.abort(new SluiceError('unavailable'));
