@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { prepareDatabase } from '../../test/kit/prepared-database.ts';
 import { type Database, openDatabase } from '../database/database.ts';
@@ -55,6 +56,31 @@ it('delivers again when the handler throws', async () => {
   failOnce = new Set(['again']);
   await queue.enqueue(database.kysely, ['again']);
   await vi.waitFor(() => expect(times('again')).toBe(2), 15_000);
+});
+
+it('tells which runs have no job that waits or is at work', async () => {
+  await queue.enqueue(database.kysely, ['done']);
+  await queue.enqueue(database.kysely, ['waits'], Date.now() + 3_600_000);
+  const ids = ['never', 'done', 'waits'];
+  await vi.waitFor(
+    async () => expect(await queue.withoutJob(database.kysely, ids)).toEqual(['never', 'done']),
+    15_000,
+  );
+});
+
+it('keeps a job for years, also in a queue that an earlier version made', async () => {
+  await sql`update pgboss.queue set retention_seconds = 1209600`.execute(database.kysely);
+  const newer = await openQueue({
+    engine: database.engine,
+    databaseUrl: undefined,
+    onError: (e) => errors.push(e),
+  });
+  await newer.enqueue(database.kysely, ['patient'], Date.now() + 3_600_000);
+  await newer.stop(0);
+  const { rows } = await sql<{ days: number }>`
+    select extract(epoch from keep_until - start_after)::float8 / 86400 as days
+      from pgboss.job where data->>'runId' = 'patient'`.execute(database.kysely);
+  expect(rows[0]?.days).toBeGreaterThan(365);
 });
 
 const YEARS = 4 * 365 * 86_400_000;

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Pool } from 'pg';
 import { type ConstructorOptions, fromKysely, fromPglite, PgBoss } from 'pg-boss';
 import type { PgliteThread } from '../database/embedded/pglite-thread.ts';
@@ -14,6 +14,8 @@ export interface Queue {
    * `startAfter` in milliseconds since the epoch; absent = now.
    */
   enqueue<Tables>(trx: Kysely<Tables>, runIds: readonly string[], startAfter?: number): Promise<void>;
+  /** Of these runs, those that no job waits for or works on. */
+  withoutJob<Tables>(db: Kysely<Tables>, runIds: readonly string[]): Promise<string[]>;
   /**
    * Starts handing jobs to `handler`, `concurrency` at once. `signal` aborts when this process lost the
    * job. A handler that throws gets the job again, as does another process when this one dies.
@@ -38,6 +40,18 @@ const QUEUE = 'runs';
 const HEARTBEAT_SECONDS = 10;
 /** pg-boss allows no more than a day; a longer run is handed on and resumes from its ledger. */
 const EXPIRE_SECONDS = 86_399;
+/** pg-boss removes a job that nobody took for so long, by itself after two weeks: a run waits as long as the process is away. */
+const RETENTION_SECONDS = 10 * 365 * 86_400;
+const SETTINGS = {
+  notify: true,
+  heartbeatSeconds: HEARTBEAT_SECONDS,
+  expireInSeconds: EXPIRE_SECONDS,
+  // Handlers keep their own count of attempts on the run; the queue only has to deliver again.
+  retryLimit: 1_000_000,
+  retryDelay: 0,
+  deleteAfterSeconds: 600,
+  retentionSeconds: RETENTION_SECONDS,
+};
 
 interface RunJob {
   readonly runId: string;
@@ -57,15 +71,9 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   });
   boss.on('error', options.onError);
   await boss.start();
-  await boss.createQueue(QUEUE, {
-    notify: true,
-    heartbeatSeconds: HEARTBEAT_SECONDS,
-    expireInSeconds: EXPIRE_SECONDS,
-    // Handlers keep their own count of attempts on the run; the queue only has to deliver again.
-    retryLimit: 1_000_000,
-    retryDelay: 0,
-    deleteAfterSeconds: 600,
-  });
+  await boss.createQueue(QUEUE, SETTINGS);
+  // One that is there keeps the settings of the version that made it.
+  await boss.updateQueue(QUEUE, SETTINGS);
 
   const atDatabase = (at: number) => new Date(at - (options.now ?? systemClock.now)() + systemClock.now());
   return {
@@ -76,6 +84,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
       }));
       await boss.insert(QUEUE, jobs, { db: fromKysely(trx) });
     },
+    withoutJob,
     work: async (concurrency, handler) => {
       for (let n = 0; n < concurrency; n++) {
         // A worker of pg-boss sleeps out its polling interval after every job, one job a second at best: wake it.
@@ -98,6 +107,15 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
     },
     stop: (graceMs) => boss.stop({ graceful: true, timeout: graceMs }),
   };
+}
+
+async function withoutJob<Tables>(db: Kysely<Tables>, runIds: readonly string[]): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select wanted.id from jsonb_array_elements_text(${JSON.stringify(runIds)}::jsonb) as wanted (id)
+     where wanted.id not in (
+             select data->>'runId' from pgboss.job
+              where name = ${QUEUE} and state in ('created', 'retry', 'active'))`.execute(db);
+  return rows.map(({ id }) => id);
 }
 
 /**

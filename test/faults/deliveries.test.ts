@@ -49,6 +49,7 @@ async function startWorker(workerName: string): Promise<Worker> {
   const handlers: Deliver[] = [];
   const queue: Queue = {
     enqueue: async () => {},
+    withoutJob: async () => [],
     work: async (_, handler) => void handlers.push(handler),
     stop: async () => {},
   };

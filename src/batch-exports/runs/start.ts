@@ -4,13 +4,12 @@ import { arrivalWatermark } from '../../export/watermark.ts';
 import type { Log } from '../../work/log.ts';
 import { loop } from '../../work/loop.ts';
 import type { Queue } from '../../work/queue.ts';
-import type { Db } from '../ports.ts';
 import { tick } from '../schedule/tick.ts';
 import { openCountsAhead } from './counts-ahead.ts';
 import { endEmptyRuns } from './empty.ts';
 import { type ExecutePorts, executeRun } from './execute.ts';
 import { finishRun } from './finish.ts';
-import { ACTIVE_RUN_STATES } from './machine.ts';
+import { adoptOrphans, enqueueForgotten } from './orphans.ts';
 import { type ClaimedRun, claimRun, lostClaims, postponeRun, setRetrying } from './store.ts';
 import { tidyRun } from './tidy.ts';
 import { createWorker } from './worker.ts';
@@ -47,6 +46,11 @@ const TICK_LIMIT = 50;
 const BREATH_MS = 20;
 /** A cancel in another process is noticed after this long. */
 const WATCH_MS = 2_000;
+
+/** Between two looks for runs that nobody will come back to. */
+const FORGOTTEN_MS = 600_000;
+/** No run rests for so long that has a job and a process to take it. */
+const OVERDUE_MS = 3_600_000;
 
 /** The moving part of batch exports: the tick that creates runs and the worker that executes them. */
 export function createRuns(given: RunsPorts): Runs {
@@ -97,10 +101,11 @@ export function createRuns(given: RunsPorts): Runs {
   return {
     onRunCancelled: ports.onRunCancelled,
     start: async () => {
-      if (given.alone) await adoptOrphans(db, given);
+      if (given.alone) await adoptOrphans(given);
       await queue.work(given.concurrency, (runId, signal) => worker.handle(runId, signal));
       every(TICK_MS, () => turn(), 'the tick failed');
       every(WATCH_MS, () => watch(), 'watching over runs failed');
+      every(FORGOTTEN_MS, () => remember(), 'looking for forgotten runs failed');
     },
     stop: async (graceMs) => {
       await Promise.all(loops.map((each) => each.stop()));
@@ -124,22 +129,12 @@ export function createRuns(given: RunsPorts): Runs {
     // The answer may be late: by then this process may have claimed the run anew.
     for (const { id, attempt, why } of await lostClaims(db, worker.claims())) worker.abort(id, why, attempt);
   }
-}
 
-/**
- * After a kill -9 the queue would notice the dead worker after its heartbeat, 10 s later. Who knows to be alone on
- * the database need not wait: every active run gets a job now. A second delivery does no harm.
- */
-async function adoptOrphans(db: Db, ports: Pick<RunsPorts, 'enqueue'>): Promise<void> {
-  await db.transaction().execute(async (trx) => {
-    const orphans = await trx
-      .selectFrom('batch_export_runs')
-      .select(['id', 'next_attempt_at'])
-      .where('status', 'in', [...ACTIVE_RUN_STATES])
-      .where('attempt', '>', 0)
-      .execute();
-    for (const { id, next_attempt_at: at } of orphans) await ports.enqueue(trx, [id], at?.getTime());
-  });
+  async function remember(): Promise<undefined> {
+    const forgotten = await enqueueForgotten(given, clock.now() - OVERDUE_MS);
+    if (forgotten > 0)
+      log.warn({ runs: forgotten }, 'active runs had no job and were put back into the queue');
+  }
 }
 
 const cancelled = () => new SluiceError('run_cancelled');

@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { adoptOrphans, enqueueForgotten } from '../../src/batch-exports/runs/orphans.ts';
+import { claimRun, setRetrying } from '../../src/batch-exports/runs/store.ts';
+import { type ServedBench, serveBench } from './batch-exports-kit.ts';
+
+/** Active runs whose job is gone; which ones have none, the queue tells (src/work/queue.test.ts). */
+const HOUR = 3_600_000;
+let bench: ServedBench;
+let lost: string[] = [];
+beforeAll(async () => {
+  bench = await serveBench();
+});
+afterAll(() => bench.close());
+beforeEach(async () => {
+  await bench.db.updateTable('batch_export_runs').set({ status: 'Cancelled' }).execute();
+  bench.clock.set('2026-03-10T10:20:00Z');
+});
+
+const ports = () => ({
+  ...bench.ports,
+  queue: { withoutJob: async (_: unknown, ids: readonly string[]) => ids.filter((id) => lost.includes(id)) },
+});
+
+/** Runs of `hours` intervals, by id, and no jobs seen yet. */
+async function runs(hours: number): Promise<string[]> {
+  const { id } = await bench.create();
+  bench.clock.advance(hours * HOUR);
+  await bench.feature.tick(100);
+  const rows = await bench.db
+    .selectFrom('batch_export_runs')
+    .select('id')
+    .where('batch_export_id', '=', id)
+    .orderBy('id')
+    .execute();
+  bench.jobs.length = 0;
+  return rows.map((row) => row.id);
+}
+
+/** The first attempt failed; the next is `in` milliseconds away. */
+async function failOnce(runId: string, inMs: number): Promise<number> {
+  const now = bench.clock.now();
+  const claim = await claimRun(bench.db, { runId, worker: 'w', now });
+  if (!claim) throw new Error('nothing to claim');
+  await setRetrying(bench.db, bench.ports.enqueue, claim, { at: now + inMs, error: 'busy', now });
+  bench.jobs.length = 0;
+  return now + inMs;
+}
+
+it('a start adopts what was at work, not before its time and never for a time long past, and what has no job', async () => {
+  const [late = '', early = '', waiting = '', forgotten = ''] = await runs(4);
+  await failOnce(late, 5_000);
+  bench.clock.advance(20 * 24 * HOUR);
+  const at = await failOnce(early, 60_000);
+  lost = [forgotten];
+  await adoptOrphans(ports());
+  const now = bench.clock.now();
+  expect(bench.jobs).toEqual(
+    expect.arrayContaining([
+      { runId: late, startAfter: now },
+      { runId: early, startAfter: at },
+      { runId: forgotten, startAfter: undefined },
+    ]),
+  );
+  expect(bench.jobs.map(({ runId }) => runId)).not.toContain(waiting);
+  expect(bench.jobs).toHaveLength(3);
+});
+
+it('a run that rests too long and has no job gets one, whether it has begun or not', async () => {
+  const [begun = '', waiting = '', busy = ''] = await runs(3);
+  lost = [begun, waiting];
+  await failOnce(begun, 2 * HOUR);
+  const look = () => enqueueForgotten(ports(), bench.clock.now() - HOUR);
+  expect(await look()).toBe(0);
+  bench.clock.advance(HOUR + 1);
+  expect(await look()).toBe(1);
+  expect(bench.jobs).toEqual([{ runId: waiting, startAfter: undefined }]);
+  bench.clock.advance(2 * HOUR);
+  expect(await look()).toBe(2);
+  expect(bench.jobs.map(({ runId }) => runId)).not.toContain(busy);
+});
