@@ -214,4 +214,19 @@ describe('a backfill without an end', () => {
     await start(id, '2026-02-01T00:00:00Z');
     expect(await finishActive(id)).toEqual([happened('10:00:00', null)]);
   });
+
+  it('takes them also when it is asked for at the moment an interval begins', async () => {
+    bench.clock.set('2026-03-10T10:00:00Z');
+    estimate = { rows: 1, first: at('17:00:00') };
+    const { id } = await bench.create({ ...NOWHERE, paused: true });
+    const { body } = await start(id, '2026-02-01T00:00:00Z');
+    const seam = at('10:00:00') + 1;
+    expect(await finishActive(id)).toEqual([{ ...happened('10:00:00', null), arrivalTo: seam }]);
+    await bench.feature.tick(10);
+    expect(await get(id, body.backfill_id)).toMatchObject({ status: 'Completed' });
+    expect((await exportOf(id)).paused).toBe(false);
+    bench.clock.set('2026-03-10T11:00:00Z');
+    await bench.feature.tick(10);
+    expect(await finishActive(id)).toEqual([arrived(at('10:00:00'), '11:00:00')]);
+  });
 });

@@ -28,9 +28,11 @@ export async function nextOpenSteps(
       : { intervals: [{ start: null, end: upTo }], cursor: seam, left: true };
   }
   if (from >= seam) return sinceThen(trx, batchExport, from, options);
-  const intervals = backfillSteps(scheduleOf(batchExport), from, upTo, room);
+  // It may begin at the very moment it was asked for, when all rows are from clocks that are ahead: they need a run, too.
+  const end = from < upTo ? upTo : seam;
+  const intervals = backfillSteps(scheduleOf(batchExport), from, end, room);
   const next = intervals.at(-1)?.end ?? from;
-  return { intervals, cursor: next >= upTo ? seam : next, left: true };
+  return { intervals, cursor: next >= end ? seam : next, left: true };
 }
 
 /**
