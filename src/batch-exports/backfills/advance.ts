@@ -88,29 +88,3 @@ async function countActive(
   ).executeTakeFirstOrThrow();
   return Number(count);
 }
-
-/** Moves on the backfills that wait for room; for the tick. */
-export async function advanceActiveBackfills(ports: RunPorts, limit: number): Promise<string[]> {
-  const waiting = await ports.db
-    .selectFrom('batch_export_backfills')
-    .select(['id', 'batch_export_id'])
-    .where('status', 'in', [...ACTIVE_BACKFILL_STATES])
-    .orderBy('last_updated_at')
-    .limit(limit)
-    .execute();
-  const created: string[] = [];
-  for (const { id, batch_export_id: exportId } of waiting) {
-    const ids = await ports.db.transaction().execute(async (trx) => {
-      const batchExport = await trx
-        .selectFrom('batch_exports')
-        .selectAll()
-        .where('id', '=', exportId)
-        .forUpdate()
-        .skipLocked()
-        .executeTakeFirst();
-      return batchExport ? advanceBackfill(trx, ports, batchExport, id, ports.clock.now()) : [];
-    });
-    created.push(...ids);
-  }
-  return created;
-}

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { BatchExportRow } from '../../database/tables.ts';
-import { advanceActiveBackfills } from '../backfills/advance.ts';
+import { advanceActiveBackfills } from '../backfills/waiting.ts';
 import type { RunPorts, Trx } from '../ports.ts';
 import { createRunsOf } from '../runs/create.ts';
 import { type Due, dueIntervals } from './advance.ts';
