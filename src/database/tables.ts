@@ -160,6 +160,8 @@ export interface RunsTable {
   data_interval_start: MaybeWhen;
   data_interval_end: When;
   attempt: Generated<number>;
+  /** Failures so far, each followed by another attempt. */
+  failures: Generated<number>;
   next_attempt_at: MaybeWhen;
   worker: Maybe<string>;
   snapshot: Json<JsonObject>;

@@ -338,6 +338,16 @@ describe('claims', () => {
     });
   });
 
+  it('count failures apart: a wait for the watermark is none, nor is being taken over', async () => {
+    const { runs } = await withRuns(1);
+    const { enqueue } = bench.ports;
+    const times = { at: bench.clock.now(), now: bench.clock.now() };
+    for (let n = 0; n < 3; n++) await postponeRun(bench.db, enqueue, await claim(runs[0].id), times);
+    expect(await claim(runs[0].id)).toMatchObject({ attempt: 4, failures: 0 });
+    await setRetrying(bench.db, enqueue, await claim(runs[0].id), { ...times, error: 'busy' });
+    expect(await claim(runs[0].id)).toMatchObject({ attempt: 6, failures: 1 });
+  });
+
   it('of runs that ended or never were give nothing', async () => {
     const { id, runs } = await withRuns(1);
     await bench.call('POST', `batch_exports/${id}/runs/${runs[0].id}/cancel`);
@@ -351,6 +361,7 @@ describe('claims', () => {
     expect(await claim(runs[0].id)).toEqual({
       id: runs[0].id,
       attempt: 1,
+      failures: 0,
       teamId: bench.teamId,
       exportId: id,
       backfillId: null,

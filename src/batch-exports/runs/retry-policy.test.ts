@@ -19,9 +19,9 @@ it.each([
   [4, 40_000],
   [8, 600_000],
   [149, 600_000],
-])('waits at most the capped double after attempt %i', (attempt, ceiling) => {
-  const shortest = afterFailure('retry', attempt, NOW, policy(0));
-  const longest = afterFailure('retry', attempt, NOW, policy(1));
+])('waits at most the capped double after failure %i', (failures, ceiling) => {
+  const shortest = afterFailure('retry', failures, NOW, policy(0));
+  const longest = afterFailure('retry', failures, NOW, policy(1));
   expect(shortest).toEqual({ do: 'retry', at: NOW + ceiling / 2 });
   expect(longest).toEqual({ do: 'retry', at: NOW + ceiling });
 });

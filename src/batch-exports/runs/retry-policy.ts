@@ -8,9 +8,9 @@ export type Verdict =
 /** Upstream's ladder reaches an hour, which is a silent lag of hours (engine.md §9.10). */
 const LONGEST_WAIT_MS = 600_000;
 /** A bug of ours is not cured by repetition; a hiccup taken for one may be. */
-const BUG_ATTEMPTS = 3;
+const BUG_FAILURES = 3;
 /** About a day of trying at the longest wait. */
-const MAX_ATTEMPTS = 150;
+const MAX_FAILURES = 150;
 
 export interface RetryPolicy {
   /** The wait after the first failure, milliseconds; it doubles with each. */
@@ -20,13 +20,13 @@ export interface RetryPolicy {
 }
 
 /**
- * What to do after attempt number `attempt` (from 1) failed with an error of `kind`. Capped exponential
+ * What to do after a run failed for the `failures`-th time (from 1), with an error of `kind`. Capped exponential
  * backoff with full jitter over its upper half: by default 5 s, 10 s, 20 s … 10 min.
  */
-export function afterFailure(kind: ErrorKind, attempt: number, now: number, policy: RetryPolicy): Verdict {
+export function afterFailure(kind: ErrorKind, failures: number, now: number, policy: RetryPolicy): Verdict {
   if (kind === 'user') return { do: 'fail', status: 'Failed' };
-  if (kind === 'bug' && attempt >= BUG_ATTEMPTS) return { do: 'fail', status: 'Failed' };
-  if (attempt >= MAX_ATTEMPTS) return { do: 'fail', status: 'FailedRetryable' };
-  const ceiling = Math.min(LONGEST_WAIT_MS, policy.firstWaitMs * 2 ** Math.min(attempt - 1, 20));
+  if (kind === 'bug' && failures >= BUG_FAILURES) return { do: 'fail', status: 'Failed' };
+  if (failures >= MAX_FAILURES) return { do: 'fail', status: 'FailedRetryable' };
+  const ceiling = Math.min(LONGEST_WAIT_MS, policy.firstWaitMs * 2 ** Math.min(failures - 1, 20));
   return { do: 'retry', at: Math.round(now + ceiling * (0.5 + policy.random() / 2)) };
 }

@@ -1,5 +1,5 @@
-import { sql, type Updateable } from 'kysely';
-import type { RunRow, RunsTable } from '../../database/tables.ts';
+import { sql, type UpdateObject } from 'kysely';
+import type { RunRow, Tables } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
 import type { Db, Enqueue, Trx } from '../ports.ts';
 import { askOf } from './ask.ts';
@@ -15,6 +15,8 @@ export interface Claim {
 
 /** A run as the worker that claimed it sees it. Times in milliseconds since the epoch. */
 export interface ClaimedRun extends Claim {
+  /** Earlier attempts that failed. */
+  readonly failures: number;
   readonly teamId: number;
   readonly exportId: string;
   readonly backfillId: string | null;
@@ -62,6 +64,7 @@ export async function claimedRun(db: Db, row: RunRow): Promise<ClaimedRun> {
   return {
     id: row.id,
     attempt: row.attempt,
+    failures: row.failures,
     teamId: row.team_id,
     exportId: row.batch_export_id,
     backfillId: row.backfill_id,
@@ -129,7 +132,7 @@ export async function setProgress(
   });
 }
 
-/** Keeps the failure on the run and enqueues the next attempt, in one transaction. The run stays Running. */
+/** Keeps the failure on the run, counts it, and enqueues the next attempt, in one transaction. The run stays Running. */
 export async function setRetrying(
   db: Db,
   enqueue: Enqueue,
@@ -140,6 +143,7 @@ export async function setRetrying(
     await write(trx, claim, {
       next_attempt_at: new Date(failure.at),
       latest_error: storable(failure.error),
+      failures: sql<number>`failures + 1`,
       last_updated_at: new Date(failure.now),
     });
     await enqueue(trx, [claim.id], failure.at);
@@ -162,7 +166,7 @@ export async function postponeRun(
 /** Postgres text cannot hold NUL. */
 export const storable = (text: string): string => text.replaceAll('\0', '').toWellFormed();
 
-type RunUpdate = Updateable<RunsTable> & { readonly last_updated_at: Date };
+type RunUpdate = UpdateObject<Tables, 'batch_export_runs'> & { readonly last_updated_at: Date };
 
 /** The fenced write: all of it, or `run_superseded` / `run_cancelled`. */
 export async function write(db: Db | Trx, claim: Claim, values: RunUpdate): Promise<void> {

@@ -20,7 +20,7 @@ function bench(overrides: Partial<WorkerPorts<ClaimedRun>> = {}) {
     random: () => 0,
     retryMs: 5_000,
     log: pino({ level: 'silent' }),
-    claim: async (id) => ({ id, attempt: ++attempt, readableFrom: 0 }),
+    claim: async (id) => ({ id, attempt: ++attempt, failures: 0, readableFrom: 0 }),
     watermark: async () => now,
     postpone: async (run, at) => void did.push(`postpone ${run.id} +${at - now}`),
     execute: async (run) => void did.push(`execute ${run.id}`),
@@ -51,10 +51,10 @@ it('only tidies up after what cannot be claimed', async () => {
 });
 
 it('waits for a watermark that is near and postpones the run when it is far', async () => {
-  const near = bench({ claim: async (id) => ({ id, attempt: 1, readableFrom: 1_001_500 }) });
+  const near = bench({ claim: async (id) => ({ id, attempt: 1, failures: 0, readableFrom: 1_001_500 }) });
   await near.worker.handle('a', NEVER_LOST);
   expect(near.did).toEqual(['execute a']);
-  const far = bench({ claim: async (id) => ({ id, attempt: 1, readableFrom: 1_060_000 }) });
+  const far = bench({ claim: async (id) => ({ id, attempt: 1, failures: 0, readableFrom: 1_060_000 }) });
   await far.worker.handle('a', NEVER_LOST);
   expect(far.did).toEqual(['postpone a +60000']);
 });
@@ -67,6 +67,22 @@ it.each([
   const { worker, did } = bench(failing(error));
   await worker.handle('a', NEVER_LOST);
   expect(did).toEqual(verdict);
+});
+
+it.each([
+  ['a bug', new TypeError('x is not a function'), 2, 'fail a Failed'],
+  ['a hiccup', new SluiceError('destination_unavailable'), 149, 'fail a FailedRetryable'],
+])('gives up after so many failures of %s, not after so many claims', async (_, error, failures, verdict) => {
+  const claimed = (before: number) => ({
+    ...failing(error),
+    claim: async (id: string) => ({ id, attempt: 1_000, failures: before, readableFrom: 0 }),
+  });
+  const first = bench(claimed(0));
+  await first.worker.handle('a', NEVER_LOST);
+  expect(first.did).toEqual(['retry a +2500']);
+  const last = bench(claimed(failures));
+  await last.worker.handle('a', NEVER_LOST);
+  expect(last.did).toEqual([verdict, 'tidy a']);
 });
 
 it('writes nothing on a run that another worker took over', async () => {

@@ -8,6 +8,8 @@ import { afterFailure } from './retry-policy.ts';
 export interface ClaimedRun {
   readonly id: string;
   readonly attempt: number;
+  /** Earlier attempts that failed; one that only had to wait, or was taken over, is none. */
+  readonly failures: number;
   /** Milliseconds since the epoch: rows that arrived before it are what the run reads. */
   readonly readableFrom: number;
 }
@@ -141,7 +143,7 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
     if (signal.aborted) throw error;
     const kind: ErrorKind = kindOf(error);
     if (kind === 'bug') ports.log.error({ err: error, run: run.id }, 'run failed unexpectedly');
-    const verdict = afterFailure(kind, run.attempt, ports.clock.now(), {
+    const verdict = afterFailure(kind, run.failures + 1, ports.clock.now(), {
       firstWaitMs: ports.retryMs,
       random: ports.random,
     });
