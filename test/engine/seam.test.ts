@@ -24,6 +24,9 @@ type Step =
   | { readonly do: 'capture'; readonly minutes: readonly number[]; readonly twice: boolean }
   | { readonly do: 'settle' | 'pause' | 'break' | 'mend' }
   | { readonly do: 'unpause'; readonly backfill: boolean }
+  | { readonly do: 'edit'; readonly interval: 'hour' | 'day' }
+  /** The whole hour that began so many hours before the one in progress. */
+  | { readonly do: 'backfill hour'; readonly ago: number }
   | { readonly do: 'backfill'; readonly from: number; readonly length: number }
   | { readonly do: 'retry' | 'cancel'; readonly which: number };
 
@@ -82,9 +85,10 @@ class World {
   }
 
   /** Events captured before there was an export belong to backfills alone. */
-  async begin(before: readonly number[], paused: boolean): Promise<void> {
+  async begin(before: readonly number[], paused: boolean, hoursBefore = 0): Promise<void> {
     clock.moveTo(Math.ceil(clock.now() / DAY) * DAY + 10 * HOUR + Math.floor(this.#random() * HOUR));
     await this.#capture(before, false);
+    clock.advance(hoursBefore * HOUR);
     const { status, body } = await sluice.call('POST', 'batch_exports/', {
       name: this.#name,
       model: 'events',
@@ -125,6 +129,13 @@ class World {
         return this.#post('pause');
       case 'unpause':
         return this.#post('unpause', { backfill: wanted.backfill });
+      case 'edit':
+        return (await sluice.call('PATCH', `batch_exports/${this.#id}/`, { interval: wanted.interval }))
+          .status;
+      case 'backfill hour': {
+        const start = (Math.floor(clock.now() / HOUR) - wanted.ago) * HOUR;
+        return this.#post('backfills', { start_at: iso(start), end_at: iso(start + HOUR) });
+      }
       case 'break':
         return this.#filters([{ type: 'hogql', key: 'nothing can evaluate this yet' }]);
       case 'mend':
@@ -241,6 +252,23 @@ it('pause, unpause with backfill, and the live runs before and after: events arr
     NOW,
     { do: 'backfill', from: 200, length: 199 },
     NOW,
+    { do: 'wait', minutes: 61 },
+    NOW,
+  ];
+  for (const each of steps) await world.apply(each);
+  await world.end(true);
+});
+
+it('an edit and back brings a live run of an interval that a backfill delivered: neither loses its file', async () => {
+  const world = new World(2);
+  // They arrived in one hour; half of them happened in it.
+  await world.begin([-400, -300, 0, 0], false, 2);
+  const steps: readonly Step[] = [
+    { do: 'backfill hour', ago: 2 },
+    { do: 'settle' },
+    { do: 'edit', interval: 'day' },
+    { do: 'edit', interval: 'hour' },
+    // The live runs of the morning are created by the tick.
     { do: 'wait', minutes: 61 },
     NOW,
   ];
