@@ -8,14 +8,16 @@ import { projectSettingsEndpoints } from './accounts/projects.ts';
 import { sessionEndpoints } from './accounts/session-endpoints.ts';
 import { tenantEndpoints } from './accounts/tenant-endpoints.ts';
 import { UserSchema } from './accounts/user.ts';
+import { newestRead } from './batch-exports/schedule/newest-read.ts';
 import { exportsUsing, letGoOfIntegration } from './batch-exports/store.ts';
 import { Batcher } from './capture/batcher.ts';
 import { createStamps, newestStamp } from './capture/stamps.ts';
 import { composeApps } from './composition/apps.ts';
-import type { Base } from './composition/base.ts';
+import { type Base, isAlone } from './composition/base.ts';
 import { composeExports } from './composition/batch-exports.ts';
 import { composeCapture } from './composition/capture.ts';
 import { makeDirectories } from './composition/directories.ts';
+import { settle } from './composition/settings.ts';
 import type { Config } from './config.ts';
 import { openEngines } from './engines.ts';
 import { createServer } from './http/server.ts';
@@ -90,10 +92,14 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   const secrets = loadSecretKeys({ configured, dataDir, random: randomBytes });
   const sealer = createSealer(secrets, randomBytes);
   const guard = createHostGuard(config.allowedHosts);
+  const [stored, read] = await Promise.all([newestStamp(warehouse, clock), newestRead(db, clock)]);
+  const stamps = createStamps(clock, stored);
+  stamps.passed(read);
   const batcher = new Batcher({
     warehouse,
     clock,
-    stamps: createStamps(clock, await newestStamp(warehouse, clock)),
+    stamps,
+    ...(isAlone(config) ? {} : { limits: { repeatWithinMs: settle(config)('every 5 minutes') } }),
     onFailure: (error, attempt) => log.warn({ err: error, attempt }, 'storing events failed'),
     ...(ports.onStep && { onStep: ports.onStep }),
   });
@@ -128,6 +134,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
       usedBy: exportsUsing,
       letGo: letGoOfIntegration,
     },
+    stamps,
     batcher,
     workerName: `${hostname()}:${process.pid}`,
   };

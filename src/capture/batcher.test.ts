@@ -178,6 +178,21 @@ describe('Batcher', () => {
     await answer;
   });
 
+  it('does not store late what other processes may have read past, and has it sent again with a new stamp', async () => {
+    const { batcher, inserts, clock } = store({ retryDelaysMs: [100, 100], repeatWithinMs: 30_000 });
+    const answer = expect(batcher.add(rows(1))).rejects.toMatchObject({ code: 'unavailable' });
+    await turn();
+    inserts[0]?.failed(retryable);
+    await turn();
+    clock.set(1_000_100);
+    await turn();
+    expect(inserts).toHaveLength(2);
+    clock.set(1_015_000);
+    inserts[1]?.failed(retryable);
+    await answer;
+    expect(inserts).toHaveLength(2);
+  });
+
   it.each([
     ['retries are used up', [], retryable],
     ['trying again is useless', [100, 100], new SluiceError('warehouse_query')],

@@ -30,6 +30,11 @@ export interface BatcherLimits {
   readonly insertTimeoutMs: number;
   /** Waits between the attempts of one insert, milliseconds. */
   readonly retryDelaysMs: readonly number[];
+  /**
+   * An insert is not tried again so long after its rows were stamped, milliseconds: other processes may have exported what arrived then.
+   * 0 = no limit, for the only process, whose arrival watermark knows its inserts.
+   */
+  readonly repeatWithinMs: number;
 }
 
 const DEFAULTS: BatcherLimits = {
@@ -40,6 +45,7 @@ const DEFAULTS: BatcherLimits = {
   maxInFlight: 2,
   insertTimeoutMs: 60_000,
   retryDelaysMs: [100, 400, 1500],
+  repeatWithinMs: 0,
 };
 
 /** Events of 100 different months in one insert are unusual, not wrong. */
@@ -175,14 +181,14 @@ export class Batcher {
     const stamp = this.#ports.stamps.next();
     this.#inFlight.add(stamp);
     const body = stampedBody(batch, stamp);
-    this.#insert(body).then(
+    this.#insert(body, stamp).then(
       () => this.#finish(batch, stamp, body.length),
       (error: SluiceError) => this.#finish(batch, stamp, body.length, error),
     );
   }
 
   /** Every attempt sends the same bytes: the same ids and the same stamp, so a repetition merges away. */
-  async #insert(body: Buffer): Promise<void> {
+  async #insert(body: Buffer, stamp: number): Promise<void> {
     const { warehouse, clock, onFailure, onStep } = this.#ports;
     onStep?.('insert-started');
     for (let attempt = 1; ; attempt++) {
@@ -201,7 +207,7 @@ export class Batcher {
         onFailure?.(error, attempt);
         const delay = this.#limits.retryDelaysMs[attempt - 1];
         const retryable = error instanceof SluiceError && error.kind === 'retry';
-        if (!retryable || delay === undefined) {
+        if (!retryable || delay === undefined || this.#isOld(stamp, delay)) {
           throw new SluiceError('unavailable', {
             detail: 'The events could not be stored; send them again.',
             retryAfter: RETRY_AFTER_SECONDS,
@@ -211,6 +217,12 @@ export class Batcher {
         await clock.sleep(delay);
       }
     }
+  }
+
+  /** Whether an attempt after `delay` would come too late for its stamp. */
+  #isOld(stamp: number, delay: number): boolean {
+    const { repeatWithinMs } = this.#limits;
+    return repeatWithinMs > 0 && this.#ports.clock.now() + delay - stamp / 1000 > repeatWithinMs / 2;
   }
 
   #finish(batch: readonly Waiting[], stamp: number, bytes: number, error?: SluiceError): void {

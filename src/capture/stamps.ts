@@ -8,15 +8,20 @@ import type { Clock } from '../work/clock.ts';
  */
 export interface Stamps {
   next(): number;
+  /** Everything that arrived before `ms`, milliseconds since the epoch, counts as read: no later stamp is below it. */
+  passed(ms: number): void;
 }
 
-/** @param afterMicros the newest stamp in the warehouse; 0 = none. */
+/** @param afterMicros the newest stamp in the warehouse, or the newest that counts as read; 0 = none. */
 export function createStamps(clock: Pick<Clock, 'now'>, afterMicros: number): Stamps {
   let last = afterMicros;
   return {
     next: () => {
       last = Math.max(clock.now() * 1000, last + 1);
       return last;
+    },
+    passed: (ms) => {
+      last = Math.max(last, ms * 1000 - 1);
     },
   };
 }

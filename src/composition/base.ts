@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Batcher } from '../capture/batcher.ts';
+import type { Stamps } from '../capture/stamps.ts';
 import type { Config } from '../config.ts';
 import type { Tables } from '../database/tables.ts';
 import { SluiceError } from '../errors/error.ts';
@@ -29,6 +30,7 @@ export interface Base {
   readonly sealer: Sealer;
   readonly guard: HostGuard;
   readonly integrations: IntegrationPorts;
+  readonly stamps: Stamps;
   readonly batcher: Batcher;
   readonly workerName: string;
 }

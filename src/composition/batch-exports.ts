@@ -85,6 +85,7 @@ export async function composeExports(
     settleMs: settle(config),
     retryMs: config.retryMs,
     oldestInFlight: () => base.batcher.oldestInFlight(),
+    onPassed: base.stamps.passed,
     alone: isAlone(config),
   });
 

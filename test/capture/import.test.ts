@@ -164,7 +164,7 @@ describe('JSON Lines', () => {
   it('stamps rows no earlier than it begins to insert them', async () => {
     team++;
     const before = Date.now() * 1000;
-    const early = { next: () => 1 };
+    const early = { next: () => 1, passed: () => {} };
     const path = file('stamped.jsonl', LINE);
     const options = { teamId: team, dryRun: false, skipBad: false, onProgress: () => undefined };
     await importFile(path, options, { warehouse: engine.warehouse, stamps: early });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { newestRead } from '../../src/batch-exports/schedule/newest-read.ts';
 import { tick } from '../../src/batch-exports/schedule/tick.ts';
 import { createExport } from '../../src/batch-exports/service.ts';
 import { type ServedBench, serveBench, toFiles } from './batch-exports-kit.ts';
@@ -40,6 +41,26 @@ it('S2: the first run comes at the end of the interval in progress, with its job
   expect(nextDueAt).toBe(due + HOUR);
   expect(bench.jobs.at(-1)).toEqual({ runId: created[0], startAfter: undefined });
   expect(await intervalsOf(id)).toEqual(['03-10T10:00 03-10T11:00']);
+});
+
+it('up to when runs may have read: the newest live run or the moment a backfill was asked for, not a start to come', async () => {
+  const read = async () => new Date(await newestRead(bench.db, bench.clock)).toISOString();
+  bench.clock.set('2027-05-10T10:20:00Z');
+  expect(await newestRead(bench.db, bench.clock)).toBeLessThan(Date.parse('2027-05-01'));
+  const { id } = await bench.create({ start_at: '2027-05-10T18:00:00Z' });
+  expect(await newestRead(bench.db, bench.clock)).toBeLessThan(Date.parse('2027-05-01'));
+  bench.clock.set('2027-05-10T19:20:00Z');
+  await bench.feature.tick(10);
+  // An hour that the clock was ahead, and a restart after it was set back.
+  bench.clock.set('2027-05-10T18:20:00Z');
+  expect(await read()).toBe('2027-05-10T19:00:00.000Z');
+  bench.clock.set('2027-05-10T19:30:00Z');
+  const range = { start_at: '2027-05-10T18:00:00Z', end_at: '2027-05-10T19:00:00Z' };
+  expect((await bench.call('POST', `batch_exports/${id}/backfills/`, range)).status).toBe(201);
+  expect(await read()).toBe('2027-05-10T19:30:00.000Z');
+  // Rows that a clock of another year left behind count for nothing.
+  bench.clock.set('2026-03-10T10:20:00Z');
+  expect(await newestRead(bench.db, bench.clock)).toBeLessThan(Date.parse('2026-03-11'));
 });
 
 it('S2: every missed interval has one run, for any number of processes', async () => {

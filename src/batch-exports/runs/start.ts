@@ -27,6 +27,8 @@ export interface RunsPorts extends Omit<ExecutePorts, 'onRunCancelled' | 'counts
   /** Milliseconds after an interval's end before it is read; by its length. */
   readonly settleMs: (interval: string) => number;
   readonly oldestInFlight: () => number | null;
+  /** Told of every watermark that lets runs read, milliseconds since the epoch: nothing may arrive below it any more. */
+  readonly onPassed: (ms: number) => void;
   /** Whether no other process can be working on this database, so that every active run is an orphan. */
   readonly alone: boolean;
 }
@@ -68,6 +70,7 @@ export function createRuns(given: RunsPorts): Runs {
     if (known !== undefined && known >= wanted) return known;
     const { warehouse, oldestInFlight } = given;
     const reached = await arrivalWatermark({ warehouse, clock, settleMs, oldestInFlight });
+    given.onPassed(reached);
     watermarks.set(settleMs, Math.max(reached, known ?? reached));
     return reached;
   };
