@@ -2,6 +2,7 @@ import type { Slot } from './destinations/destination.ts';
 import type { Work } from './plan.ts';
 import type { RunContext } from './ports.ts';
 import { isPlainPath, SLICE_NUMBER } from './queries.ts';
+import { keyOf } from './slice-key.ts';
 import type { Slice } from './spec.ts';
 import { spoolPath } from './spool.ts';
 
@@ -9,12 +10,6 @@ import { spoolPath } from './spool.ts';
 export interface EnginePlace {
   readonly path: string;
   readonly temporary: boolean;
-}
-
-/** A slice's file is numbered whenever there may be several. */
-export function keyOf(context: RunContext, slice: Slice): string {
-  const numbered = context.files.maxFileSizeMb !== null || slice.of > 1;
-  return context.names.key(numbered ? slice.part : null);
 }
 
 export const slotOf = (context: RunContext, slice: Slice): Slot => slotFor(context, keyOf(context, slice));

@@ -1,9 +1,9 @@
 import { countRun, countSlices } from './count.ts';
-import { keyOf } from './engine-place.ts';
 import type { Duplicates } from './models/rows.ts';
 import type { LedgerEntry } from './outcome.ts';
 import type { RunContext } from './ports.ts';
 import { bytesPerRow } from './sample.ts';
+import { keyOf } from './slice-key.ts';
 import { contains, remaining } from './slices.ts';
 import type { Slice, Tally } from './spec.ts';
 

@@ -1,7 +1,7 @@
-import { keyOf } from './engine-place.ts';
 import type { Ledger, LedgerEntry } from './outcome.ts';
 import type { RunContext } from './ports.ts';
 import { runLog } from './run-log.ts';
+import { keyOf } from './slice-key.ts';
 import { WHOLE } from './slices.ts';
 import type { Slice } from './spec.ts';
 import { withdraw } from './withdraw.ts';

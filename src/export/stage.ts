@@ -1,11 +1,11 @@
 import { SluiceError } from '../errors/error.ts';
 import { concurrently } from './concurrently.ts';
-import { keyOf } from './engine-place.ts';
 import type { Duplicates } from './models/rows.ts';
 import { type Work, workOf } from './plan.ts';
 import type { RunContext } from './ports.ts';
 import { runLog } from './run-log.ts';
 import { type StagedSlice, stageSlice } from './slice.ts';
+import { keyOf } from './slice-key.ts';
 import { halves, setsOf } from './slices.ts';
 import { stageTogether } from './together.ts';
 
