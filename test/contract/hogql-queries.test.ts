@@ -56,6 +56,31 @@ describe('§4.3 queries that are refused at hogql_query', () => {
   });
 });
 
+/** Each level has ten times the columns of the one below. */
+const TENFOLD = `SELECT ${Array(10).fill('*').join(',')} FROM`;
+const levels = Array.from({ length: 7 }, (_, n) => `c${n + 1} AS (${TENFOLD} c${n})`);
+
+describe('§4.3 columns that multiply', () => {
+  it.each([
+    ['in WITH', `WITH c0 AS (SELECT * FROM events), ${levels.join(', ')} SELECT event FROM c7`],
+    ['in subqueries', `SELECT event FROM ${`(${TENFOLD} `.repeat(7)}events${')'.repeat(7)}`],
+    [
+      'in joined tables',
+      `SELECT ${Array(40).fill('*').join(',')} FROM events${Array.from({ length: 20 }, (_, n) => `, events AS t${n}`).join('')}`,
+    ],
+    ['in parts of a UNION', Array(60).fill(`SELECT event FROM (${TENFOLD} events)`).join(' UNION ALL ')],
+  ])('%s are refused before they are listed', async (_, hogql_query) => {
+    const answer = await bench.call('POST', 'batch_exports', exporting({ hogql_query }));
+    expect(answer).toMatchObject(refused('invalid_input', 'hogql_query'));
+    expect(answer.body.detail).toMatch(/more than 10000 columns/);
+  });
+
+  it('are accepted up to 10,000', async () => {
+    const hogql_query = `SELECT event FROM (SELECT ${Array(57).fill('*').join(',')} FROM (${TENFOLD} events))`;
+    expect((await bench.create(exporting({ hogql_query }))).hogql_query).toBe(hogql_query);
+  });
+});
+
 describe('§4.3 queries that are accepted', () => {
   it.each([
     ['no table', 'SELECT 1 AS one'],
