@@ -51,8 +51,10 @@ export function createLogins(parts: AccountsParts): Logins {
   /** Counts the attempt; one that succeeds is forgotten. */
   const verify = async ({ email, password, ip }: Attempt, stored: string | null): Promise<boolean> => {
     const place = hashKey(`${ip} ${email.toLowerCase()}`);
-    attempts.admit(place);
+    attempts.check(place);
+    // Before the place is remembered: a refused address would fill the memory with e-mails of its invention.
     addresses.admit(ip);
+    attempts.admit(place);
     const right = await inTurn(() => verifyPassword(password, stored, parts.passwordCost));
     if (right) attempts.forget(place);
     return right;

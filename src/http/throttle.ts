@@ -21,6 +21,8 @@ const LONGEST_MS = 3_600_000;
 export interface Throttle {
   /** Counts one request. Throws `throttled` with the wait. Sessions (null) are not counted. */
   admit(keyHash: string | null): void;
+  /** Throws as `admit` would now, but counts and remembers nothing. */
+  check(keyHash: string): void;
   /** As if it had never been counted. */
   forget(keyHash: string): void;
 }
@@ -55,18 +57,23 @@ export function createThrottle(clock: Pick<Clock, 'now'>, rates: readonly Rate[]
         sweepAt = now + LONGEST_MS;
       }
       const times = history.get(keyHash) ?? [];
-      for (const rate of rates) {
-        const retryAt = times.length < rate.requests ? null : (times.at(-rate.requests) ?? 0) + rate.windowMs;
-        if (retryAt !== null && retryAt > now) throw throttled(Math.ceil((retryAt - now) / 1000));
-      }
+      refuseBeyond(rates, times, now);
       times.push(now);
       const most = Math.max(...rates.map((rate) => rate.requests));
       // Shortened now and then, not at each request: moving thousands of numbers is not free.
       if (times.length > 2 * most) times.splice(0, times.length - most);
       history.set(keyHash, times);
     },
+    check: (keyHash) => refuseBeyond(rates, history.get(keyHash) ?? [], clock.now()),
     forget: (keyHash) => void history.delete(keyHash),
   };
+}
+
+function refuseBeyond(rates: readonly Rate[], times: readonly number[], now: number): void {
+  for (const rate of rates) {
+    const retryAt = times.length < rate.requests ? null : (times.at(-rate.requests) ?? 0) + rate.windowMs;
+    if (retryAt !== null && retryAt > now) throw throttled(Math.ceil((retryAt - now) / 1000));
+  }
 }
 
 function forgetIdle(history: Map<string, number[]>, now: number): void {
