@@ -59,7 +59,11 @@ describe('sluice keys', () => {
 
   it.each([
     [['create', '--projects', 'x'], 'invalid_input'],
+    [['create', '--projects', ''], 'invalid_input'],
+    [['create', '--organizations', ''], 'invalid_input'],
+    [['create', '--organizations', ' , '], 'invalid_input'],
     [['create', '--scopes', 'x'], 'invalid_input'],
+    [['create', '--scopes', ''], 'invalid_input'],
     [['create', '--user', 'nobody@example.test'], 'not_found'],
     [['revoke', '00000000-0000-4000-8000-000000000000'], 'not_found'],
     [['revoke', 'x'], 'not_found'],

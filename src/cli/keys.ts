@@ -40,7 +40,7 @@ export function keysCommand(open: Open): Command {
     .option('--label <text>', 'what it is for', 'made by sluice keys')
     .option('--scopes <list>', 'like batch_export:write,integration:read; * is everything', commaList, ['*'])
     .option('--projects <ids>', 'only these projects (default: all of the user’s)', projectList)
-    .option('--organizations <names or ids>', 'only these organizations (default: all)', commaList)
+    .option('--organizations <names or ids>', 'only these organizations (default: all)', organizationList)
     .option('--user <email or id>', 'whose key it is (default: the first user)')
     .addHelpText(
       'after',
@@ -79,7 +79,7 @@ async function create(
   accounts: AccountsRoom<'createKey' | 'findUserId' | 'findOrganizationId'>['accounts'],
   flags: CreateFlags,
 ): Promise<void> {
-  const organizations = flags.organizations?.length
+  const organizations = flags.organizations
     ? await Promise.all(flags.organizations.map((one) => accounts.findOrganizationId(one)))
     : null;
   const { key } = await accounts.createKey({
@@ -115,4 +115,13 @@ function projectList(text: string): number[] {
   const bad = ids.find((id) => !/^[1-9]\d{0,8}$/.test(id));
   if (bad === undefined && ids.length > 0) return ids.map(Number);
   throw new SluiceError('invalid_input', { detail: `--projects takes numbers like 1,2, not "${text}".` });
+}
+
+/** An empty list is a script's unset variable: it must not make a key without limits. */
+function organizationList(text: string): string[] {
+  const organizations = commaList(text);
+  if (organizations.length > 0) return organizations;
+  throw new SluiceError('invalid_input', {
+    detail: `--organizations takes names or ids like Acme,Initech, not "${text}".`,
+  });
 }
