@@ -71,8 +71,15 @@ export interface ServeOptions {
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
-/** Reads options over environment over defaults. Throws `bad_configuration` naming the setting. */
-export function loadConfig(options: ServeOptions, env: Environment, cwd: string): Config {
+/**
+ * Reads options over environment over defaults. An empty variable counts as unset, an empty option is refused: the empty host is
+ * every interface, the empty directory the current one. Throws `bad_configuration` naming the setting.
+ */
+export function loadConfig(options: ServeOptions, environment: Environment, cwd: string): Config {
+  const env: Environment = Object.fromEntries(Object.entries(environment).filter(([, text]) => text !== ''));
+  refuseEmpty('--host', options.host);
+  refuseEmpty('--port', options.port);
+  refuseEmpty('--data-dir', options.dataDir);
   const dataDir = resolve(cwd, options.dataDir ?? env.SLUICE_DATA_DIR ?? '.sluice');
   return {
     host: options.host ?? env.SLUICE_HOST ?? '127.0.0.1',
@@ -80,10 +87,10 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
     dataDir,
     clickhouseUrl: url('CLICKHOUSE_URL', env.CLICKHOUSE_URL, ['http:', 'https:']),
     databaseUrl: url('DATABASE_URL', env.DATABASE_URL, ['postgres:', 'postgresql:']),
-    secretKey: env.SLUICE_SECRET_KEY || undefined,
+    secretKey: env.SLUICE_SECRET_KEY,
     logLevel: oneOf('SLUICE_LOG_LEVEL', options.logLevel ?? env.SLUICE_LOG_LEVEL ?? 'info', LOG_LEVELS),
     readyJson: options.readyJson ?? false,
-    bootstrapPersonalApiKey: env.SLUICE_BOOTSTRAP_PERSONAL_API_KEY || undefined,
+    bootstrapPersonalApiKey: env.SLUICE_BOOTSTRAP_PERSONAL_API_KEY,
     filesRoot: path(env.SLUICE_FILES_ROOT, resolve(dataDir, 'exports'), cwd),
     allowedHosts: list(env.SLUICE_ALLOWED_HOSTS),
     concurrency: integer('SLUICE_CONCURRENCY', env.SLUICE_CONCURRENCY ?? '2', 1, 64),
@@ -136,7 +143,7 @@ export function loadConfig(options: ServeOptions, env: Environment, cwd: string)
 
 /** 1 to 600 seconds, as milliseconds. */
 const seconds = (name: string, env: Environment, otherwise: number): number =>
-  integer(name, env[name] || String(otherwise), 1, 600) * 1000;
+  integer(name, env[name] ?? String(otherwise), 1, 600) * 1000;
 
 /** Upstream's names of them. */
 const GATES = [
@@ -155,7 +162,8 @@ const list = (text = ''): string[] =>
 const isOn = (text: string | undefined): boolean => ['1', 'true', 'yes'].includes((text ?? '').toLowerCase());
 
 function integer(name: string, text: string, min: number, max: number): number {
-  const value = Number(text);
+  // A blank text is the number 0.
+  const value = text.trim() === '' ? Number.NaN : Number(text);
   if (Number.isInteger(value) && value >= min && value <= max) return value;
   throw bad(name, `must be a whole number from ${min} to ${max}, not "${text}"`);
 }
@@ -181,6 +189,10 @@ function url(name: string, text: string | undefined, protocols: readonly string[
 function path(text: string | undefined, otherwise: string, cwd: string): string {
   if (!text) return otherwise;
   return isAbsolute(text) ? text : resolve(cwd, text);
+}
+
+function refuseEmpty(name: string, text: string | undefined): void {
+  if (text === '') throw bad(name, 'must not be empty');
 }
 
 function bad(name: string, detail: string): SluiceError {

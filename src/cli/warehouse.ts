@@ -18,8 +18,8 @@ export function warehouseCommand(): Command {
   return new Command('warehouse')
     .description('Run the embedded ClickHouse alone, for several Sluice processes or for tests.')
     .option('--port <number>', 'port to listen on; 0 = any free one', port, 8123)
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--data-dir <dir>', 'where the data lies', process.env.SLUICE_DATA_DIR ?? '.sluice')
+    .option('--host <address>', 'address to listen on', filled, '127.0.0.1')
+    .option('--data-dir <dir>', 'where the data lies', filled, process.env.SLUICE_DATA_DIR || '.sluice')
     .option('--memory <bytes>', 'memory the engine may use', bytes, 4_000_000_000)
     .option('--password <text>', 'password of the user "default"; without it, a random one')
     .option('--no-password', 'let in whoever reaches the port')
@@ -65,8 +65,15 @@ function bytes(text: string): number {
   return integer(text, 1e8, 1e13);
 }
 
+/** The empty host is every interface, the empty directory the current one. */
+function filled(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('Must not be empty.');
+}
+
 function integer(text: string, min: number, max: number): number {
-  const value = Number(text);
+  // A blank text is the number 0.
+  const value = text.trim() === '' ? Number.NaN : Number(text);
   if (Number.isInteger(value) && value >= min && value <= max) return value;
   throw new InvalidArgumentError(`Must be a whole number from ${min} to ${max}.`);
 }
