@@ -45,10 +45,12 @@ const INSERTED: Readonly<Record<string, [stored: string | Buffer, exported: unkn
   'raw control characters': ['{"v":"a\u0001b\u0000c"}', { v: 'a\u0001b\u0000c' }],
   'not a number': ['{"v":NaN}', { v: null }],
   'escaped half of a pair': ['{"v":"\\ud800"}', { v: '\ufffd' }],
+  'a byte order mark': ['\ufeff{"v":\n1}', { v: 1 }],
+  'a byte order mark and a broken number': ['\ufeff{"v":NaN}', { v: null }],
   'broken UTF-8': [Buffer.from('7b2276223a22ff227d', 'hex'), { v: '\ufffd' }],
 };
-/** Of those, the ones that had to be changed: an empty text is not. */
-const CLEANED = Object.keys(INSERTED).length - 1;
+/** Of those, the ones that had to be changed: an empty text and a mere byte order mark are not. */
+const CLEANED = Object.keys(INSERTED).length - 2;
 
 let sluice: RunningSluice;
 const uuids = new Map<string, string>();
@@ -168,7 +170,9 @@ describe('Parquet', () => {
     expect([...read.keys()].sort()).toEqual([...uuids.keys()].sort());
     for (const [name, sent] of Object.entries(SENT)) expect(read.get(name) === sent, name).toBe(true);
     for (const [name, [stored]] of Object.entries(INSERTED)) {
-      expect(read.get(name), name).toBe(typeof stored === 'string' ? stored || null : '{"v":"\ufffd"}');
+      const text = typeof stored === 'string' ? stored : '{"v":"\ufffd"}';
+      // The reader's own decoder takes a byte order mark away.
+      expect(read.get(name), name).toBe(text.replace(/^\ufeff/, '') || null);
     }
   });
 });

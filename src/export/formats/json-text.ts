@@ -20,6 +20,9 @@ const NUMBER = text(String.raw`-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]
 const NOT_FINITE = text(String.raw`-?\b(?:NaN|Infinity)\b`);
 const CONTROL = text(String.raw`[\x00-\x1f]`);
 
+/** The byte order mark of UTF-8. */
+const BOM = String.raw`'\xEF\xBB\xBF'`;
+
 const isString = (token: string) => `length(${token}) > 1 AND startsWith(${token}, '"')`;
 const pieces = (token: string) => `extractAll(${token}, ${PIECES})`;
 const joined = (parts: string) => `arrayStringConcat(${parts}, '')`;
@@ -61,21 +64,27 @@ const mended = (column: string) =>
  * Valid and on one line already: goes out as it is. `bitAnd`, because `AND` is lazy, and what ClickHouse does lazily it
  * copies: with laziness confined to the rows that need work, a million lines take 0.8 s instead of 1.3 s.
  */
-const plain = (column: string) =>
-  `bitAnd(isValidJSON(${column}), bitAnd(position(${column}, '\\n') = 0, position(${column}, '\\r') = 0))`;
+const plain = (column: string) => `bitAnd(bitAnd(isValidJSON(${column}), NOT startsWith(${column}, ${BOM})),
+    bitAnd(position(${column}, '\\n') = 0, position(${column}, '\\r') = 0))`;
+
+/** `isValidJSON` passes over the mark that some writers put first, and no reader of lines does. */
+const withoutBom = (column: string) =>
+  `if(startsWith(${column}, ${BOM}), substring(${column}, 4), ${column})`;
 
 /** Raw line breaks in valid JSON are whitespace between values, never inside a string. */
 const oneLine = (column: string) => `translate(${column}, '\\n\\r', '  ')`;
 
 /** The column's JSON on one line; empty text is `null`. */
 export function jsonText(column: string): string {
-  const other = `multiIf(${column} = '', 'null', isValidJSON(${column}), ${oneLine(column)}, ${mended(column)})`;
+  const bare = withoutBom(column);
+  const other = `multiIf(${bare} = '', 'null', isValidJSON(${bare}), ${oneLine(bare)}, ${mended(bare)})`;
   return `if(${plain(column)}, ${column}, ${other})`;
 }
 
-/** 1 when `jsonText` had to change the value to make it JSON; whitespace does not count. */
+/** 1 when `jsonText` had to change the value to make it JSON; whitespace and a byte order mark do not count. */
 export function jsonChanged(column: string): string {
-  const spaced = `translate(${column}, '\\n\\r\\t', '   ')`;
-  const other = `multiIf(${column} = '', 0, isValidJSON(${column}), 0, ${mended(column)} != ${spaced})`;
+  const bare = withoutBom(column);
+  const spaced = `translate(${bare}, '\\n\\r\\t', '   ')`;
+  const other = `multiIf(${bare} = '', 0, isValidJSON(${bare}), 0, ${mended(bare)} != ${spaced})`;
   return `if(${plain(column)}, 0, ${other})`;
 }
