@@ -1,15 +1,11 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { loadConfig } from '../config.ts';
 import { table } from '../demo/reader.ts';
 import { type TourResult, takeTour } from '../demo/tour.ts';
-import { SluiceError } from '../errors/error.ts';
 import { type Ready, startSluice } from '../main.ts';
 import { systemClock } from '../work/clock.ts';
-import { inDataDirectory } from '../work/data-directory.ts';
 import { createLogger } from '../work/log.ts';
-import { makeDirectory } from '../work/make-directory.ts';
+import { freshDirectory } from './demo-directory.ts';
+import { demoSettings } from './demo-settings.ts';
 import { createProgress } from './progress.ts';
 import { untilStopped } from './stop-signal.ts';
 
@@ -31,10 +27,8 @@ export function demoCommand(): Command {
     .option('--seed <number>', 'another seed, another day', count, 1)
     .option('--exit', 'stop when done, with status 1 when anything failed or any count differs')
     .action(async (options: DemoCommandOptions) => {
-      const dataDir = resolve(options.dataDir);
-      freshDirectory(dataDir);
-      const env = { ...process.env, SLUICE_JITTER: '0', SLUICE_FILES_ROOT: undefined };
-      const config = loadConfig({ port: options.port, dataDir, logLevel: 'warn' }, env, process.cwd());
+      const config = demoSettings(options, process.env, process.cwd());
+      freshDirectory(config.dataDir);
       const sluice = await startSluice(config, { log: createLogger(config.logLevel) });
       try {
         const ready = withKey(sluice.ready);
@@ -64,24 +58,6 @@ function count(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value > 0) return value;
   throw new InvalidArgumentError('must be a whole number above 0.');
-}
-
-const MARK = 'made-by-sluice-demo';
-
-/** Removes what an earlier demo left, and nothing else. */
-function freshDirectory(dataDir: string): void {
-  if (existsSync(dataDir)) {
-    if (!existsSync(join(dataDir, MARK))) {
-      throw new SluiceError('bad_configuration', {
-        detail: `${dataDir} exists and was not made by a demo; choose another --data-dir.`,
-      });
-    }
-    rmSync(dataDir, { recursive: true });
-  }
-  inDataDirectory(dataDir, () => {
-    makeDirectory(dataDir);
-    writeFileSync(join(dataDir, MARK), '');
-  });
 }
 
 function withKey(ready: Ready): Ready & { personal_api_key: string } {
