@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Temporal } from 'temporal-polyfill';
+import { v5 } from 'uuid';
 import { SluiceError } from '../errors/error.ts';
 import { filesystem } from '../export/destinations/filesystem.ts';
 import { memoryLedger } from '../export/memory-ledger.ts';
@@ -115,7 +116,7 @@ async function exportOnce(flags: Flags, { warehouse, clock }: ExportRoom): Promi
   );
   let bar: ReturnType<typeof createProgress> | undefined;
   try {
-    return await runExport(specOf(flags, destination), {
+    return await runExport(specOf(flags, root, destination), {
       warehouse,
       target,
       files: filesystem.files(config),
@@ -142,11 +143,23 @@ async function exportOnce(flags: Flags, { warehouse, clock }: ExportRoom): Promi
   }
 }
 
-function specOf(flags: Flags, destination: RunSpec['destination']): RunSpec {
+/** Of no export that is stored. */
+const NO_EXPORT = '00000000-0000-7000-8000-000000000000';
+
+/**
+ * The same for the same command, so that a repetition finds its leftovers, and another for any other: files in the making are
+ * swept by it, and running queries are named by it.
+ */
+function runIdOf(flags: Flags, root: string): string {
+  const { project, model, from, to, format, compression, maxFileSizeMb, include, exclude } = flags;
+  const how = [format, compression ?? null, maxFileSizeMb ?? null];
+  return v5(JSON.stringify([root, project, model, from, to, how, include ?? [], exclude ?? []]), NO_EXPORT);
+}
+
+function specOf(flags: Flags, root: string, destination: RunSpec['destination']): RunSpec {
   return {
-    // The same range and place always have the same id, so that a repetition finds its leftovers.
-    runId: '00000000-0000-7000-8000-000000000000',
-    exportId: '00000000-0000-7000-8000-000000000000',
+    runId: runIdOf(flags, root),
+    exportId: NO_EXPORT,
     teamId: flags.project,
     model: 'events',
     interval: { start: flags.from, end: flags.to },
