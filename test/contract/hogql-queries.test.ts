@@ -76,7 +76,7 @@ describe('§4.3 columns that multiply', () => {
   });
 
   it('are accepted up to 10,000', async () => {
-    const hogql_query = `SELECT event FROM (SELECT ${Array(57).fill('*').join(',')} FROM (${TENFOLD} events))`;
+    const hogql_query = `WITH ${levels.slice(0, 2).join(', ').replace('c0', 'events')} SELECT *,*,*,* FROM c2`;
     expect((await bench.create(exporting({ hogql_query }))).hogql_query).toBe(hogql_query);
   });
 });
