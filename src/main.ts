@@ -13,11 +13,11 @@ import { exportsUsing, letGoOfIntegration } from './batch-exports/store.ts';
 import { Batcher } from './capture/batcher.ts';
 import { createStamps, newestStamp } from './capture/stamps.ts';
 import { composeApps } from './composition/apps.ts';
-import { type Base, isAlone } from './composition/base.ts';
+import type { Base } from './composition/base.ts';
 import { composeExports } from './composition/batch-exports.ts';
 import { composeCapture } from './composition/capture.ts';
 import { makeDirectories } from './composition/directories.ts';
-import { settle } from './composition/settings.ts';
+import { repeatWithin } from './composition/settings.ts';
 import type { Config } from './config.ts';
 import { openEngines } from './engines.ts';
 import { createServer } from './http/server.ts';
@@ -99,7 +99,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     warehouse,
     clock,
     stamps,
-    ...(isAlone(config) ? {} : { limits: { repeatWithinMs: settle(config)('every 5 minutes') } }),
+    limits: { repeatWithinMs: repeatWithin(config) },
     onFailure: (error, attempt) => log.warn({ err: error, attempt }, 'storing events failed'),
     ...(ports.onStep && { onStep: ports.onStep }),
   });

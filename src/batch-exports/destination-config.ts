@@ -7,6 +7,8 @@ export type Config = Readonly<Record<string, unknown>>;
 interface Property {
   readonly type?: string;
   readonly items?: { readonly type?: string };
+  /** Of one that may be null. */
+  readonly anyOf?: readonly { readonly type?: string }[];
 }
 
 const STRINGS: Property = { type: 'array', items: { type: 'string' } };
@@ -50,7 +52,13 @@ export function readDestinationConfig(
   if (options.complete && missing.length > 0) {
     throw refuse(`${destination.title} needs: ${missing.map((name) => `'${name}'`).join(', ')}.`);
   }
-  return Object.fromEntries(names.map((name) => [name, readValue(name, known[name], sent[name])]));
+  return Object.fromEntries(
+    names.map((name) => {
+      // As upstream has these two: a list or null.
+      const cleared = sent[name] === null && Object.hasOwn(SHARED, name);
+      return [name, cleared ? null : readValue(name, known[name], sent[name])];
+    }),
+  );
 }
 
 const propertiesOf = (destination: Destination): Readonly<Record<string, Property>> =>
@@ -72,9 +80,13 @@ function readValue(name: string, property: Property | undefined, value: unknown)
     case 'object':
       return expectType(name, 'object', value, typeOf(value) === 'object');
     default:
-      return value;
+      return typeof value === 'string' && orNull(property, 'integer') ? (toInteger(value) ?? value) : value;
   }
 }
+
+const orNull = (property: Property | undefined, type: string): boolean =>
+  property?.anyOf?.some((one) => one.type === type) === true &&
+  !property.anyOf.some((one) => one.type === 'string');
 
 function expectType(name: string, expected: string, value: unknown, fits: boolean): unknown {
   if (fits) return value;

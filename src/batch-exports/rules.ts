@@ -30,7 +30,7 @@ export function checkFields(body: WriteBody, stored: StoredExport | null, gates:
   if (body.interval !== undefined && !gates.highFrequency && isSubHour(body.interval)) {
     throw new SluiceError('permission_denied', { detail: 'Intervals below an hour are not enabled here.' });
   }
-  if (body.timezone) checkTimezone(body.timezone);
+  if (body.timezone !== undefined && body.timezone !== null) checkTimezone(body.timezone);
   if (body.filters !== undefined) checkFilters(body.filters);
 }
 

@@ -31,7 +31,7 @@ export async function createExport(
   const schedule = {
     interval,
     interval_offset: offsetAfter(body, interval, null),
-    timezone: body.timezone || 'UTC',
+    timezone: body.timezone ?? 'UTC',
     paused: body.paused ?? false,
     start_at: moment(body.start_at) ?? null,
     end_at: moment(body.end_at) ?? null,
@@ -113,7 +113,7 @@ function scheduleAfter(body: WriteBody, stored: BatchExportRow, replace: boolean
   return {
     interval,
     interval_offset: offsetAfter(body, interval, replace ? null : stored),
-    timezone: body.timezone === undefined ? stored.timezone : body.timezone || 'UTC',
+    timezone: body.timezone === undefined ? stored.timezone : (body.timezone ?? 'UTC'),
     paused: body.paused ?? stored.paused,
     start_at: start === undefined ? stored.start_at : (moment(start) ?? null),
     end_at: end === undefined ? stored.end_at : (moment(end) ?? null),

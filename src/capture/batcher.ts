@@ -32,9 +32,9 @@ export interface BatcherLimits {
   readonly retryDelaysMs: readonly number[];
   /**
    * An insert is not tried again so long after its rows were stamped, milliseconds: other processes may have exported what arrived then.
-   * 0 = no limit, for the only process, whose arrival watermark knows its inserts.
+   * Null = no limit, for the only process, whose arrival watermark knows its inserts.
    */
-  readonly repeatWithinMs: number;
+  readonly repeatWithinMs: number | null;
 }
 
 const DEFAULTS: BatcherLimits = {
@@ -45,7 +45,7 @@ const DEFAULTS: BatcherLimits = {
   maxInFlight: 2,
   insertTimeoutMs: 60_000,
   retryDelaysMs: [100, 400, 1500],
-  repeatWithinMs: 0,
+  repeatWithinMs: null,
 };
 
 /** Events of 100 different months in one insert are unusual, not wrong. */
@@ -222,7 +222,8 @@ export class Batcher {
   /** Whether an attempt after `delay` would come too late for its stamp. */
   #isOld(stamp: number, delay: number): boolean {
     const { repeatWithinMs } = this.#limits;
-    return repeatWithinMs > 0 && this.#ports.clock.now() + delay - stamp / 1000 > repeatWithinMs / 2;
+    const age = this.#ports.clock.now() + delay - stamp / 1000;
+    return repeatWithinMs !== null && age > repeatWithinMs / 2;
   }
 
   #finish(batch: readonly Waiting[], stamp: number, bytes: number, error?: SluiceError): void {

@@ -1,5 +1,6 @@
 import type { Gates } from '../batch-exports/ports.ts';
 import type { Config } from '../config.ts';
+import { isAlone } from './base.ts';
 
 /** Upstream's waits (engine.md §1.3): replicas need time. Our own engine has none. */
 const SETTLE_MS = 60_000;
@@ -13,6 +14,15 @@ export function settle({
   if (settleSeconds !== null) return () => settleSeconds * 1000;
   if (clickhouseUrl === undefined) return () => 0;
   return (interval) => (interval === 'every 5 minutes' ? SETTLE_FIVE_MINUTES_MS : SETTLE_MS);
+}
+
+/**
+ * How long after their stamp captured events may be inserted again, milliseconds; null = without limit: for the only process, and where
+ * nobody waits for rows to settle, so that other processes are safe from late ones in no case.
+ */
+export function repeatWithin(config: Config): number | null {
+  const settleMs = settle(config)('every 5 minutes');
+  return isAlone(config) || settleMs === 0 ? null : settleMs;
 }
 
 /** Features by upstream's names of them (contract.md §1.8). */

@@ -27,11 +27,22 @@ describe('keys (engine.md §3)', () => {
   });
 
   it('are told from those of other runs, whatever their number', () => {
-    const { owns, key, manifest } = names('{table}/a');
-    expect([key(null), key(0), key(9_999)].map(owns)).toEqual([true, true, true]);
-    const others = [manifest, `x${key(1)}`, key('1-2'), key('x'), `${key(1)}.zst`, names('b').key(1)];
+    const prefix = '{table}/a';
+    const { owns, key, manifest } = fileNames(DAY, { ...FILES, prefix, maxFileSizeMb: 5 });
+    expect([key(0), key(9_999)].map(owns)).toEqual([true, true]);
+    const others = [
+      key(null),
+      manifest,
+      `x${key(1)}`,
+      key('1-2'),
+      key('x'),
+      `${key(1)}.zst`,
+      names('b').key(1),
+    ];
     expect(others.map(owns)).toEqual(others.map(() => false));
-    expect(owns(names('{table}/a', { keySuffix: 'backfill' }).key(1))).toBe(false);
+    expect(owns(names(prefix, { keySuffix: 'backfill' }).key(1))).toBe(false);
+    // Another export's, of the same place and interval.
+    expect(names(prefix).owns(key(1))).toBe(false);
   });
 
   it('begin without a slash and have one after the prefix', () => {

@@ -6,7 +6,10 @@ export interface FileNames {
   readonly manifest: string;
   /** The manifest beside a file of the same run: another one when the run's prefix was another. */
   manifestBeside(key: string): string;
-  /** Whether a key is that of a file of this run, numbered or not. */
+  /**
+   * Whether a key is that of a numbered file of this run. Never without a size limit: numbered files of the same place and interval are
+   * another export's, then, but for those that a lack of memory made.
+   */
   owns(key: string): boolean;
   /** What the user should know about the prefix; null = nothing. */
   readonly warning: string | null;
@@ -29,7 +32,10 @@ export function fileNames(
   return {
     key: (n) => `${first}${n === null ? '' : `-${n}`}${last}`,
     owns: (key) =>
-      key.startsWith(first) && key.endsWith(last) && /^(-\d+)?$/.test(key.slice(first.length, -last.length)),
+      files.maxFileSizeMb !== null &&
+      key.startsWith(first) &&
+      key.endsWith(last) &&
+      /^-\d+$/.test(key.slice(first.length, -last.length)),
     manifest: at(`${interval}_manifest.json`),
     manifestBeside: (key) => joinKey(key.slice(0, key.lastIndexOf('/') + 1), `${interval}_manifest.json`),
     warning: prefix.warning,

@@ -41,10 +41,10 @@ export async function parseBody(contentType: string | undefined, body: Buffer): 
     case 'application/json':
       return parseJson(body);
     case FORM:
-      refuseTooMany(body, '&');
+      refuseTooMany(body, /&/g);
       return fieldsOf(new URLSearchParams(decode(body)));
     case MULTIPART:
-      refuseTooMany(body, `--${boundaryOf(contentType)}`);
+      refuseTooMany(body, /content-disposition/gi);
       return fieldsOf(await parseMultipart(contentType as string, body));
     default:
       throw new SluiceError('unsupported_media_type', {
@@ -76,17 +76,15 @@ function decode(body: Buffer): string {
   }
 }
 
-/** Throws `parse_error` when `separator` comes too often. */
-function refuseTooMany(body: Buffer, separator: string): void {
+/** Throws `parse_error` when what every field has comes too often. */
+function refuseTooMany(body: Buffer, sign: RegExp): void {
   let found = 0;
-  for (let at = body.indexOf(separator); at >= 0; at = body.indexOf(separator, at + separator.length)) {
+  for (const _ of body.toString('latin1').matchAll(sign)) {
     if (++found > MOST_FIELDS) {
       throw new SluiceError('parse_error', { detail: `The form has more than ${MOST_FIELDS} fields.` });
     }
   }
 }
-
-const boundaryOf = (contentType = ''): string => /boundary="?([^";\s]+)/i.exec(contentType)?.[1] ?? '';
 
 async function parseMultipart(contentType: string, body: Buffer): Promise<FormData> {
   try {

@@ -19,14 +19,16 @@ const ABSOLUTE =
 /** Digits are looked at from the first of them on, or thousands that mean nothing would be looked at from each. */
 const RELATIVE = /-?(?<!\d)(\d+)?([hdwmqysHDWMQY])(Start|End)?/;
 
+const EPOCH = Temporal.Instant.fromEpochMilliseconds(0);
 const EARLIEST = Temporal.Instant.from('0001-01-01T00:00:00Z');
 const LATEST = Temporal.Instant.from('9999-12-31T23:59:59.999999Z');
 
 /** Never fails: text that means nothing means now. Always between the years 1 and 9999. */
 export function resolveDate(text: string, context: DateContext): Temporal.Instant {
-  const absolute = readAbsolute(text, context.zone);
+  const zone = known(context.zone);
+  const absolute = readAbsolute(text, zone);
   if (absolute) return clamp(absolute);
-  const now = Temporal.Instant.fromEpochMilliseconds(context.now).toZonedDateTimeISO(context.zone);
+  const now = Temporal.Instant.fromEpochMilliseconds(context.now).toZonedDateTimeISO(zone);
   const match = RELATIVE.exec(text);
   if (!match) return now.toInstant();
   const [, digits, kind = '', position] = match;
@@ -152,6 +154,16 @@ function readAbsolute(text: string, zone: string): Temporal.Instant | null {
   }
 }
 
+/** UTC for a name that an earlier version stored and that is none. */
+function known(zone: string): string {
+  try {
+    EPOCH.toZonedDateTimeISO(zone);
+    return zone;
+  } catch {
+    return 'UTC';
+  }
+}
+
 /** Microseconds at most, as stored. */
 function fractionFields(fraction = ''): { millisecond: number; microsecond: number } {
   const digits = fraction.padEnd(6, '0');
@@ -164,12 +176,13 @@ function clamp(instant: Temporal.Instant): Temporal.Instant {
 }
 
 /**
- * A name of the tz database, aliases included, spelled as there; not the bare offsets, nor names in any case, which the
- * platform takes, too.
+ * A name of the tz database, aliases included, spelled as there; not the bare offsets, nor names in any case, nor short ones
+ * of its own (PST, IST), which the platform takes, too.
  */
 export function isTimeZone(name: string): boolean {
   if (!/^[A-Z]/.test(name)) return false;
   try {
+    EPOCH.toZonedDateTimeISO(name);
     const { timeZone } = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions();
     return timeZone === name || timeZone.toLowerCase() !== name.toLowerCase();
   } catch {

@@ -97,6 +97,8 @@ describe('§4.3 what a body may say', () => {
     ['a zone in small letters', { timezone: 'europe/berlin' }, 400, 'invalid_choice', 'timezone'],
     ['a zone in capitals', { timezone: 'EUROPE/BERLIN' }, 400, 'invalid_choice', 'timezone'],
     ['an offset for a zone', { timezone: '+01:00' }, 400, 'invalid_choice', 'timezone'],
+    ['a short name that is no zone', { timezone: 'PST', interval: 'day' }, 400, 'invalid_choice', 'timezone'],
+    ['no name of a zone', { timezone: '' }, 400, 'invalid_choice', 'timezone'],
     ['day 7', { interval: 'week', offset_day: 7 }, 400, 'max_value', 'offset_day'],
     ['day -1', { interval: 'week', offset_day: -1 }, 400, 'min_value', 'offset_day'],
     ['hour 24', { interval: 'day', offset_hour: 24 }, 400, 'max_value', 'offset_hour'],
@@ -180,6 +182,8 @@ describe('§4.3 what a body may say', () => {
     ],
     [{ incremental_mode: 'MERGE' }, { incremental_mode: 'MERGE' }],
     [{ paused: true }, { paused: true, last_paused_at: null }],
+    [toFiles({ max_file_size_mb: '100' }), { destination: { config: { max_file_size_mb: 100 } } }],
+    [toFiles({ exclude_events: null }), { destination: { config: { exclude_events: null } } }],
     [{ id: 'mine', team_id: 9, whatever: 1 }, { team_id: 1 }],
   ])('accepts %j', async (parts, shown) => {
     expect(await bench.create(parts)).toMatchObject(shown);

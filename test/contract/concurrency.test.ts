@@ -4,7 +4,7 @@ import { SettableClock } from '../kit/settable-clock.ts';
 import { type InProcess, type Json, startInProcess } from '../kit/sluice-in-process.ts';
 
 /** Several clients change the same export at the same time: nothing of ours breaks, and nothing is stuck afterwards. */
-const ROUNDS = LONG ? 500 : 30;
+const ROUNDS = LONG ? 500 : 60;
 const CLIENTS = 2;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

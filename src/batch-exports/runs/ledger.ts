@@ -6,7 +6,7 @@ import { type Slice, sliceName } from '../../export/spec.ts';
 import type { Clock } from '../../work/clock.ts';
 import type { Db } from '../ports.ts';
 import { askOf } from './ask.ts';
-import { assertClaim, type Claim } from './store.ts';
+import { assertClaim, type Claim, runById } from './store.ts';
 
 /** The ledger of finished slices of one claimed run (table `run_slices`). A resumed run skips what is in it. */
 export function openLedger(db: Db, clock: Clock, claim: Claim): Ledger {
@@ -85,11 +85,7 @@ async function withdrawAll(db: Db, claim: Claim): Promise<LedgerEntry[]> {
 
 /** The other runs that share this one's output and published files, newest first; what it publishes replaces theirs. */
 async function previousRuns(db: Db, runId: string) {
-  const run = await db
-    .selectFrom('batch_export_runs')
-    .selectAll()
-    .where('id', '=', runId)
-    .executeTakeFirstOrThrow();
+  const run = await runById(db, runId);
   const { root } = await askOf(db, run);
   return await db
     .selectFrom('batch_export_runs as run')
@@ -109,6 +105,8 @@ async function previousKeys(db: Db, runId: string): Promise<string[]> {
 }
 
 async function previousSlices(db: Db, runId: string): Promise<PreviousSlice[]> {
+  // Who repeats nothing has no predecessor: those who repeat it come after it.
+  if ((await askOf(db, await runById(db, runId))).root === runId) return [];
   const [newest] = await previousRuns(db, runId);
   if (!newest) return [];
   const entries = await readEntries(db, newest.id);

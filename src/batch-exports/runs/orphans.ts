@@ -44,15 +44,16 @@ export async function enqueueForgotten(ports: OrphanPorts, before: number): Prom
     .where((eb) => eb(eb.fn.coalesce('next_attempt_at', 'last_updated_at'), '<', new Date(before)))
     .orderBy('id')
     .execute();
-  let forgotten = 0;
-  for await (const portion of portionsOf(overdue, AT_ONCE)) {
-    const ids = await ports.queue.withoutJob(
-      ports.db,
-      portion.map(({ id }) => id),
-    );
-    if (ids.length === 0) continue;
+  // At once: each question reads the whole queue.
+  const forgotten =
+    overdue.length === 0
+      ? []
+      : await ports.queue.withoutJob(
+          ports.db,
+          overdue.map(({ id }) => id),
+        );
+  for await (const ids of portionsOf(forgotten, AT_ONCE)) {
     await ports.db.transaction().execute((trx) => ports.enqueue(trx, ids));
-    forgotten += ids.length;
   }
-  return forgotten;
+  return forgotten.length;
 }

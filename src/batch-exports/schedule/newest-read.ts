@@ -17,7 +17,7 @@ export async function newestRead(db: Db, clock: Pick<Clock, 'now'>): Promise<num
          select data_interval_end from batch_export_runs
           where batch_export_id = export.id and backfill_id is null and data_interval_end < ${limit}::timestamptz
           order by data_interval_end desc limit 1) newest),
-      (select max(least(arrival_before, created_at)) from batch_export_backfills where created_at < ${limit}::timestamptz)
+      (select max(least(arrival_before, created_at + interval '1 millisecond')) from batch_export_backfills where created_at < ${limit}::timestamptz)
     ) as read`.execute(db);
   return rows[0]?.read?.getTime() ?? 0;
 }
