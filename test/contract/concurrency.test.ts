@@ -143,5 +143,7 @@ it(`${CLIENTS} clients at once, ${ROUNDS} rounds`, { timeout: 3_600_000 }, async
     await expectSettled(id);
   }
   process.stdout.write(`answers: ${JSON.stringify(Object.fromEntries(answers))}\n`);
-  expect([...answers.keys()]).toEqual(expect.arrayContaining([200, 201, 400]));
+  expect([...answers.keys()]).toEqual(expect.arrayContaining([200, 201]));
+  // Of calls that came too late, which of the refusals they meet is chance.
+  expect([400, 404, 409].some((status) => answers.has(status))).toBe(true);
 });
