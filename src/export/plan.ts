@@ -54,6 +54,8 @@ async function repeatedSlices(
   known: readonly Slice[],
   wanted: number,
 ): Promise<readonly Slice[]> {
+  // Without a size limit there is one file, whose key no numbered one has.
+  if (context.files.maxFileSizeMb === null) return [];
   const previous = (await context.ledger.previousSlices())
     .filter(({ slice, key }) => keyOf(context, slice) === key)
     .map(({ slice }) => slice);

@@ -105,8 +105,14 @@ async function previousKeys(db: Db, runId: string): Promise<string[]> {
 }
 
 async function previousSlices(db: Db, runId: string): Promise<PreviousSlice[]> {
+  const { retry_of: repeated } = await db
+    .selectFrom('batch_export_runs as run')
+    .leftJoin('batch_export_backfills as backfill', 'backfill.id', 'run.backfill_id')
+    .select('backfill.retry_of')
+    .where('run.id', '=', runId)
+    .executeTakeFirstOrThrow();
   // Who repeats nothing has no predecessor: those who repeat it come after it.
-  if ((await askOf(db, await runById(db, runId))).root === runId) return [];
+  if (repeated === null) return [];
   const [newest] = await previousRuns(db, runId);
   if (!newest) return [];
   const entries = await readEntries(db, newest.id);
