@@ -96,6 +96,9 @@ function field(row: EventRow, teamId: number, column: (typeof COLUMNS)[number]):
   const value = row[column];
   if (value === null) return Buffer.from('\\N');
   if (column === '_timestamp') return Buffer.from(String(Math.floor(Number(value) / 1e6)));
+  // Written out: ClickHouse takes seconds for such only when they have ten digits.
+  if (typeof value === 'number' && value < 1e15)
+    return Buffer.from(new Date(value / 1000).toISOString().replace('T', ' ').slice(0, -1));
   if (typeof value === 'number')
     return Buffer.from(`${Math.floor(value / 1e6)}.${String(value % 1e6).padStart(6, '0')}`);
   const bytes = Buffer.from(value as string);

@@ -78,6 +78,46 @@ describe('which rows a run exports', () => {
     expect(uuids(await exported(rows))).toEqual(uuids(rows));
   });
 
+  it('finds events from before 1970, and after it', async () => {
+    const days = [
+      '1955-01-01',
+      '1960-02-01',
+      '1969-12-31',
+      '1970-01-01',
+      '1970-01-02',
+      '2010-05-05',
+      '2020-01-01',
+    ];
+    const rows = days.map((day, n) => eventRow(n, { timestamp: Date.parse(day) * 1000 }));
+    expect(uuids(await exported(rows))).toEqual(uuids(rows));
+    const ranges: [string | null, string | null][] = [
+      [null, '1960-01-01'],
+      [null, '1970-01-01'],
+      [null, '1970-01-02'],
+      [null, '2015-01-01'],
+      ['1900-01-01', '2015-01-01'],
+      ['1900-01-01', null],
+      ['1960-01-01', '1970-01-01'],
+      ['1969-12-31', '1970-01-02'],
+      ['1970-01-01', null],
+      ['1970-01-02', '2021-01-01'],
+    ];
+    const moment = (day: string | null) => (day === null ? null : Date.parse(day));
+    for (const [from, to] of ranges) {
+      const region: Region = {
+        arrivalFrom: null,
+        arrivalTo: null,
+        eventFrom: moment(from),
+        eventTo: moment(to),
+      };
+      const wanted = rows.filter((_, n) => {
+        const day = days[n] ?? '';
+        return (from === null || day >= from) && (to === null || day < to);
+      });
+      expect(uuids(await exported([], { region }, false)), `${from} to ${to}`).toEqual(uuids(wanted));
+    }
+  });
+
   it('keeps to the project', async () => {
     const rows = [eventRow(0)];
     await exported(rows);

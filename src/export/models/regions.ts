@@ -9,7 +9,9 @@ export interface Axes {
 
 /**
  * Rows inside `region` and inside none of `excludes`: half open on both axes to the microsecond, unbounded
- * sides left out. Every comparison is one of an axis with a constant, which partitions and indexes understand.
+ * sides left out. Every comparison is one of an axis with a constant, which partitions and indexes understand, but for ranges of
+ * event time that reach over 1970: the table's key has `toDate(timestamp)`, which of earlier days is one of the 22nd century, and
+ * an index that compares it would pass over rows.
  */
 export function inRegions(axes: Axes, region: Region, excludes: readonly Region[]): Fragment {
   const parts = [inside(axes, region, 'r')];
@@ -21,13 +23,24 @@ export function inRegions(axes: Axes, region: Region, excludes: readonly Region[
 }
 
 function inside(axes: Axes, region: Region, name: string): Fragment {
+  const { eventFrom, eventTo } = region;
+  const event = reachesOver1970(eventFrom, eventTo) ? withoutIndex(axes.event) : axes.event;
   return and([
     ...side(axes.arrival, '>=', region.arrivalFrom, `${name}_arrival_from`),
     ...side(axes.arrival, '<', region.arrivalTo, `${name}_arrival_to`),
-    ...side(axes.event, '>=', region.eventFrom, `${name}_event_from`),
-    ...side(axes.event, '<', region.eventTo, `${name}_event_to`),
+    ...side(event, '>=', eventFrom, `${name}_event_from`),
+    ...side(event, '<', eventTo, `${name}_event_to`),
   ]);
 }
+
+/** Also up to its first moment, whose day is the smallest there is. */
+function reachesOver1970(from: number | null, to: number | null): boolean {
+  if (from === null && to === null) return false;
+  return (from ?? Number.NEGATIVE_INFINITY) < 0 && (to ?? Number.POSITIVE_INFINITY) >= 0;
+}
+
+/** `identity` is ClickHouse's own way to keep an index out of it. */
+const withoutIndex = (axis: string): string => `identity(${axis})`;
 
 function side(axis: string, operator: string, ms: number | null, name: string): Fragment[] {
   if (ms === null) return [];
