@@ -161,10 +161,15 @@ const list = (text = ''): string[] =>
 
 const isOn = (text: string | undefined): boolean => ['1', 'true', 'yes'].includes((text ?? '').toLowerCase());
 
-function integer(name: string, text: string, min: number, max: number): number {
-  // A blank text is the number 0.
+/** The whole number from `min` to `max` that a person wrote, or null. To `Number`, a blank text is 0. */
+export function wholeNumber(text: string, min: number, max: number): number | null {
   const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  return Number.isInteger(value) && value >= min && value <= max ? value : null;
+}
+
+function integer(name: string, text: string, min: number, max: number): number {
+  const value = wholeNumber(text, min, max);
+  if (value !== null) return value;
   throw bad(name, `must be a whole number from ${min} to ${max}, not "${text}"`);
 }
 

@@ -9,10 +9,12 @@ interface Property {
   readonly items?: { readonly type?: string };
   /** Of one that may be null. */
   readonly anyOf?: readonly { readonly type?: string }[];
+  /** Null is a value, too; everything else is checked as without it. */
+  readonly orNull?: true;
 }
 
-const STRINGS: Property = { type: 'array', items: { type: 'string' } };
-/** Accepted for every destination. */
+const STRINGS: Property = { type: 'array', items: { type: 'string' }, orNull: true };
+/** Accepted for every destination; as upstream has them, a list or null. */
 const SHARED: Readonly<Record<string, Property>> = { exclude_events: STRINGS, include_events: STRINGS };
 /** Accepted because upstream accepts them; nobody sends them and nothing reads them. */
 const TECHNICAL = new Set([
@@ -52,20 +54,15 @@ export function readDestinationConfig(
   if (options.complete && missing.length > 0) {
     throw refuse(`${destination.title} needs: ${missing.map((name) => `'${name}'`).join(', ')}.`);
   }
-  return Object.fromEntries(
-    names.map((name) => {
-      // As upstream has these two: a list or null.
-      const cleared = sent[name] === null && Object.hasOwn(SHARED, name);
-      return [name, cleared ? null : readValue(name, known[name], sent[name])];
-    }),
-  );
+  return Object.fromEntries(names.map((name) => [name, readValue(name, known[name], sent[name])]));
 }
 
 const propertiesOf = (destination: Destination): Readonly<Record<string, Property>> =>
   destination.config.properties as Readonly<Record<string, Property>>;
 
-/** A property without a plain type (one that may be null, or one of several) is left to the destination's check. */
+/** A property without a plain type (one that may be null, or one of several) is left to the destination's check; digits for a number or null are read. */
 function readValue(name: string, property: Property | undefined, value: unknown): unknown {
+  if (value === null && property?.orNull) return null;
   switch (property?.type) {
     case 'string':
       return expectType(name, 'string', value, typeof value === 'string');
@@ -80,13 +77,12 @@ function readValue(name: string, property: Property | undefined, value: unknown)
     case 'object':
       return expectType(name, 'object', value, typeOf(value) === 'object');
     default:
-      return typeof value === 'string' && orNull(property, 'integer') ? (toInteger(value) ?? value) : value;
+      return typeof value === 'string' && isIntegerOrNull(property) ? (toInteger(value) ?? value) : value;
   }
 }
 
-const orNull = (property: Property | undefined, type: string): boolean =>
-  property?.anyOf?.some((one) => one.type === type) === true &&
-  !property.anyOf.some((one) => one.type === 'string');
+const isIntegerOrNull = (property: Property | undefined): boolean =>
+  property?.anyOf?.every(({ type }) => type === 'integer' || type === 'null') ?? false;
 
 function expectType(name: string, expected: string, value: unknown, fits: boolean): unknown {
   if (fits) return value;

@@ -179,7 +179,7 @@ describe('Batcher', () => {
   });
 
   it('does not store late what other processes may have read past, and has it sent again with a new stamp', async () => {
-    const { batcher, inserts, clock } = store({ retryDelaysMs: [100, 100], repeatWithinMs: 30_000 });
+    const { batcher, inserts, clock } = store({ retryDelaysMs: [100, 100], repeatWithinMs: 15_000 });
     const answer = expect(batcher.add(rows(1))).rejects.toMatchObject({ code: 'unavailable' });
     await turn();
     inserts[0]?.failed(retryable);

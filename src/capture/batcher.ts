@@ -223,7 +223,7 @@ export class Batcher {
   #isOld(stamp: number, delay: number): boolean {
     const { repeatWithinMs } = this.#limits;
     const age = this.#ports.clock.now() + delay - stamp / 1000;
-    return repeatWithinMs !== null && age > repeatWithinMs / 2;
+    return repeatWithinMs !== null && age > repeatWithinMs;
   }
 
   #finish(batch: readonly Waiting[], stamp: number, bytes: number, error?: SluiceError): void {

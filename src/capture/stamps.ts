@@ -12,7 +12,7 @@ export interface Stamps {
   passed(ms: number): void;
 }
 
-/** @param afterMicros the newest stamp in the warehouse, or the newest that counts as read; 0 = none. */
+/** @param afterMicros the newest stamp in the warehouse; 0 = none. */
 export function createStamps(clock: Pick<Clock, 'now'>, afterMicros: number): Stamps {
   let last = afterMicros;
   return {

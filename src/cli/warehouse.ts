@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
+import { wholeNumber } from '../config.ts';
 import { startEmbeddedWarehouse } from '../warehouse/embedded/start.ts';
 import { migrateWarehouse } from '../warehouse/migrate.ts';
 
@@ -72,8 +73,7 @@ function filled(text: string): string {
 }
 
 function integer(text: string, min: number, max: number): number {
-  // A blank text is the number 0.
-  const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  const value = wholeNumber(text, min, max);
+  if (value !== null) return value;
   throw new InvalidArgumentError(`Must be a whole number from ${min} to ${max}.`);
 }

@@ -17,12 +17,12 @@ export function settle({
 }
 
 /**
- * How long after their stamp captured events may be inserted again, milliseconds; null = without limit: for the only process, and where
- * nobody waits for rows to settle, so that other processes are safe from late ones in no case.
+ * How long after their stamp captured events may be inserted again, milliseconds: half the shortest wait of other processes for rows to
+ * settle. Null = without limit: for the only process, and where nobody waits, so that others are safe from late rows in no case.
  */
 export function repeatWithin(config: Config): number | null {
   const settleMs = settle(config)('every 5 minutes');
-  return isAlone(config) || settleMs === 0 ? null : settleMs;
+  return isAlone(config) || settleMs === 0 ? null : settleMs / 2;
 }
 
 /** Features by upstream's names of them (contract.md §1.8). */

@@ -154,7 +154,7 @@ function readAbsolute(text: string, zone: string): Temporal.Instant | null {
   }
 }
 
-/** UTC for a name that an earlier version stored and that is none. */
+/** The name, or UTC for one that is none: an earlier version may have stored it. */
 function known(zone: string): string {
   try {
     EPOCH.toZonedDateTimeISO(zone);
@@ -180,9 +180,8 @@ function clamp(instant: Temporal.Instant): Temporal.Instant {
  * of its own (PST, IST), which the platform takes, too.
  */
 export function isTimeZone(name: string): boolean {
-  if (!/^[A-Z]/.test(name)) return false;
+  if (!/^[A-Z]/.test(name) || known(name) !== name) return false;
   try {
-    EPOCH.toZonedDateTimeISO(name);
     const { timeZone } = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions();
     return timeZone === name || timeZone.toLowerCase() !== name.toLowerCase();
   } catch {
