@@ -348,6 +348,21 @@ describe('claims', () => {
     expect(await claim(runs[0].id)).toMatchObject({ attempt: 6, failures: 1 });
   });
 
+  it('count those in a row of which nothing was heard: with the process dead, or gone', async () => {
+    const { runs } = await withRuns(1);
+    const { enqueue } = bench.ports;
+    const times = { at: bench.clock.now(), now: bench.clock.now() };
+    const silent = async () => (await claim(runs[0].id)).silentClaims;
+    expect([await silent(), await silent(), await silent()]).toEqual([0, 1, 2]);
+    await postponeRun(bench.db, enqueue, await claim(runs[0].id), times);
+    expect([await silent(), await silent()]).toEqual([0, 1]);
+    await setRetrying(bench.db, enqueue, await claim(runs[0].id), { ...times, error: 'busy' });
+    expect([await silent(), await silent()]).toEqual([0, 1]);
+    const still = { ...times, error: 'silent', silentClaims: 4 };
+    await setRetrying(bench.db, enqueue, await claim(runs[0].id), still);
+    expect([await silent(), await silent()]).toEqual([4, 5]);
+  });
+
   it('of runs that ended or never were give nothing', async () => {
     const { id, runs } = await withRuns(1);
     await bench.call('POST', `batch_exports/${id}/runs/${runs[0].id}/cancel`);
@@ -362,6 +377,7 @@ describe('claims', () => {
       id: runs[0].id,
       attempt: 1,
       failures: 0,
+      silentClaims: 0,
       teamId: bench.teamId,
       exportId: id,
       backfillId: null,

@@ -83,9 +83,9 @@ export function createRuns(given: RunsPorts): Runs {
     watermark: (run) => watermark(run.snapshot.interval, run.readableFrom),
     postpone: (run, at) => postponeRun(db, given.enqueue, run, { at, now: clock.now() }),
     execute: (run, signal) => executeRun(ports, run, signal),
-    retry: async (run, error, at) => {
-      const wait = Math.round((at - clock.now()) / 1000);
-      await setRetrying(db, given.enqueue, run, { at, error: describe(error), now: clock.now() });
+    retry: async (run, error, next) => {
+      const wait = Math.round((next.at - clock.now()) / 1000);
+      await setRetrying(db, given.enqueue, run, { ...next, error: describe(error), now: clock.now() });
       // Not before: a run whose completion was stored and whose answer was lost has not failed.
       say(run, 'WARNING', `Attempt ${run.attempt} failed: ${describe(error)} Next attempt in ${wait} s.`);
     },

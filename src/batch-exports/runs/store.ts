@@ -17,6 +17,8 @@ export interface Claim {
 export interface ClaimedRun extends Claim {
   /** Earlier attempts that failed. */
   readonly failures: number;
+  /** Claims in a row before this one that ended without a word. */
+  readonly silentClaims: number;
   readonly teamId: number;
   readonly exportId: string;
   readonly backfillId: string | null;
@@ -41,6 +43,8 @@ export async function claimRun(
     .updateTable('batch_export_runs')
     .set({
       attempt: sql`attempt + 1`,
+      // Until something is said of this claim.
+      silent_claims: sql<number>`silent_claims + 1`,
       status: 'Running',
       worker: options.worker,
       next_attempt_at: null,
@@ -65,6 +69,7 @@ export async function claimedRun(db: Db, row: RunRow): Promise<ClaimedRun> {
     id: row.id,
     attempt: row.attempt,
     failures: row.failures,
+    silentClaims: row.silent_claims - 1,
     teamId: row.team_id,
     exportId: row.batch_export_id,
     backfillId: row.backfill_id,
@@ -137,13 +142,20 @@ export async function setRetrying(
   db: Db,
   enqueue: Enqueue,
   claim: Claim,
-  failure: { readonly at: number; readonly error: string; readonly now: number },
+  failure: {
+    readonly at: number;
+    readonly error: string;
+    readonly now: number;
+    /** Claims in a row that still count as silent: 0, the default, when this one tells why it failed. */
+    readonly silentClaims?: number;
+  },
 ): Promise<void> {
   await db.transaction().execute(async (trx) => {
     await write(trx, claim, {
       next_attempt_at: new Date(failure.at),
       latest_error: storable(failure.error),
       failures: sql<number>`failures + 1`,
+      silent_claims: failure.silentClaims ?? 0,
       last_updated_at: new Date(failure.now),
     });
     await enqueue(trx, [claim.id], failure.at);
@@ -158,7 +170,11 @@ export async function postponeRun(
   times: { readonly at: number; readonly now: number },
 ): Promise<void> {
   await db.transaction().execute(async (trx) => {
-    await write(trx, claim, { next_attempt_at: new Date(times.at), last_updated_at: new Date(times.now) });
+    await write(trx, claim, {
+      next_attempt_at: new Date(times.at),
+      silent_claims: 0,
+      last_updated_at: new Date(times.now),
+    });
     await enqueue(trx, [claim.id], times.at);
   });
 }

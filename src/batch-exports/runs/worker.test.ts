@@ -20,11 +20,11 @@ function bench(overrides: Partial<WorkerPorts<ClaimedRun>> = {}) {
     random: () => 0,
     retryMs: 5_000,
     log: pino({ level: 'silent' }),
-    claim: async (id) => ({ id, attempt: ++attempt, failures: 0, readableFrom: 0 }),
+    claim: async (id) => ({ id, attempt: ++attempt, failures: 0, silentClaims: 0, readableFrom: 0 }),
     watermark: async () => now,
     postpone: async (run, at) => void did.push(`postpone ${run.id} +${at - now}`),
     execute: async (run) => void did.push(`execute ${run.id}`),
-    retry: async (run, _, at) => void did.push(`retry ${run.id} +${at - now}`),
+    retry: async (run, _, { at }) => void did.push(`retry ${run.id} +${at - now}`),
     fail: async (run, _, status) => void did.push(`fail ${run.id} ${status}`),
     tidy: async (id) => void did.push(`tidy ${id}`),
     ...overrides,
@@ -51,10 +51,14 @@ it('only tidies up after what cannot be claimed', async () => {
 });
 
 it('waits for a watermark that is near and postpones the run when it is far', async () => {
-  const near = bench({ claim: async (id) => ({ id, attempt: 1, failures: 0, readableFrom: 1_001_500 }) });
+  const near = bench({
+    claim: async (id) => ({ id, attempt: 1, failures: 0, silentClaims: 0, readableFrom: 1_001_500 }),
+  });
   await near.worker.handle('a', NEVER_LOST);
   expect(near.did).toEqual(['execute a']);
-  const far = bench({ claim: async (id) => ({ id, attempt: 1, failures: 0, readableFrom: 1_060_000 }) });
+  const far = bench({
+    claim: async (id) => ({ id, attempt: 1, failures: 0, silentClaims: 0, readableFrom: 1_060_000 }),
+  });
   await far.worker.handle('a', NEVER_LOST);
   expect(far.did).toEqual(['postpone a +60000']);
 });
@@ -75,7 +79,7 @@ it.each([
 ])('gives up after so many failures of %s, not after so many claims', async (_, error, failures, verdict) => {
   const claimed = (before: number) => ({
     ...failing(error),
-    claim: async (id: string) => ({ id, attempt: 1_000, failures: before, readableFrom: 0 }),
+    claim: async (id: string) => ({ id, attempt: 1_000, failures: before, silentClaims: 0, readableFrom: 0 }),
   });
   const first = bench(claimed(0));
   await first.worker.handle('a', NEVER_LOST);
@@ -83,6 +87,25 @@ it.each([
   const last = bench(claimed(failures));
   await last.worker.handle('a', NEVER_LOST);
   expect(last.did).toEqual([verdict, 'tidy a']);
+});
+
+it('lets a run wait that ended with its process five times in a row, then tries it once more each time', async () => {
+  const claimed = (silentClaims: number, failures: number) => ({
+    claim: async (id: string) => ({ id, attempt: 9, failures, silentClaims, readableFrom: 0 }),
+    retry: async (_: ClaimedRun, error: unknown, next: { at: number; silentClaims: number }) =>
+      void said.push([error, next.silentClaims]),
+  });
+  const said: unknown[] = [];
+  const unlucky = bench(claimed(4, 0));
+  await unlucky.worker.handle('a', NEVER_LOST);
+  expect(unlucky.did).toEqual(['execute a']);
+  const deadly = bench(claimed(5, 0));
+  await deadly.worker.handle('a', NEVER_LOST);
+  expect(deadly.did).toEqual([]);
+  expect(said).toEqual([[new SluiceError('run_silent'), 4]]);
+  const hopeless = bench(claimed(5, 149));
+  await hopeless.worker.handle('a', NEVER_LOST);
+  expect(hopeless.did).toEqual(['fail a FailedRetryable', 'tidy a']);
 });
 
 it('writes nothing on a run that another worker took over', async () => {

@@ -10,6 +10,8 @@ export interface ClaimedRun {
   readonly attempt: number;
   /** Earlier attempts that failed; one that only had to wait, or was taken over, is none. */
   readonly failures: number;
+  /** Claims in a row before this one that ended without a word: the process died, or was stopped. */
+  readonly silentClaims: number;
   /** Milliseconds since the epoch: rows that arrived before it are what the run reads. */
   readonly readableFrom: number;
 }
@@ -28,8 +30,12 @@ export interface WorkerPorts<Run extends ClaimedRun> {
   postpone(run: Run, at: number): Promise<void>;
   /** Exports; resolves when the run's outcome is stored. Stops promptly when `signal` aborts. */
   execute(run: Run, signal: AbortSignal): Promise<void>;
-  /** Stores the failure and enqueues the next attempt, in one transaction. */
-  retry(run: Run, error: unknown, at: number): Promise<void>;
+  /** Stores the failure, with how many claims still count as silent, and enqueues the next attempt, in one transaction. */
+  retry(
+    run: Run,
+    error: unknown,
+    next: { readonly at: number; readonly silentClaims: number },
+  ): Promise<void>;
   fail(run: Run, error: unknown, status: 'Failed' | 'FailedRetryable'): Promise<void>;
   /** Takes back what a run without an outcome left at its destination, if it left anything. */
   tidy(runId: string): Promise<void>;
@@ -57,6 +63,11 @@ const WAIT_HERE_MS = 2_000;
 const POSTPONE_MS = 5_000;
 /** Between two attempts to go on while the database is away. */
 const OUTAGE_MS = 1_000;
+/**
+ * A run that takes its process along each time would do so for ever, and at once: after so many times it counts as failed and waits, then has
+ * one attempt. A kill, a crash of something else and a restart happen to a run in good health, too.
+ */
+const SILENT_CLAIMS = 5;
 
 interface Active {
   readonly controller: AbortController;
@@ -115,6 +126,7 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
 
   const attempt = async (run: Run, signal: AbortSignal): Promise<void> => {
     try {
+      if (run.silentClaims >= SILENT_CLAIMS) throw new SluiceError('run_silent');
       if (!(await readable(run, signal))) return;
       await ports.execute(run, signal);
     } catch (error) {
@@ -147,7 +159,8 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
       firstWaitMs: ports.retryMs,
       random: ports.random,
     });
-    if (verdict.do === 'retry') await ports.retry(run, error, verdict.at);
+    const silentClaims = code === 'run_silent' ? SILENT_CLAIMS - 1 : 0;
+    if (verdict.do === 'retry') await ports.retry(run, error, { at: verdict.at, silentClaims });
     else {
       await ports.fail(run, error, verdict.status);
       await ports.tidy(run.id);
