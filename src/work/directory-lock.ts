@@ -2,6 +2,7 @@ import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:
 import { dirname } from 'node:path';
 import { SluiceError } from '../errors/error.ts';
 import { inDataDirectory } from './data-directory.ts';
+import { lockByKernel } from './kernel-lock.ts';
 import { makeDirectory } from './make-directory.ts';
 
 /** Held while a process owns a directory. */
@@ -17,27 +18,46 @@ interface Holder {
 
 /**
  * Takes `file` as a lock for this process, or throws `data_dir_locked` naming the process that holds
- * it, or `data_dir_unwritable`. A holder that died (kill -9, power loss) does not count: its file is taken over. Node has no
- * flock, hence pid and start time; link(2) makes taking it atomic.
+ * it, or `data_dir_unwritable`. A holder that died (kill -9, power loss) does not count: its file is taken over.
+ *
+ * Twice over. The kernel's lock, on a file beside it, is also seen by processes in other containers, whose pids mean nothing here. Where the file
+ * system has none, and for the holder's name, there are pid and start time; link(2) makes taking that atomic.
  */
 export function lockDirectory(file: string): DirectoryLock {
   const mine: Holder = { pid: process.pid, started: startTime(process.pid) ?? '' };
   const candidate = `${file}.${process.pid}`;
+  let release = (): void => {};
   try {
     inDataDirectory(dirname(file), () => {
       makeDirectory(dirname(file));
       writeFileSync(candidate, JSON.stringify(mine));
     });
-    for (let attempt = 0; attempt < 10; attempt++) {
-      if (link(candidate, file)) return { release: () => rmSync(file, { force: true }) };
-      const holder = read(file);
-      if (holder && isAlive(holder)) throw locked(file, holder);
-      takeAway(file, holder);
-    }
-    throw new SluiceError('data_dir_locked');
+    const kernel = lockByKernel(`${file}.kernel`);
+    if (kernel === 'taken') throw locked(file, read(file));
+    if (kernel !== 'unknown') release = kernel.release;
+    linkAs(file, candidate);
+    return {
+      release: () => {
+        rmSync(file, { force: true });
+        release();
+      },
+    };
+  } catch (error) {
+    release();
+    throw error;
   } finally {
     removeQuietly(candidate);
   }
+}
+
+function linkAs(file: string, candidate: string): void {
+  for (let attempt = 0; attempt < 10; attempt++) {
+    if (link(candidate, file)) return;
+    const holder = read(file);
+    if (holder && isAlive(holder)) throw locked(file, holder);
+    takeAway(file, holder);
+  }
+  throw locked(file, null);
 }
 
 /** It may not be there, nor the directory. */
@@ -47,10 +67,11 @@ function removeQuietly(file: string): void {
   } catch {}
 }
 
-function locked(file: string, holder: Holder): SluiceError {
+function locked(file: string, holder: Holder | null): SluiceError {
+  const who = !holder ? '' : isAlive(holder) ? ` (pid ${holder.pid})` : ', in another container perhaps';
   return new SluiceError('data_dir_locked', {
     detail:
-      `The data directory ${dirname(file)} is in use by another Sluice process (pid ${holder.pid}). ` +
+      `The data directory ${dirname(file)} is in use by another Sluice process${who}. ` +
       'Stop that process, or start this one with another --data-dir.',
   });
 }
