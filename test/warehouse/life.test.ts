@@ -142,7 +142,7 @@ describe('the engine’s process', () => {
     await client.close();
     expect(isAlive(pid)).toBe(false);
     expect(readdirSync(dataDir)).toEqual(['warehouse']);
-    expect(readdirSync(join(dataDir, 'warehouse'))).toEqual(['data']);
+    expect(readdirSync(join(dataDir, 'warehouse')).toSorted()).toEqual(['data', 'engine.lock.kernel']);
   });
 
   test('close() with a query running takes a moment, not longer', async () => {
