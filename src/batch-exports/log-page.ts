@@ -27,8 +27,8 @@ export async function exportLogPage(
   const rows = await readLog(ports.db, {
     ...of,
     runId: of.runId ?? (query.instance_id || undefined),
-    after: readMoment('after', query.after),
-    before: readMoment('before', query.before),
+    after: readMoment('after', query.after, Math.floor),
+    before: readMoment('before', query.before, Math.ceil),
     levels: (query.level ?? []).flatMap((part) => part.split(',')).flatMap(readLevel),
     search: query.search,
     limit,
@@ -54,10 +54,11 @@ function readLevel(text: string): string[] {
   return level === 'WARN' || level === 'WARNING' ? ['WARN', 'WARNING'] : [level];
 }
 
-function readMoment(attr: string, text: string | undefined): Date | undefined {
+/** Lines have whole milliseconds; a bound within one is rounded so that it leaves out none. */
+function readMoment(attr: string, text: string | undefined, round: (ms: number) => number): Date | undefined {
   if (!text) return undefined;
   const instant = parseDateTime(text, 'UTC');
-  if (instant) return new Date(instant.epochMilliseconds);
+  if (instant) return new Date(round(Number(instant.epochNanoseconds) / 1e6));
   throw new SluiceError('invalid_input', { attr, detail: 'Not a date and time.' });
 }
 

@@ -2,14 +2,14 @@ import { type Insertable, sql, type Updateable } from 'kysely';
 import type { BatchExportRow, BatchExportsTable } from '../database/tables.ts';
 import { SluiceError } from '../errors/error.ts';
 import { FILE_DOWNLOAD } from '../export/destinations/file-download.ts';
+import { uuidOf } from '../http/uuid.ts';
 import type { Db, Trx } from './ports.ts';
-
-const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 
 /** Ids come from paths; one that is no UUID names nothing. Throws `not_found`. */
 export function readId(id: string | undefined): string {
-  if (id === undefined || !UUID.test(id)) throw new SluiceError('not_found');
-  return id.toLowerCase();
+  const uuid = id === undefined ? null : uuidOf(id);
+  if (uuid === null) throw new SluiceError('not_found');
+  return uuid;
 }
 
 /** A project's export that is not deleted. Throws `not_found`. */

@@ -1,10 +1,10 @@
 import { SluiceError } from '../errors/error.ts';
 import { parseDateTime } from './dates.ts';
 import type { Schema } from './schema-node.ts';
+import { uuidOf } from './uuid.ts';
 
 const TRUE = new Set<unknown>([true, 1, 't', 'y', 'yes', 'true', 'on', '1']);
 const FALSE = new Set<unknown>([false, 0, 'f', 'n', 'no', 'false', 'off', '0']);
-const UUID = /^[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
 
 const invalid = (attr: string | null, detail: string) => new SluiceError('invalid_input', { attr, detail });
 
@@ -82,9 +82,9 @@ export function readText(schema: Schema, value: unknown, attr: string | null): s
 }
 
 function readUuid(text: string, attr: string | null): string {
-  if (!UUID.test(text)) throw invalid(attr, 'Must be a valid UUID.');
-  const hex = text.replaceAll('-', '').toLowerCase();
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  const uuid = uuidOf(text);
+  if (uuid === null) throw invalid(attr, 'Must be a valid UUID.');
+  return uuid;
 }
 
 /** `2026-01-01 10:00` and the like; without an offset it is UTC (contract.md §4.3). */

@@ -95,6 +95,18 @@ describe('a backfill', () => {
     ]);
   });
 
+  it.each([
+    ['UTC', '0000-01-01'],
+    ['Europe/Berlin', '0001-01-01'],
+    ['Asia/Tokyo', '0001-01-01'],
+  ])('of days in %s may not begin on %s, before the first moment there is', async (timezone, day) => {
+    const { id } = await bench.create({ interval: 'day', timezone });
+    expect(await start(id, day, '2026-03-09')).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_input', attr: null, detail: expect.stringContaining('the year 1') },
+    });
+  });
+
   it('of days follows the local calendar through a change of the clocks', async () => {
     bench.clock.set('2026-04-10T10:20:00Z');
     const { id } = await bench.create({ interval: 'day', timezone: 'Europe/Berlin', offset_hour: 3 });

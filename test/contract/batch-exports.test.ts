@@ -487,6 +487,13 @@ describe('§4.2 addresses', () => {
     expect([status, body.code]).toEqual([404, 'not_found']);
   });
 
+  it('a UUID counts however it is written', async () => {
+    const { id } = await bench.create();
+    for (const written of [id.replaceAll('-', ''), id.toUpperCase()]) {
+      expect((await bench.call('GET', `batch_exports/${written}/`)).body.id).toBe(id);
+    }
+  });
+
   it('DELETE hides the export; its runs stay, what is active is cancelled', async () => {
     const { id } = await bench.create();
     bench.clock.advance(3_600_000);
@@ -555,6 +562,20 @@ describe('§6 pause and unpause', () => {
     ]);
   });
 
+  it('with backfill, begins at the cursor when the last pause is said to be earlier: what lies before has its runs', async () => {
+    bench.clock.set('2026-03-05T10:20:00Z');
+    const { id } = await bench.create({ paused: true, last_paused_at: '2026-03-01T00:00:00Z' });
+    bench.clock.set('2026-03-05T13:40:00Z');
+    await bench.call('POST', `batch_exports/${id}/unpause`, { backfill: true });
+    const [backfill] = (await bench.call('GET', `batch_exports/${id}/backfills`)).body.results;
+    expect(backfill).toMatchObject({
+      start_at: '2026-03-01T00:00:00Z',
+      adjusted_start_at: '2026-03-05T10:00:00Z',
+      end_at: '2026-03-05T13:40:00Z',
+      progress: { total_runs: 4, finished_runs: 0 },
+    });
+  });
+
   it('PATCH paused flips the flag only', async () => {
     const { id } = await bench.create();
     const { body } = await bench.call('PATCH', `batch_exports/${id}`, { paused: true });
@@ -585,6 +606,11 @@ describe('§6 logs', () => {
     expect(await messages('')).toEqual(['line 4', 'line 3', 'line 2', 'line 1']);
     expect(await messages('limit=2&offset=1')).toEqual(['line 3']);
     expect(await messages(`after=${iso(1)}&before=${iso(4)}`)).toEqual(['line 3', 'line 2']);
+    const micros = (n: number, rest: string) => iso(n).replace('Z', `${rest}Z`);
+    expect(await messages(`after=${micros(1, '999')}&before=${micros(3, '001')}`)).toEqual([
+      'line 3',
+      'line 2',
+    ]);
     expect(await messages('level=info,error')).toEqual(['line 3', 'line 1']);
     expect(await messages('level=WARN&level=ERROR')).toEqual(['line 4', 'line 2']);
     expect(await messages('search=LINE%202')).toEqual(['line 2']);

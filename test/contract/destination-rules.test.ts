@@ -181,6 +181,15 @@ describe('credentials inside the config', () => {
     expectRefused(await patch(id, { type: 'Postgres', config: { [key]: value } }), `'${key}'`);
   });
 
+  it('a linked Postgres that was created with them takes back what it shows, and nothing else', async () => {
+    const destination = destinationOf('Postgres', { host: PUBLIC, port: 5432 });
+    const id = await created(destination);
+    const { body } = await bench.call('GET', `batch_exports/${id}`);
+    expect(body.destination.config).toMatchObject({ host: PUBLIC, port: 5432 });
+    expect((await patch(id, body.destination)).status).toBe(200);
+    expectRefused(await patch(id, { type: 'Postgres', config: { port: 5433 } }), "'port'");
+  });
+
   it.each(['Postgres', 'Redshift'] as const)('an old %s without a link stays editable', async (type) => {
     const id = await inlineExport(type);
     const { status, body } = await patch(id, { type, config: { table_name: 't', password: 'new' } });

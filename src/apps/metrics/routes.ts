@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { SluiceError } from '../../errors/error.ts';
 import { type Endpoint, endpoint, type Project } from '../../http/endpoint.ts';
+import { uuidOf } from '../../http/uuid.ts';
 import type { Warehouse } from '../../warehouse/warehouse.ts';
 import type { Clock } from '../../work/clock.ts';
 import { METRIC_CATEGORIES } from '../catalogue/app.ts';
@@ -112,12 +113,6 @@ function refuseBlankCategory(url: URL): void {
   if (url.searchParams.getAll('category').at(-1) === '') {
     throw new SluiceError('invalid_choice', { attr: 'category', detail: '"" is not a valid choice.' });
   }
-}
-
-function uuidOf(text: string): string | null {
-  const hex = text.replaceAll('-', '').toLowerCase();
-  if (!/^[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$/i.test(text)) return null;
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
 /** Whole numbers that the column holds, whether there is such a plugin config or not; anything else names nothing. */

@@ -89,8 +89,11 @@ export async function startCatchUp(
 ): Promise<BackfillRow> {
   const { before, after } = batchExport;
   const range = { start: (before.last_paused_at ?? before.next_interval_start).getTime(), end: now };
+  // `last_paused_at` may be of an earlier pause, or anybody's: what lies before the cursor has its runs.
+  const late = before.next_interval_start.getTime() > range.start;
   const row = {
     ...rangeColumns(range),
+    ...(late ? { adjusted_start_at: before.next_interval_start } : {}),
     by_arrival: true,
     next_interval_start: before.next_interval_start,
     arrival_before: after.next_interval_start,

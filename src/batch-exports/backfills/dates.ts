@@ -3,6 +3,8 @@ import { SluiceError } from '../../errors/error.ts';
 import { parseDateTime } from '../../http/dates.ts';
 import { type Cadence, isCalendar, offsetDay, startOfLocalDay } from '../schedule/intervals.ts';
 
+/** What a moment can be at all (`parseDateTime`). */
+const EARLIEST = Date.parse('0001-01-01T00:00:00Z');
 const HAS_OFFSET = /[T ].*(?:Z|[+-]\d{2}(?::?\d{2})?)$/i;
 
 /**
@@ -27,7 +29,9 @@ function readDay(cadence: Cadence, name: string, text: unknown): number {
   if (cadence.interval === 'week' && date.dayOfWeek % 7 !== offsetDay(cadence.offsetSeconds)) {
     throw refuse(`${name} must be a day on which a week of this export begins.`);
   }
-  return startOfLocalDay(cadence, date);
+  const start = startOfLocalDay(cadence, date);
+  if (start < EARLIEST) throw refuse(`${name} must not be before the year 1 (UTC).`);
+  return start;
 }
 
 function plainDate(text: string): Temporal.PlainDate | null {

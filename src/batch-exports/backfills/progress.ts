@@ -43,8 +43,8 @@ export function progressOf(
 }
 
 function expectedRuns(row: Columns, interval: IntervalName, now: number): number | null {
-  if (row.total_records_count === 0) return 0;
   if (!row.start_at) return 1;
+  if (row.total_records_count === 0) return 0;
   const end = (row.end_at ?? row.finished_at)?.getTime() ?? (row.status === 'Running' ? now : null);
   if (end === null) return null;
   const start = (row.adjusted_start_at ?? row.start_at).getTime();

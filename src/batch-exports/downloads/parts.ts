@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { v5 } from 'uuid';
 import type { RunRow } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
+import { uuidOf } from '../../http/uuid.ts';
 
 /** One file of a completed download. */
 export interface Part {
@@ -24,15 +25,13 @@ export function partsOf(run: Pick<RunRow, 'id' | 'files'>): Part[] {
     .toSorted((a, b) => (a.key < b.key ? -1 : 1));
 }
 
-const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
-
 /** By id, by index from 0, or the first. Throws `invalid_input` for what is neither, `not_found` for what is not there. */
 export function pickPart(parts: readonly Part[], wanted = '0'): Part {
-  const byId = UUID.test(wanted);
-  if (!byId && !/^-?\d+$/.test(wanted)) {
+  const uuid = uuidOf(wanted);
+  if (uuid === null && !/^-?\d+$/.test(wanted)) {
     throw new SluiceError('invalid_input', { detail: 'A part is the id of a file or its number, from 0.' });
   }
-  const part = byId ? parts.find(({ id }) => id === wanted.toLowerCase()) : parts[Number(wanted)];
+  const part = uuid === null ? parts[Number(wanted)] : parts.find(({ id }) => id === uuid);
   if (part) return part;
   const count = parts.length === 1 ? '1 file' : `${parts.length} files`;
   throw new SluiceError('not_found', { detail: `There is no such part; the download has ${count}.` });

@@ -55,6 +55,19 @@ describe('PGlite in its thread', () => {
     ]);
   });
 
+  it.each([
+    '0001-01-01T00:00:00.000Z',
+    '0049-12-31T23:59:59.123Z',
+    '0099-06-01T10:00:00.000Z',
+    '0100-01-01T00:00:00.000Z',
+    '9999-12-31T23:59:59.999Z',
+  ])('answers %s in its own century', async (text) => {
+    const select = 'select $1::timestamptz as at, $1::timestamp as bare';
+    const { rows } = await pglite.query(select, [text]);
+    expect(rows).toEqual([{ at: new Date(text), bare: expect.any(Date) }]);
+    expect((rows[0] as { bare: Date }).bare.getUTCFullYear()).toBe(new Date(text).getUTCFullYear());
+  });
+
   it('tells the errors of Postgres with their code and constraint, without parameters', async () => {
     await pglite.query('insert into kept values ($1)', [1]);
     const error = await pglite.query('insert into kept values ($1)', [1]).catch((e: unknown) => e);

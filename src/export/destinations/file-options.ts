@@ -45,7 +45,7 @@ export function checkFileOptions(config: Config): string | null {
   if (!isFormat(format)) {
     return `File format ${shown(format)} is not supported; choose JSONLines or Parquet.`;
   }
-  const compression = config.compression ?? null;
+  const compression = config.compression || null;
   const allowed: readonly unknown[] = compressionsOf[format];
   if (compression !== null && !allowed.includes(compression)) {
     return `Compression ${shown(compression)} is not available for ${format}; choose ${allowed.join(', ')} or none.`;
@@ -60,7 +60,7 @@ export function checkFileOptions(config: Config): string | null {
 /** Defaults applied; expects a config that `checkFileOptions` accepts. A size of 0 means no limit. */
 export function fileOptionsOf(config: Config): FileOptions {
   const format = isFormat(config.file_format) ? config.file_format : 'JSONLines';
-  const compression = (config.compression ?? null) as Compression | null;
+  const compression = (config.compression || null) as Compression | null;
   return {
     format,
     compression,

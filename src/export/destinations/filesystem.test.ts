@@ -192,6 +192,7 @@ describe('config', () => {
     [{}, null],
     [{ prefix: 'a/{year}/', file_format: 'Parquet', compression: 'zstd', max_file_size_mb: 100 }, null],
     [{ file_format: null, compression: null, max_file_size_mb: null }, null],
+    [{ compression: '' }, null],
     [{ file_format: 'CSV' }, 'File format "CSV"'],
     [{ file_format: 'toString' }, 'File format "toString"'],
     [{ compression: 'lz4' }, 'Compression "lz4" is not available for JSONLines'],

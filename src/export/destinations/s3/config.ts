@@ -23,7 +23,7 @@ export function checkS3(config: Config): string | null {
 
 /** AWS only: server-side encryption. */
 export function checkEncryption(config: Config): string | null {
-  const encryption = config.encryption ?? null;
+  const encryption = config.encryption || null;
   const key = config.kms_key_id ?? null;
   if (encryption !== null && encryption !== 'AES256' && encryption !== 'aws:kms') {
     return `encryption must be AES256, aws:kms or null, not ${JSON.stringify(encryption)}.`;

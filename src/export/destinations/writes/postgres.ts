@@ -5,7 +5,9 @@ const INLINE = ['user', 'password', 'host', 'port'];
 
 /** A linked export takes credentials from its integration alone; an old one without a link keeps its own (contract.md §5). */
 const linkedOnly: Accepts = async ({ sent, stored, integration }) => {
-  const key = stored && integration ? INLINE.find((name) => Object.hasOwn(sent, name)) : undefined;
+  // What is read can be written back.
+  const changed = (name: string) => Object.hasOwn(sent, name) && sent[name] !== stored?.[name];
+  const key = stored && integration ? INLINE.find(changed) : undefined;
   return key === undefined ? null : `'${key}' belongs to the integration; change it there.`;
 };
 
