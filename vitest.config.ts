@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { SlowestFirst } from './test/kit/slowest-first.ts';
 
 /**
  * Fast tests sit beside their file under src/; tests that cross rooms and start real engines are under test/. Files follow one another
@@ -11,6 +12,7 @@ export default defineConfig({
     isolate: false,
     pool: 'forks',
     maxWorkers: 3,
+    sequence: { sequencer: SlowestFirst },
     // As for the servers of test/kit/sluice.ts: the embedded database lives too shortly to be optimized.
     execArgv: ['--liftoff-only'],
     testTimeout: 60_000,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { prepareDatabase } from '../../test/kit/prepared-database.ts';
 import { type Accounts, createAccounts } from '../accounts/accounts.ts';
 import { type Database, openDatabase } from '../database/database.ts';
 import { systemClock } from '../work/clock.ts';
@@ -18,6 +19,7 @@ let database: Database;
 let accounts: Accounts;
 
 beforeAll(async () => {
+  await prepareDatabase(dataDir);
   database = await openDatabase({ dataDir });
   let seed = 0;
   accounts = createAccounts({

@@ -29,6 +29,7 @@ import { systemClock } from '../../src/work/clock.ts';
 import { createHostGuard } from '../../src/work/hosts.ts';
 import { seededBytes } from '../contract/start-api.ts';
 import type { SentEvent } from '../faults/events.ts';
+import { prepareDatabase } from '../kit/prepared-database.ts';
 import { startTestWarehouse } from '../kit/warehouse.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -67,6 +68,7 @@ export interface MetricSums {
 
 export async function openDeliveries(): Promise<DeliveriesBench> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-deliveries-'));
+  await prepareDatabase(dataDir);
   const [embedded, database] = await Promise.all([startTestWarehouse(), openDatabase({ dataDir })]);
   const { warehouse } = embedded;
   const db = database.kysely;

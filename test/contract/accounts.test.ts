@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAccounts } from '../../src/accounts/accounts.ts';
 import { openDatabase } from '../../src/database/database.ts';
+import { prepareDatabase } from '../kit/prepared-database.ts';
 import { type Api, addStranger, MASTER_KEY, seededBytes, startApi } from './start-api.ts';
 
 let api: Api;
@@ -284,6 +285,7 @@ describe('keys through the API', () => {
 describe('the first start', () => {
   it('shows the key once, honours one from the environment ever after, and survives being run at once', async () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'sluice-first-'));
+    await prepareDatabase(dataDir, 'empty');
     const database = await openDatabase({ dataDir });
     try {
       const parts = {

@@ -45,7 +45,7 @@ let sluice: RunningSluice;
 
 beforeAll(async () => {
   mkdirSync(root);
-  sluice = await startSluice({ dataDir });
+  sluice = await startSluice({ dataDir, env: { SLUICE_RETRY_SECONDS: '1' } });
   await send(sluice.ready, events);
 });
 afterAll(async () => {

@@ -66,7 +66,7 @@ describe('the embedded warehouse killed', () => {
   }
 
   it('during an export: the run is tried again and completes', async () => {
-    sluice = await startSluice({ dataDir });
+    sluice = await startSluice({ dataDir, env: { SLUICE_RETRY_SECONDS: '1' } });
     const events = makeEvents(6_000, hours(6), 1_500, seeded(4));
     await send(sluice.ready, events);
     const id = await createExport(sluice, files.destination('killed', { max_file_size_mb: 1 }));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PGlite } from '@electric-sql/pglite';
 import { afterEach, expect, it } from 'vitest';
+import { prepareDatabase } from '../kit/prepared-database.ts';
 import { startSluice } from '../kit/sluice.ts';
 import { makeEvents, send } from './events.ts';
 import { chooseSeed, LONG, seeded } from './random.ts';
@@ -43,17 +44,8 @@ it(
   KILLS * 10_000 + 60_000,
 );
 
-it('a second process on the same directory is refused and told which', async () => {
-  const first = await startSluice({ dataDir: fresh() });
-  await expect(startSluice({ dataDir })).rejects.toThrow(dataDir);
-  const { status } = await first.api('GET', '/api/organizations/');
-  expect(status).toBe(200);
-  expect(await first.stop()).toBe(0);
-});
-
 it("a newer version's database is refused, and left as it is", async () => {
-  const first = await startSluice({ dataDir: fresh() });
-  expect(await first.stop()).toBe(0);
+  await prepareDatabase(fresh());
   const folder = join(dataDir, 'database');
   const database = await PGlite.create(folder);
   await database.query("insert into sluice_migrations (name) values ('9999_from_the_future.sql')");

@@ -31,14 +31,12 @@ describe.skipIf(!mayMount())('the data directory on a disk that is full', () => 
   let prefixes = 0;
 
   const start = async () => {
-    sluice = await startSluice({ dataDir, env: { SLUICE_FILES_ROOT: root } });
+    sluice = await startSluice({ dataDir, env: { SLUICE_FILES_ROOT: root, SLUICE_RETRY_SECONDS: '1' } });
   };
 
-  beforeAll(async () => {
+  beforeAll(() => {
     disk = smallDisk(400);
     dataDir = join(disk.path, 'data');
-    await start();
-    await sluice.stop();
   });
   afterAll(async () => {
     await sluice?.kill();

@@ -19,7 +19,7 @@ let sent: string[];
 let number = 0;
 
 beforeAll(async () => {
-  sluice = await startSluice({ env: { SLUICE_READ_BACK: '1' } });
+  sluice = await startSluice({ env: { SLUICE_READ_BACK: '1', SLUICE_RETRY_SECONDS: '1' } });
   place = await openBucketPlace(sluice);
   sent = await capture(sluice, EVENTS, start, end);
 });

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as after } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type RunningSluice, startSluice } from '../kit/sluice.ts';
 
@@ -51,7 +52,7 @@ async function livesDuring(busy: Promise<unknown>): Promise<void> {
     // No more than a guard against a server that is held up for good: how fast it answers is `npm run bench`'s.
     const answer = await fetch(`${sluice.ready.url}/livez`, { signal: AbortSignal.timeout(HELD_UP_MS) });
     expect(answer.status).toBe(200);
-    await after(5);
+    await after(50);
   } while (!done);
   await end;
 }
@@ -62,7 +63,7 @@ const head = (path: string, more: string) =>
 const statusOf = (text: string) => Number(text.slice(9, 12));
 const bodyOf = (text: string) => JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4)) as unknown;
 
-it('200 senders that dribble headers or bodies are hung up on in time; others notice nothing', async () => {
+it('of 200 senders that dribble, those of headers are hung up on in time; others notice nothing', async () => {
   const lines = Array.from({ length: 200 }, (_, i) => {
     const one = line();
     one.socket.write(
@@ -116,9 +117,8 @@ it.each([
   else await closed;
 });
 
-it('a small body that unpacks to 1 GB is refused', async () => {
-  const { gzipSync } = await import('node:zlib');
-  const bomb = gzipSync(Buffer.alloc(1 << 30), { level: 9 });
+it('a small body that unpacks to three times what is allowed is refused', async () => {
+  const bomb = gzipSync(Buffer.alloc(64 << 20));
   const answer = fetch(`${sluice.ready.url}/batch/`, {
     method: 'POST',
     headers: { 'content-encoding': 'gzip', 'content-type': 'application/json' },

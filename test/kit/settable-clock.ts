@@ -1,11 +1,12 @@
 import type { Clock } from '../../src/work/clock.ts';
 
-/** A server's loops look this often, whatever they ask for: when the clock is moved, something may be due. */
-const LONGEST_SLEEP_MS = 40;
+/** Who sleeps looks this often, whatever was asked for: not only the clock makes something due. */
+const LONGEST_SLEEP_MS = 150;
 
 /** A clock that goes on by itself and can be moved forward by hours; waiting takes no longer than a moment. */
 export class SettableClock implements Clock {
   #offset: number;
+  readonly #sleepers = new Set<() => void>();
 
   constructor(start: string) {
     this.#offset = Date.parse(start) - Date.now();
@@ -15,8 +16,10 @@ export class SettableClock implements Clock {
     return Date.now() + this.#offset;
   }
 
+  /** Wakes everybody who sleeps: something may be due. */
   advance(ms: number): void {
     this.#offset += ms;
+    for (const wake of [...this.#sleepers]) wake();
   }
 
   /** Forward only. */
@@ -27,17 +30,21 @@ export class SettableClock implements Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
-      const stop = () => {
+      const end = () => {
         clearTimeout(timer);
+        this.#sleepers.delete(wake);
+        signal?.removeEventListener('abort', stop);
+      };
+      const wake = () => {
+        end();
+        resolve();
+      };
+      const stop = () => {
+        end();
         reject(signal?.reason);
       };
-      const timer = setTimeout(
-        () => {
-          signal?.removeEventListener('abort', stop);
-          resolve();
-        },
-        Math.min(ms, LONGEST_SLEEP_MS),
-      );
+      const timer = setTimeout(wake, Math.min(ms, LONGEST_SLEEP_MS));
+      this.#sleepers.add(wake);
       signal?.addEventListener('abort', stop, { once: true });
     });
   }

@@ -5,6 +5,7 @@ import pino from 'pino';
 import { loadConfig } from '../../src/config.ts';
 import { startSluice } from '../../src/main.ts';
 import type { Clock } from '../../src/work/clock.ts';
+import { prepareDatabase } from './prepared-database.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are JSON whose shape each test asserts
 export type Json = any;
@@ -36,6 +37,7 @@ export async function startInProcess(
 ): Promise<InProcess> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-in-process-'));
   const settings = { SLUICE_BOOTSTRAP_PERSONAL_API_KEY: KEY, SLUICE_JITTER: '0', ...env };
+  await prepareDatabase(dataDir);
   const config = loadConfig({ port: '0', dataDir }, settings, dataDir);
   const sluice = await startSluice(config, { log: pino({ level: 'silent' }), clock });
   const { url, project_id: project, project_api_key: projectApiKey } = sluice.ready;

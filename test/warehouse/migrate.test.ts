@@ -1,12 +1,16 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { migrateWarehouse } from '../../src/warehouse/migrate.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
 
 let running: TestWarehouse;
-beforeEach(async () => {
+beforeAll(async () => {
   running = await startTestWarehouse();
 });
-afterEach(() => running.close());
+afterAll(() => running.close());
+beforeEach(async () => {
+  for (const table of await tables()) await running.warehouse.command({ sql: `DROP TABLE ${table} SYNC` });
+  await migrateWarehouse(running.warehouse);
+});
 
 const tables = async (): Promise<string[]> => {
   const sql = 'SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name';

@@ -109,10 +109,10 @@ describe('PGlite in its thread', () => {
     await prepareDatabase(another, 'empty');
     const silent = await openPgliteThread(join(another, 'database'), (error) => lost.push(error.message), {
       spawn: (workerData) => spawned.pop() ?? spawnThread(workerData),
-      silentMs: 3_000,
+      silentMs: 6_000,
     });
     await expect(silent.query('select 1')).rejects.toMatchObject({ code: 'database_unavailable' });
-    expect(lost).toEqual(['the embedded database did not answer for 3 s']);
+    expect(lost).toEqual(['the embedded database did not answer for 6 s']);
     expect((await silent.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
     await silent.close();
     rmSync(another, { recursive: true });
