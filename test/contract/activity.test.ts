@@ -114,21 +114,23 @@ it.each(cases)('%s', async (activity, prepare, detail) => {
   expect(JSON.stringify(written)).not.toContain('hush');
 });
 
-it.each<[string, Call]>([
-  ['a bad change', async () => ['PATCH', `batch_exports/${id}`, { interval: 'month' }]],
+it.each<[string, number, Call]>([
+  ['a bad change', 400, async () => ['PATCH', `batch_exports/${id}`, { interval: 'month' }]],
   [
     'a bad destination',
+    400,
     async () => ['PATCH', `batch_exports/${id}`, { destination: toHttp({ nothing: 1 }) }],
   ],
   [
     'a bad backfill',
+    400,
     async () => ['POST', `batch_exports/${id}/backfills`, { start_at: range.end_at, end_at: range.start_at }],
   ],
-  ['a second pause', async () => ['POST', `batch_exports/${id}/unpause`]],
-  ['a connection test', async () => ['POST', 'batch_exports/run_test_step_new', toFiles()]],
-])('%s leaves none', async (_, prepare) => {
+  ['an unpause of what runs', 200, async () => ['POST', `batch_exports/${id}/unpause`]],
+  ['a connection test', 200, async () => ['POST', 'batch_exports/run_test_step_new', toFiles()]],
+])('%s, answered %i, leaves none', async (_, expected, prepare) => {
   const [method, path, body] = await prepare();
-  await bench.call(method, path, body);
+  expect((await bench.call(method, path, body)).status).toBe(expected);
   expect(await rows()).toEqual([]);
 });
 

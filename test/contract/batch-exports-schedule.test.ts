@@ -19,6 +19,13 @@ beforeEach(async () => {
 const rowOf = (id: string) =>
   bench.db.selectFrom('batch_exports').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
 
+const HOURS_OF_MARCH_10 = Array.from({ length: 24 }, (_, hour) => {
+  const [from, to] = [hour, hour + 1].map((n) =>
+    new Date(Date.UTC(2026, 2, 10, n)).toISOString().slice(5, 16),
+  );
+  return `${from} ${to}`;
+});
+
 async function intervalsOf(id: string): Promise<string[]> {
   const rows = await bench.db
     .selectFrom('batch_export_runs')
@@ -134,12 +141,7 @@ it.each([
     { interval: 'day' },
     ['03-10T10:00 03-10T11:00', '03-10T00:00 03-11T00:00'],
   ],
-  [
-    'day to hour leaves no hour out',
-    { interval: 'day' },
-    { interval: 'hour' },
-    ['03-10T00:00 03-10T01:00', '03-10T22:00 03-10T23:00', '03-10T23:00 03-11T00:00'],
-  ],
+  ['day to hour leaves no hour out', { interval: 'day' }, { interval: 'hour' }, HOURS_OF_MARCH_10],
   ['day to another zone', { interval: 'day' }, { timezone: 'Asia/Tokyo' }, ['03-09T15:00 03-10T15:00']],
 ])('edit: %s', async (_, before, change, expected) => {
   const { id } = await bench.create(before);

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { PGlite } from '@electric-sql/pglite';
 import { afterEach, expect, it } from 'vitest';
 import { prepareDatabase } from '../kit/prepared-database.ts';
-import { startSluice } from '../kit/sluice.ts';
+import { ifKilled, startSluice } from '../kit/sluice.ts';
 import { makeEvents, send } from './events.ts';
 import { chooseSeed, LONG, seeded } from './random.ts';
 
@@ -31,7 +31,7 @@ it(
         dataDir,
         firstStart: true,
         onSpawn: (child) => void pause(life).then(() => child.kill('SIGKILL')),
-      }).catch(() => null);
+      }).catch(ifKilled);
       await started?.kill();
     }
     const sluice = await startSluice({ dataDir, firstStart: true });

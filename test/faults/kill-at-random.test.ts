@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type RunningSluice, startSluice } from '../kit/sluice.ts';
+import { ifKilled, type RunningSluice, startSluice } from '../kit/sluice.ts';
 import { createExport, expectDelivered, isOver, startBackfill, untilEnded } from './check.ts';
 import { type BucketPlace, filesystem, openBucketPlace } from './destinations.ts';
 import { makeEvents, type Range, send } from './events.ts';
@@ -48,7 +48,7 @@ async function killAndRestart(random: () => number): Promise<void> {
     const stillborn = await startSluice({
       dataDir,
       onSpawn: (child) => void pause(life).then(() => child.kill('SIGKILL')),
-    }).catch(() => null);
+    }).catch(ifKilled);
     await stillborn?.kill();
     kills += 1;
   }
@@ -83,6 +83,7 @@ it(`exactly once through ${KILLS} kills at random moments`, {
       await killAndRestart(random);
       restarted = Date.now();
     }
+    if (LONG) process.stdout.write(`wave ${waves}, ${kills} kills\n`);
     for (const { id, place, prefix } of wave) {
       const runs = await untilEnded(sluice, id);
       expect(runs).toHaveLength(4);

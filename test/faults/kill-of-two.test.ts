@@ -63,9 +63,9 @@ function one(index: number): RunningSluice {
   return server;
 }
 
-/** Kills one of the two, or both; the other works on alone until the new one is ready. */
-async function killAndReplace(random: () => number): Promise<number> {
-  const doomed = random() < BOTH ? [0, 1] : [random() < 0.5 ? 0 : 1];
+/** Kills one of the two, or both, the first time in any case; the other works on alone until the new one is ready. */
+async function killAndReplace(random: () => number, first: boolean): Promise<number> {
+  const doomed = random() < BOTH || first ? [0, 1] : [random() < 0.5 ? 0 : 1];
   await Promise.all(doomed.map((index) => one(index).kill()));
   for (const index of doomed) servers[index] = await startSluice({ env });
   return doomed.length;
@@ -99,7 +99,7 @@ it(`exactly once by two processes through ${KILLS} kills of either`, {
       await pause(random() * LONGEST_LIFE_MS);
       if (await isOver(one(0), ids)) break;
       killed = Date.now();
-      kills += await killAndReplace(random);
+      kills += await killAndReplace(random, kills === 0);
     }
     for (const { id, place, prefix } of wave) {
       const runs = await untilEnded(one(0), id, 90_000);

@@ -112,6 +112,12 @@ export async function startSluice(options: StartOptions = {}): Promise<RunningSl
   };
 }
 
+/** Null for a server that was killed before it was ready; throws for one that failed by itself. */
+export function ifKilled(error: unknown): null {
+  if (String(error).includes('sluice exited with null')) return null;
+  throw error;
+}
+
 async function firstLine(
   child: ChildProcess,
   exited: Promise<number | null>,
