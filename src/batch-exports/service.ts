@@ -4,6 +4,7 @@ import { cancelBackfills } from './backfills/cancel.ts';
 import { changesBetween } from './changes.ts';
 import { acceptDestination, destinationColumns, readDestination } from './destination.ts';
 import { modernized } from './legacy/s3.ts';
+import { warnOfNeighbours } from './neighbours.ts';
 import type { Actor, Db, ResourcePorts, Trx } from './ports.ts';
 import { readExportQuery } from './query.ts';
 import { checkFields, checkWhole, offsetAfter } from './rules.ts';
@@ -54,6 +55,7 @@ export async function createExport(
       last_updated_at: new Date(now),
     });
     await record(trx, ports, actor, row, 'created', { name });
+    await warnOfNeighbours(trx, ports, actor, row);
     return row;
   });
 }
@@ -103,6 +105,7 @@ export async function changeExport(
       name: row.name,
       changes: changesBetween(ports, stored, row),
     });
+    if (destination || row.interval !== stored.interval) await warnOfNeighbours(trx, ports, actor, row);
     return row;
   });
 }

@@ -583,11 +583,46 @@ describe('§6 pause and unpause', () => {
   });
 });
 
+describe('exports that write files of the same names', () => {
+  const toFiles = (prefix: string, more: Json = {}) => ({
+    name: 'files',
+    interval: 'hour',
+    destination: { type: 'Filesystem', config: { prefix } },
+    ...more,
+  });
+  const warnings = async (id: string): Promise<string[]> =>
+    (await bench.call('GET', `batch_exports/${id}/logs/`)).body.results.map((line: Json) => line.message);
+
+  it('are told of each other in the log of the one written last', async () => {
+    const { id: first } = await bench.create(toFiles('same'));
+    const { id: second } = await bench.create(toFiles('same'));
+    expect(await warnings(first)).toEqual([]);
+    expect(await warnings(second)).toEqual([
+      expect.stringContaining(`Export ${first} writes to the same place`),
+    ]);
+  });
+
+  it('not when the interval or the prefix differs, or the other one is gone; again when an edit makes them the same', async () => {
+    const { id: gone } = await bench.create(toFiles('lake'));
+    await bench.call('DELETE', `batch_exports/${gone}/`);
+    const { id } = await bench.create(toFiles('lake'));
+    const { id: daily } = await bench.create(toFiles('lake', { interval: 'day' }));
+    const { id: elsewhere } = await bench.create(toFiles('lake/a'));
+    for (const each of [id, daily, elsewhere]) expect(await warnings(each)).toEqual([]);
+    await bench.call('PATCH', `batch_exports/${daily}`, { interval: 'hour' });
+    await bench.call('PATCH', `batch_exports/${elsewhere}`, { name: 'another' });
+    expect(await warnings(daily)).toEqual([expect.stringContaining(id)]);
+    expect(await warnings(elsewhere)).toEqual([]);
+  });
+});
+
 describe('§6 logs', () => {
   const message = (n: number) => ({ message: `line ${n}`, level: n % 2 ? 'INFO' : 'WARNING' });
 
   it('are filtered, bounded and shown newest first', async () => {
-    const { id } = await bench.create();
+    const { id } = await bench.create({
+      destination: { type: 'Filesystem', config: { prefix: 'with a log' } },
+    });
     const at = bench.clock.now();
     const line = (n: number) => ({
       ...message(n),
