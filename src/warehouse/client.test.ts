@@ -43,6 +43,32 @@ test('a complete answer is complete', async () => {
   expect(await read(warehouse)).toBe('{"a":1}\n');
 });
 
+test.each([
+  ['a query', (warehouse: Warehouse) => warehouse.rows({ sql: 'SELECT 1' })],
+  [
+    'an insert',
+    (warehouse: Warehouse) => warehouse.insert({ table: 't', format: 'CSV', body: Buffer.from('1') }),
+  ],
+  ['an INSERT SELECT', (warehouse: Warehouse) => warehouse.command({ sql: 'INSERT INTO t SELECT 1' })],
+])(
+  '%s carries what keeps an answer whole and an insert acknowledged after it is stored',
+  async (what, ask) => {
+    const asked: URLSearchParams[] = [];
+    const warehouse = await against((request, response) => {
+      asked.push(new URL(request.url ?? '', 'http://localhost').searchParams);
+      response.end();
+    });
+    await ask(warehouse);
+    expect(Object.fromEntries(asked[0] ?? [])).toMatchObject({
+      insert_distributed_sync: '1',
+      skip_unavailable_shards: '0',
+      // Rows may be written to a replica that is behind, not read from it.
+      fallback_to_stale_replicas_for_distributed_queries: what === 'an insert' ? '1' : '0',
+      timeout_overflow_mode: 'throw',
+    });
+  },
+);
+
 test('a chunked answer without its last chunk fails', async () => {
   const warehouse = await against((_, response) => response.write('{"a":1}\n', () => response.destroy()));
   await expect(read(warehouse)).rejects.toMatchObject({ code: 'warehouse_unavailable' });

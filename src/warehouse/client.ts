@@ -14,6 +14,7 @@ import { keptConnections } from './agent.ts';
 import { guardAnswer } from './answer.ts';
 import { connectionError, exceptionError } from './exception.ts';
 import { jsonRows } from './json-rows.ts';
+import { settingsOf } from './settings.ts';
 import { watchSilence } from './silence.ts';
 import { parseUrl } from './url.ts';
 import type { Encoding, Insert, Query, Warehouse } from './warehouse.ts';
@@ -31,14 +32,6 @@ export interface WarehouseConnection {
   /** Milliseconds without a byte after which the server is asked whether it lives; default 60,000. */
   readonly silenceMs?: number;
 }
-
-/** Sent with every request: one time zone everywhere, and failures never disguised as data. */
-const ALWAYS = {
-  session_timezone: 'UTC',
-  http_write_exception_in_output_format: 0,
-  output_format_json_quote_64bit_integers: 1,
-  cancel_http_readonly_queries_on_client_close: 1,
-} as const;
 
 const MOST_CONNECTIONS = 64;
 /** A query may compute this long before its first byte, as long as its server answers pings. */
@@ -137,7 +130,7 @@ class HttpWarehouse implements Warehouse {
       : insert.body;
     const answer = await this.#send(`INSERT INTO ${table}${columns} FORMAT ${insert.format}`, {
       ...insert,
-      settings: { async_insert: 0, ...insert.settings, ...AT_END },
+      settings: { ...INSERTING, ...insert.settings, ...AT_END },
       body,
     });
     await collect(answer);
@@ -174,7 +167,7 @@ class HttpWarehouse implements Warehouse {
         query: sql,
         query_id: queryId,
         query_params: { ...request.params },
-        clickhouse_settings: { ...ALWAYS, ...request.settings },
+        clickhouse_settings: { ...settingsOf(this.localFiles), ...request.settings },
         http_headers: headersOf(request),
         decompress_response_stream: false,
         abort_signal: request.signal ? AbortSignal.any([request.signal, watch.dead]) : watch.dead,
@@ -229,6 +222,9 @@ interface Request extends Omit<Query, 'sql'> {
   readonly contentEncoding?: string;
   readonly compression?: string;
 }
+
+/** What is sent is stored before it is acknowledged; a replica that is behind may take it as well as any. */
+const INSERTING = { async_insert: 0, fallback_to_stale_replicas_for_distributed_queries: 1 } as const;
 
 /** Has the server answer when it is done, so that a failure is a status and not half a body. */
 const AT_END = { wait_end_of_query: 1 } as const;
