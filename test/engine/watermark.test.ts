@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { arrivalWatermark } from '../../src/export/watermark.ts';
+import { arrivalWatermark, type WatermarkPorts } from '../../src/export/watermark.ts';
+import { connectWarehouse } from '../../src/warehouse/client.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
 
 const NOW = Date.UTC(2026, 2, 1);
@@ -10,9 +11,9 @@ beforeAll(async () => {
 });
 afterAll(() => embedded.close());
 
-const watermark = () =>
+const watermark = (warehouse: WatermarkPorts['warehouse'] = embedded.warehouse) =>
   arrivalWatermark({
-    warehouse: embedded.warehouse,
+    warehouse,
     clock: { now: () => NOW, sleep: async () => {} },
     settleMs: 5_000,
     oldestInFlight: () => null,
@@ -36,6 +37,12 @@ async function during(into: string, look: () => Promise<void>): Promise<void> {
 
 it('is behind the clock by the settle delay', async () => {
   expect(await watermark()).toBe(NOW - 5_000);
+});
+
+it('is the same on a server whose events are not replicated', async () => {
+  const server = connectWarehouse({ url: embedded.url, localFiles: false });
+  expect(await watermark(server)).toBe(NOW - 5_000);
+  await server.close();
 });
 
 it('is held back by an insert under way, of whichever process', async () => {

@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest';
+import { SluiceError } from '../errors/error.ts';
+import type { Query } from '../warehouse/warehouse.ts';
+import { arrivalWatermark } from './watermark.ts';
+
+/** What a replicated server says, which no embedded engine can; that the embedded one understands the questions is in test/engine. */
+const NOW = Date.UTC(2026, 2, 1);
+
+function watermark(replicas: () => unknown[], localFiles = false): Promise<number> {
+  const rows = async ({ sql }: Query) => (sql.includes('system.replicas') ? replicas() : [{ seconds: 2.5 }]);
+  return arrivalWatermark({
+    warehouse: { rows: rows as never, localFiles },
+    clock: { now: () => NOW, sleep: async () => {} },
+    settleMs: 30_000,
+    oldestInFlight: () => null,
+  });
+}
+
+it('is held back by what the replica is behind', async () => {
+  expect(await watermark(() => [{ seconds: '90' }])).toBe(NOW - 30_000 - 90_000);
+});
+
+it('is held back by the oldest insert when that is longer', async () => {
+  expect(await watermark(() => [{ seconds: '2' }])).toBe(NOW - 30_000 - 2_500);
+  expect(await watermark(() => [{ seconds: '0' }])).toBe(NOW - 30_000 - 2_500);
+});
+
+it('goes by the settle delay alone for a user who may not see replicas', async () => {
+  const denied = () => {
+    throw new SluiceError('warehouse_denied');
+  };
+  expect(await watermark(denied)).toBe(NOW - 30_000 - 2_500);
+});
+
+it('is unknown while the replicas cannot be asked', async () => {
+  const away = () => {
+    throw new SluiceError('warehouse_unavailable');
+  };
+  await expect(watermark(away)).rejects.toMatchObject({ code: 'warehouse_unavailable' });
+});
+
+it('does not ask the embedded engine for replicas', async () => {
+  const wrong = () => {
+    throw new Error('asked');
+  };
+  expect(await watermark(wrong, true)).toBe(NOW - 30_000 - 2_500);
+});
