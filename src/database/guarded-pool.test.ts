@@ -27,6 +27,51 @@ it('a statement that is wrong throws what Postgres says', async () => {
   expect((await one()).rows).toEqual([{ one: 1 }]);
 });
 
+it('a server that takes no changes is unavailable, and its connections are not kept for when there is one that does', async () => {
+  const url = await postgres.createDatabase();
+  const name = new URL(url).pathname.slice(1);
+  const pool = new pg.Pool({ connectionString: url, max: 2 });
+  const dialect = new PostgresDialect({ pool: guardedPool(pool, () => {}, 30_000) });
+  const failedOver = new Kysely<unknown>({ dialect });
+  await sql`create table t (n int)`.execute(failedOver);
+  await pool.query(`alter database ${name} set default_transaction_read_only = on`);
+  await Promise.all(
+    (await Promise.all([pool.connect(), pool.connect()])).map((client) => client.release(true)),
+  );
+
+  const change = (on: Kysely<unknown>) => sql`insert into t values (1)`.execute(on);
+  const inTransaction = () => failedOver.transaction().execute(change);
+  const refused = {
+    code: 'database_unavailable',
+    kind: 'retry',
+    message: expect.stringContaining('takes no changes'),
+  };
+  await expect(change(failedOver)).rejects.toMatchObject(refused);
+  await expect(inTransaction()).rejects.toMatchObject({ code: 'database_unavailable' });
+  await Promise.all(
+    [change(failedOver), change(failedOver)].map((one) => expect(one).rejects.toMatchObject(refused)),
+  );
+  await sql`alter database ${sql.raw(name)} reset default_transaction_read_only`.execute(db);
+  await change(failedOver);
+  await inTransaction();
+  expect((await sql`select n from t`.execute(failedOver)).rows).toHaveLength(2);
+  await failedOver.destroy();
+});
+
+it.each(['57014', '55P03', '40001', '40P01'])(
+  'what ends with SQLSTATE %s may be tried again, on the same connection',
+  async (state) => {
+    await db.connection().execute(async (connection) => {
+      const raise = sql.raw(`do $$ begin raise exception 'raised' using errcode = '${state}'; end $$`);
+      await expect(raise.execute(connection)).rejects.toMatchObject({
+        code: 'database_unavailable',
+        kind: 'retry',
+      });
+      expect((await sql`select 1 as one`.execute(connection)).rows).toEqual([{ one: 1 }]);
+    });
+  },
+);
+
 it('a server that goes away in the middle of a transaction is unavailable, and used again when it is back', async () => {
   const transaction = db.transaction().execute(async (trx) => {
     await sql`select 1`.execute(trx);

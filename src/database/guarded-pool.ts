@@ -1,6 +1,6 @@
 import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import type { Pool, PoolClient } from 'pg';
-import { isOutage, unavailable } from './outage.ts';
+import { isOutage, isReadOnly, unavailable } from './outage.ts';
 
 /**
  * A pool whose connections may break at any moment: what fails because of that throws `database_unavailable`, to be
@@ -42,6 +42,8 @@ function guardedClient(client: PoolClient, timeoutMs: number): PostgresPoolClien
     try {
       return await inTime(client.query(sql, [...parameters]), timeoutMs, onBroken);
     } catch (error) {
+      // Kept, it would go on to reach the server that was the primary before.
+      if (isReadOnly(error)) onBroken();
       // pg gives a connection that ends in mid-query no code, which `broken` covers.
       throw broken || isOutage(error) ? unavailable(error) : error;
     }

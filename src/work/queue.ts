@@ -133,6 +133,8 @@ function connection(options: QueueOptions): ConstructorOptions {
     query_timeout: timeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 30_000,
+    // pg-boss keeps connections to a server that takes no changes since a failover.
+    maxLifetimeSeconds: 60,
   };
   return {
     connectionString: options.databaseUrl ?? '',
