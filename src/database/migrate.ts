@@ -14,9 +14,10 @@ export async function migrateDatabase<Tables>(db: Kysely<Tables>): Promise<void>
   const known = readdirSync(FOLDER)
     .filter((name) => name.endsWith('.sql'))
     .sort();
-  await sql`create table if not exists sluice_migrations (name text primary key)`.execute(db);
   await db.transaction().execute(async (trx) => {
     await sql`select pg_advisory_xact_lock(${sql.lit(ADVISORY_LOCK)})`.execute(trx);
+    // Behind the lock: of two that look at once, each would find none and the second fail to make it.
+    await sql`create table if not exists sluice_migrations (name text primary key)`.execute(trx);
     const { rows } = await sql<{ name: string }>`select name from sluice_migrations`.execute(trx);
     const done = new Set(rows.map((row) => row.name));
     const unknown = [...done].filter((name) => !known.includes(name));
