@@ -13,17 +13,19 @@ import { exportsUsing, letGoOfIntegration } from './batch-exports/store.ts';
 import { Batcher } from './capture/batcher.ts';
 import { createStamps, newestStamp } from './capture/stamps.ts';
 import { composeApps } from './composition/apps.ts';
-import type { Base } from './composition/base.ts';
+import { type Base, isAlone } from './composition/base.ts';
 import { composeExports } from './composition/batch-exports.ts';
 import { composeCapture } from './composition/capture.ts';
 import { makeDirectories } from './composition/directories.ts';
 import { repeatWithin } from './composition/settings.ts';
+import { lookAtRoots } from './composition/shared-roots.ts';
 import type { Config } from './config.ts';
 import { openEngines } from './engines.ts';
 import { createServer } from './http/server.ts';
 import { integrationsEndpoints } from './integrations/endpoints.ts';
 import { createSealer } from './integrations/sealing.ts';
 import { loadSecretKeys } from './integrations/secret-key.ts';
+import { checkSharedKey } from './integrations/shared-key.ts';
 import { VERSION } from './version.ts';
 import { type Clock, systemClock } from './work/clock.ts';
 import { createHostGuard } from './work/hosts.ts';
@@ -90,6 +92,11 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   const first = await accounts.bootstrap(config.bootstrapPersonalApiKey);
   const { dataDir, secretKey: configured } = config;
   const secrets = loadSecretKeys({ configured, dataDir, random: randomBytes });
+  // Alone on its own database, it has nobody to share with.
+  if (!isAlone(config)) {
+    await checkSharedKey(db, secrets);
+    await lookAtRoots(db, config, log);
+  }
   const sealer = createSealer(secrets, randomBytes);
   const guard = createHostGuard(config.allowedHosts);
   const [stored, read] = await Promise.all([newestStamp(warehouse, clock), newestRead(db, clock)]);

@@ -55,6 +55,9 @@ export function createSealer(
   };
 }
 
+/** By which a secret is told from another, and not found out. */
+export const keyId = (secret: string): string => deriveKey(secret).id;
+
 /** Secrets have 32 bytes or more of entropy or length, so a plain HKDF is enough: nothing to slow down. */
 function deriveKey(secret: string): Key {
   const bytes = Buffer.from(hkdfSync('sha256', secret, '', 'sluice: secrets at rest, v1', 32));

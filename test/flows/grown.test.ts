@@ -45,6 +45,11 @@ describe('the main job on servers', () => {
     expect(second.ready.project_api_key).toBe(first.ready.project_api_key);
   });
 
+  it('a process with a secret key of its own is refused', async () => {
+    const { SLUICE_SECRET_KEY: _, ...alone } = env;
+    await expect(startSluice({ env: alone })).rejects.toThrow('SLUICE_SECRET_KEY');
+  });
+
   it('runs of two processes deliver every event once', async () => {
     const id = await createExport(
       second,
