@@ -1,9 +1,10 @@
 import type { Config } from './config.ts';
 import type { Database } from './database/database.ts';
-import { connectWarehouse } from './warehouse/client.ts';
+import { connectWarehouse, type WarehouseConnection } from './warehouse/client.ts';
 import { findRunningWarehouse } from './warehouse/embedded/endpoint-file.ts';
 import { startEmbeddedWarehouse } from './warehouse/embedded/start.ts';
 import { migrateWarehouse } from './warehouse/migrate.ts';
+import { refuseSeparateServers } from './warehouse/separate-servers.ts';
 import type { Warehouse } from './warehouse/warehouse.ts';
 import type { Log } from './work/log.ts';
 
@@ -48,16 +49,18 @@ export interface OpenWarehouse {
 
 /** ClickHouse at `CLICKHOUSE_URL`, or the embedded one. Throws `data_dir_locked`. */
 export async function openWarehouse(config: WarehouseSettings, log: Log): Promise<OpenWarehouse> {
-  if (config.clickhouseUrl === undefined) {
+  const connection = serverOf(config, log);
+  if (connection === null) {
     return startEmbeddedWarehouse({ dataDir: config.dataDir, port: 0, memory: config.warehouseMemory, log });
   }
-  const warehouse = connectWarehouse({
-    url: config.clickhouseUrl,
-    localFiles: false,
-    log,
-    silenceMs: config.warehouseTimeoutMs,
-  });
+  const warehouse = connectWarehouse(connection);
   return { warehouse, close: () => warehouse.close() };
+}
+
+/** Null = the embedded engine. */
+function serverOf(config: WarehouseSettings, log: Log): WarehouseConnection | null {
+  if (config.clickhouseUrl === undefined) return null;
+  return { url: config.clickhouseUrl, localFiles: false, log, silenceMs: config.warehouseTimeoutMs };
 }
 
 /** For a command that works beside a server: the warehouse that already runs on the directory, or its own. */
@@ -72,8 +75,12 @@ export async function joinWarehouse(config: WarehouseSettings, log: Log): Promis
 
 async function openMigrated(config: WarehouseSettings, log: Log): Promise<OpenWarehouse> {
   const own = await openWarehouse(config, log);
+  const server = serverOf(config, log);
   try {
+    // Before, so that none of several servers gets tables of its own; after, because the tables tell what the database does with them.
+    if (server) await refuseSeparateServers(server);
     await migrateWarehouse(own.warehouse);
+    if (server) await refuseSeparateServers(server);
     return own;
   } catch (error) {
     await own.close();

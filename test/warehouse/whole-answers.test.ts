@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectWarehouse } from '../../src/warehouse/client.ts';
+import { refuseSeparateServers } from '../../src/warehouse/separate-servers.ts';
 import type { Warehouse } from '../../src/warehouse/warehouse.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
 
@@ -42,6 +43,12 @@ test.each([0, 2])(
     expect(new Set(modes.map(([, mode]) => mode))).toEqual(new Set(['throw']));
   },
 );
+
+test('one server may have tables that are not replicated', async () => {
+  await refuseSeparateServers({ url: running.url, localFiles: false });
+  const [events] = await server.rows({ sql: "SELECT engine FROM system.tables WHERE name = 'events'" });
+  expect(events).toEqual({ engine: 'ReplacingMergeTree' });
+});
 
 test('the embedded engine, which has neither replicas nor shards, is left alone', async () => {
   expect(await inForce(running.warehouse)).toMatchObject({
