@@ -6,8 +6,9 @@ import { arrivalWatermark } from './watermark.ts';
 /** What a replicated server says, which no embedded engine can; that the embedded one understands the questions is in test/engine. */
 const NOW = Date.UTC(2026, 2, 1);
 
-function watermark(replicas: () => unknown[], localFiles = false): Promise<number> {
-  const rows = async ({ sql }: Query) => (sql.includes('system.replicas') ? replicas() : [{ seconds: 2.5 }]);
+function watermark(replicas: () => unknown[], localFiles = false, server = 1e15): Promise<number> {
+  const rows = async ({ sql }: Query) =>
+    sql.includes('system.replicas') ? replicas() : [{ seconds: 2.5, server: String(server) }];
   return arrivalWatermark({
     warehouse: { rows: rows as never, localFiles },
     clock: { now: () => NOW, sleep: async () => {} },
@@ -44,4 +45,10 @@ it('does not ask the embedded engine for replicas', async () => {
     throw new Error('asked');
   };
   expect(await watermark(wrong, true)).toBe(NOW - 30_000 - 2_500);
+});
+
+it('is held back by a server whose clock is behind, however far from both our clock is set', async () => {
+  const reached = await watermark(() => [], false, Date.now() - 3_600_000);
+  expect(reached).toBeLessThanOrEqual(NOW - 30_000 - 2_500 - 3_600_000);
+  expect(reached).toBeGreaterThan(NOW - 30_000 - 2_500 - 3_660_000);
 });

@@ -1,6 +1,6 @@
 import { SluiceError } from '../errors/error.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
-import type { Clock } from '../work/clock.ts';
+import { type Clock, systemClock } from '../work/clock.ts';
 
 export interface WatermarkPorts {
   readonly warehouse: Pick<Warehouse, 'rows' | 'localFiles'>;
@@ -18,19 +18,23 @@ export interface WatermarkPorts {
  *
  * An insert stamps its rows when it starts and shows them when it ends, so the oldest insert that is
  * still running holds the watermark back, whichever process sent it. The files that exports write are inserts, too, into functions.
- * A replica that has not fetched everything holds it back by what it is behind.
+ * A replica that has not fetched everything holds it back by what it is behind, and so does a server whose clock is behind this
+ * machine's: rows that it stamps itself come below our time.
  */
 export async function arrivalWatermark(ports: WatermarkPorts): Promise<number> {
   const settled = ports.clock.now() - ports.settleMs;
   const local = ports.oldestInFlight() ?? Number.POSITIVE_INFINITY;
   const behindMs = await replicaDelay(ports.warehouse);
-  const [row] = await ports.warehouse.rows<{ seconds: number }>({
-    sql: `SELECT max(elapsed) AS seconds FROM system.processes
+  // The machine's time, not the clock's, which may be set: this is about the server's.
+  const asked = systemClock.now();
+  const [row] = await ports.warehouse.rows<{ seconds: number; server: string | number }>({
+    sql: `SELECT max(elapsed) AS seconds, toUnixTimestamp64Milli(now64(3)) AS server FROM system.processes
           WHERE query_kind IN ('Insert', 'AsyncInsertFlush') AND position(query, 'events') > 0
             AND NOT match(query, '(?i)insert[[:space:]]+into[[:space:]]+(table[[:space:]]+)?function[[:space:]]')`,
   });
   const elapsedMs = Math.ceil(Number(row?.seconds ?? 0) * 1000);
-  return Math.min(settled - behindMs, local, elapsedMs > 0 ? settled - elapsedMs : settled);
+  const skewMs = ports.warehouse.localFiles ? 0 : Math.max(0, asked - Number(row?.server ?? asked));
+  return Math.min(settled - skewMs - Math.max(behindMs, elapsedMs), local);
 }
 
 /**
