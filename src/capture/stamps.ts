@@ -29,7 +29,8 @@ export function createStamps(clock: Pick<Clock, 'now'>, afterMicros: number): St
 const DAY_MS = 86_400_000;
 
 /**
- * The newest arrival stamp in `events`, microseconds since the epoch; 0 = none. Stamps more than a day
+ * The newest arrival stamp in `events`, microseconds since the epoch; 0 = none of the last two days, which alone are read: the clock is past older
+ * ones. Stamps more than a day
  * ahead of the clock are no trace of a corrected clock but someone's own rows: following them would
  * hide every new event from the exports until that day comes.
  */
@@ -39,8 +40,9 @@ export async function newestStamp(
 ): Promise<number> {
   const [row] = await warehouse.rows<{ micros: string | null }>({
     sql: `SELECT max(toUnixTimestamp64Micro(assumeNotNull(inserted_at))) AS micros FROM events
-          WHERE inserted_at < fromUnixTimestamp64Milli({limit:Int64}, 'UTC')`,
-    params: { limit: clock.now() + DAY_MS },
+          WHERE inserted_at >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+            AND inserted_at < fromUnixTimestamp64Milli({limit:Int64}, 'UTC')`,
+    params: { from: clock.now() - 2 * DAY_MS, limit: clock.now() + DAY_MS },
   });
   return Number(row?.micros ?? 0);
 }
