@@ -19,7 +19,7 @@ afterAll(async () => {
 const inForce = (warehouse: Warehouse, settings: Record<string, string | number> = {}) =>
   warehouse
     .rows<{ name: string; value: string }>({
-      sql: `SELECT name, value FROM system.\`settings\`
+      sql: `SELECT name, value FROM system.settings
             WHERE name LIKE '%_overflow_mode' OR name LIKE '%unavailable_shards' OR name LIKE '%for_distributed_queries'
                OR name LIKE '%foreground_insert' OR name = 'use_query_cache'`,
       settings,

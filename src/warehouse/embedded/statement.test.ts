@@ -11,6 +11,12 @@ const answers: readonly [string, string, string][] = [
   ["SELECT ' FORMAT JSON'", "SELECT ' FORMAT JSON'", ''],
   ["SELECT 'it''s', 'a\\' FORMAT x' -- FORMAT y", "SELECT 'it''s', 'a\\' FORMAT x' -- FORMAT y", ''],
   ['SELECT format FROM t', 'SELECT format FROM t', ''],
+  [
+    'SELECT 1 FROM system.settings WHERE a SETTINGS a=1',
+    'SELECT 1 FROM system.settings WHERE a ',
+    'SETTINGS a=1',
+  ],
+  ['SELECT 1. SETTINGS a=1', 'SELECT 1. ', 'SETTINGS a=1'],
   ['SELECT (SELECT 1 SETTINGS a = 1) AS x', 'SELECT (SELECT 1 SETTINGS a = 1) AS x', ''],
   ['(SELECT 1) UNION ALL (SELECT 2) SETTINGS a=1', '(SELECT 1) UNION ALL (SELECT 2) ', 'SETTINGS a=1'],
   ['/* a; b */ SHOW TABLES # c; d', '/* a; b */ SHOW TABLES # c; d', ''],

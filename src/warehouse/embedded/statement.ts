@@ -54,6 +54,9 @@ function tailOf(top: readonly Token[], length: number): { at: number; hasFormat:
       at = length;
       return;
     }
+    // `system.settings` is a table.
+    const before = top[index - 1];
+    if (before?.text === '.' && before.end === token.start) return;
     if (token.text === 'SETTINGS' && isWord(top[index + 1])) at = Math.min(at, token.start);
     if (token.text === 'FORMAT' && isWord(top[index + 1])) {
       const next = top[index + 2];
