@@ -141,7 +141,7 @@ describe('the engine’s process', () => {
     await reading;
     await client.close();
     expect(isAlive(pid)).toBe(false);
-    expect(readdirSync(dataDir)).toEqual(['warehouse']);
+    expect(readdirSync(dataDir).toSorted()).toEqual(['warehouse', 'warehouse.lock.kernel']);
     expect(readdirSync(join(dataDir, 'warehouse')).toSorted()).toEqual(['data', 'engine.lock.kernel']);
   });
 
