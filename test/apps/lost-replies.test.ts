@@ -112,12 +112,17 @@ it('a batch is replaced once', async () => {
   await here.stop(1_000);
   const { id, epoch } = await row();
   const [from, to] = [startOf(day), startOf(day + 2)];
-  const [batch] = await storePlan(bench.ports, { id, epoch }, [{ after: from, until: to, events: 2 }], to);
+  const [batch] = await storePlan(
+    bench.ports,
+    { id, epoch },
+    [{ after: from, until: to, events: 2, bytes: null }],
+    to,
+  );
   if (!batch) throw new Error('nothing was stored');
   const middle = startOf(day + 1);
   const parts = [
-    { after: from, until: middle, events: 1 },
-    { after: middle, until: to, events: 1 },
+    { after: from, until: middle, events: 1, bytes: null },
+    { after: middle, until: to, events: 1, bytes: null },
   ];
   const smaller = await replaceBatch(bench.ports, { id, epoch }, batch, parts);
   await expect(replaceBatch(bench.ports, { id, epoch }, batch, parts)).rejects.toMatchObject({

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Course } from '../../src/apps/delivery/course.ts';
 import { type Plan, planBatches, type Reach } from '../../src/apps/delivery/plan.ts';
 import { compare, startOf } from '../../src/apps/delivery/position.ts';
-import { countEvents, readEvents } from '../../src/apps/delivery/read.ts';
+import { countEvents, readEvents, readPositions } from '../../src/apps/delivery/read.ts';
 import { createReadAhead } from '../../src/apps/delivery/read-ahead.ts';
 import type { OpenBatch } from '../../src/apps/delivery/store.ts';
 import type { Warehouse } from '../../src/warehouse/warehouse.ts';
@@ -137,15 +137,20 @@ it('batches read ahead have the events that they have alone, whoever is asked fo
   );
 });
 
-it('reads batches that follow each other with one query, and again after a failure', async () => {
-  const course = courseBy('event time');
+/** Two batches of which the second follows the first without a gap. */
+async function neighbours(course: Course): Promise<[OpenBatch, OpenBatch]> {
   const batches: OpenBatch[] = [];
   for await (const plan of plans(course, { micros: 1_000_000 })) batches.push(...open(plan));
   const pair = batches.findIndex(({ after }, n) => {
     const before = batches[n - 1];
     return before !== undefined && compare(before.until, after) === 0;
   });
-  const [first, second] = [batches[pair - 1], batches[pair]] as [OpenBatch, OpenBatch];
+  return [batches[pair - 1], batches[pair]] as [OpenBatch, OpenBatch];
+}
+
+it('reads batches that follow each other with one query, and again after a failure', async () => {
+  const course = courseBy('event time');
+  const [first, second] = await neighbours(course);
   const ahead = createReadAhead(warehouse, course);
   queries = 0;
   await ahead.read(first, [second], never);
@@ -155,4 +160,50 @@ it('reads batches that follow each other with one query, and again after a failu
   await expect(ahead.read(second, [], never)).resolves.toMatchObject({
     positions: { length: second.events },
   });
+});
+
+it.each([
+  ['large', 6_000_000],
+  ['of unknown size', null],
+])('batches that are %s are read alone', async (_, bytes) => {
+  const course = courseBy('event time');
+  const [first, second] = (await neighbours(course)).map((batch) => ({ ...batch, bytes })) as [
+    OpenBatch,
+    OpenBatch,
+  ];
+  const ahead = createReadAhead(warehouse, course);
+  queries = 0;
+  expect((await ahead.read(first, [second], never)).events).toHaveLength(first.events);
+  expect((await ahead.read(second, [], never)).events).toHaveLength(second.events);
+  expect(queries).toBe(2);
+});
+
+it('all texts of an event count towards its size', async () => {
+  const texts = {
+    event: 'e',
+    distinct_id: 'u',
+    properties: '{}',
+    person_properties: '{}',
+    elements_chain: '',
+  };
+  const sized = Object.keys(texts).map((key) => ({ ...texts, [key]: JSON.stringify('x'.repeat(5_000)) }));
+  const at = new Date(today).toISOString().slice(0, 23).replace('T', ' ');
+  const lines = sized.map((row) =>
+    JSON.stringify({
+      ...row,
+      team_id: TEAM + 1,
+      uuid: crypto.randomUUID(),
+      timestamp: at,
+      inserted_at: at,
+    }),
+  );
+  await engine.warehouse.insert({
+    table: 'events',
+    format: 'JSONEachRow',
+    body: Buffer.from(lines.join('\n')),
+  });
+  const course = { ...courseBy('arrival'), teamId: TEAM + 1 };
+  const planned = await readPositions(warehouse, course, startOf(0), END, 10);
+  expect(planned).toHaveLength(sized.length);
+  for (const { bytes } of planned) expect(bytes).toBeGreaterThan(5_000);
 });

@@ -99,8 +99,8 @@ function judge(
   const at = positions[middle - 1];
   if (events.length < 2 || at === undefined) return { kind: 'refused', ...failed };
   const parts = [
-    { after: batch.after, until: at, events: middle },
-    { after: at, until: batch.until, events: events.length - middle },
+    { after: batch.after, until: at, events: middle, bytes: null },
+    { after: at, until: batch.until, events: events.length - middle, bytes: null },
   ];
   return { kind: 'split', parts, ...failed };
 }

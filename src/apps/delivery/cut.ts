@@ -4,6 +4,8 @@ import type { PlannedRow } from './read.ts';
 
 export interface PlannedBatch extends Span {
   readonly events: number;
+  /** About so many, of all its events; null = not known. */
+  readonly bytes: number | null;
 }
 
 /**
@@ -22,7 +24,7 @@ export function cutBatches(
   for (const row of rows) {
     const fits = events < limits.events && bytes + row.bytes <= limits.bytes;
     if (last !== null && !fits) {
-      full.push({ after: start, until: at(last), events });
+      full.push({ after: start, until: at(last), events, bytes });
       start = at(last);
       events = 0;
       bytes = 0;
@@ -32,7 +34,7 @@ export function cutBatches(
     last = row;
   }
   if (last === null) return { full, rest: null };
-  const rest = { after: start, until: at(last), events };
+  const rest = { after: start, until: at(last), events, bytes };
   return events >= limits.events ? { full: [...full, rest], rest: null } : { full, rest };
 }
 

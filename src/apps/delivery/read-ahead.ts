@@ -9,6 +9,8 @@ import type { OpenBatch } from './store.ts';
  * of which are read for them, and the next two hundred in the same ones.
  */
 const MOST_EVENTS = 2_000;
+/** And as large: a batch may be one event of 20 MB, and all that is read is in memory at once. */
+const MOST_BYTES = 10_000_000;
 
 export interface ReadAhead {
   /** The events of a batch, and with them those of the batches in `next` that follow it without a gap, for when they are asked for. */
@@ -45,11 +47,14 @@ export function createReadAhead(warehouse: Pick<Warehouse, 'rows'>, course: Cour
 function withoutGap(batch: OpenBatch, next: readonly OpenBatch[]): OpenBatch[] {
   const group = [batch];
   let events = batch.events;
+  let bytes = batch.bytes ?? MOST_BYTES;
   for (const each of next) {
     const last = group.at(-1) ?? batch;
     if (compare(last.until, each.after) !== 0) break;
     events += each.events;
-    if (events > MOST_EVENTS) break;
+    // What was planned before a restart is of unknown size, and goes alone.
+    bytes += each.bytes ?? MOST_BYTES;
+    if (events > MOST_EVENTS || bytes > MOST_BYTES) break;
     group.push(each);
   }
   return group;

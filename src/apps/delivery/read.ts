@@ -26,7 +26,8 @@ export async function readPositions(
   const [first, second, uuid] = positionSql(course);
   const rows = await warehouse.rows<Record<'p1' | 'p2' | 'p3' | 'bytes', string | number>>({
     sql: `SELECT ${first} AS p1, ${second} AS p2, ${uuid} AS p3,
-            length(properties) + length(person_properties) + length(distinct_id) + ${FIXED_BYTES} AS bytes
+            length(properties) + length(person_properties) + length(elements_chain) + length(event) + length(distinct_id)
+              + ${FIXED_BYTES} AS bytes
           FROM events WHERE ${sql} ORDER BY p1, p2, p3 LIMIT 1 BY p1, p2, p3 LIMIT {rows:UInt64}`,
     params: { ...params, rows: limit },
   });

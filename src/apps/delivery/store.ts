@@ -3,12 +3,11 @@ import type { AppsPorts, Db, Trx } from '../ports.ts';
 import { openConfig } from '../sealed-config.ts';
 import type { PlannedBatch } from './cut.ts';
 import type { Lease } from './lease.ts';
-import { cursorColumns, cursorOf, type Position, type Span } from './position.ts';
+import { cursorColumns, cursorOf, type Position } from './position.ts';
 
 /** A batch that is stored and not ended. */
-export interface OpenBatch extends Span {
+export interface OpenBatch extends PlannedBatch {
   readonly id: string;
-  readonly events: number;
   /** Failed, or of unknown end. */
   readonly attempts: number;
 }
@@ -95,6 +94,7 @@ export async function openBatches(db: Db, deliveryId: string): Promise<OpenBatch
     after: { first: row.after_first, second: row.after_second, uuid: row.after_uuid },
     until: { first: row.until_first, second: row.until_second, uuid: row.until_uuid },
     events: row.events,
+    bytes: null,
     attempts: row.attempts,
   }));
 }
