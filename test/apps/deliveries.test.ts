@@ -371,6 +371,26 @@ describe('historical exports', () => {
     ]);
   });
 
+  it('H3: it ends, and people are told, whatever characters the receiver answers with', async () => {
+    receiver = await newReceiver();
+    // The second half of the pair is beyond what is kept of an answer.
+    receiver.behave({ answer: 503, body: `\0${'x'.repeat(198)}😀` });
+    const events = await dayOfEvents(3);
+    const config = await enable(WEBHOOK, { url: receiver.url });
+    const job = await begin(config);
+    await until(async () => expect(await jobRow(job)).toMatchObject({ status: 'Failed' }));
+    expect(await jobActivities(config)).toHaveLength(1);
+    await bench.capture(events);
+    await until(async () => expect((await liveRow(config))?.failures).toBeGreaterThanOrEqual(6));
+    const told = await bench.database.kysely
+      .selectFrom('activity_log')
+      .select('detail')
+      .where('activity', '=', 'delivery_failing')
+      .where('item_id', '=', String(config))
+      .execute();
+    expect(told).toHaveLength(1);
+  });
+
   it('H3: turning the app off ends it', async () => {
     receiver = await newReceiver();
     receiver.behave('hang');

@@ -105,8 +105,11 @@ function judge(
   return { kind: 'split', parts, ...failed };
 }
 
+/** Receivers say anything, also what no row of the database can hold. */
+const storable = (text: string) => text.replaceAll('\0', '').toWellFormed();
+
 function describe(thrown: unknown, mask: (text: string) => string): { name: string; message: string } {
-  if (thrown instanceof SluiceError) return { name: thrown.code, message: mask(thrown.message) };
+  if (thrown instanceof SluiceError) return { name: thrown.code, message: storable(mask(thrown.message)) };
   return {
     name: 'error',
     message: 'Something unexpected went wrong; the log of the server has the details.',

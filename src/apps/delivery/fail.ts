@@ -32,7 +32,7 @@ export async function storeFailure(
       failures,
       ...(failures === 1 ? { failing_since: new Date(now) } : {}),
       next_attempt_at: new Date(failure.nextAttemptAt),
-      latest_error: error.message.replaceAll('\0', '').toWellFormed().slice(0, 1000),
+      latest_error: error.message.slice(0, 1000).toWellFormed(),
     });
     await trx
       .updateTable('app_batches')
