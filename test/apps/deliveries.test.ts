@@ -161,6 +161,22 @@ it('400, 413, 422: only the event that is at fault is lost, and counted', async 
   expect(bench.logged.join('')).not.toContain('hush-hush');
 });
 
+it('413: however many events were too large, smaller batches of others are taken', async () => {
+  receiver = await newReceiver();
+  await enable(WEBHOOK, { url: receiver.url });
+  const large = someEvents(10);
+  const bad = new Set(idsOf(large));
+  receiver.behave(({ uuids }) => ({
+    answer: uuids.length > 5 || uuids.some((uuid) => bad.has(uuid)) ? 413 : 200,
+  }));
+  await bench.capture(large);
+  const alone = () => receiver.requests.filter(({ uuids }) => uuids.length === 1);
+  await until(() => expect(alone()).toHaveLength(10), 20_000);
+  const events = someEvents(8);
+  await bench.capture(events);
+  await until(() => expect(takenBy(receiver)).toEqual(idsOf(events)));
+});
+
 it('D5: in the order of arrival, one batch after the other, also through failures', async () => {
   receiver = await newReceiver();
   await enable(WEBHOOK, { url: receiver.url });

@@ -22,6 +22,9 @@ export function waitAfter(
   random: () => number,
 ): number {
   const full = Math.min(backoff.capMs, backoff.baseMs * 2 ** Math.min(30, failures - 1));
-  const wish = Math.min(LONGEST_WISH_MS, (retryAfter ?? 0) * 1000);
-  return Math.round(Math.max(wish, full / 2 + (random() * full) / 2));
+  return Math.round(Math.max(wishOf(retryAfter), full / 2 + (random() * full) / 2));
 }
+
+/** Milliseconds that a receiver may ask for with `Retry-After`, seconds. */
+export const wishOf = (retryAfter: number | undefined): number =>
+  Math.min(LONGEST_WISH_MS, (retryAfter ?? 0) * 1000);

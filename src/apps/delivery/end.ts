@@ -5,6 +5,7 @@ import { errorDetails, masker } from '../metrics/write-details.ts';
 import { type Metric, noteMetric } from '../metrics/write-outbox.ts';
 import type { Trx } from '../ports.ts';
 import { ALERT_AFTER, tellPeople } from './alert.ts';
+import type { Health } from './health.ts';
 import type { DeliverPorts } from './ports.ts';
 import { type Delivery, type DeliveryColumns, fenced, type OpenBatch } from './store.ts';
 
@@ -23,15 +24,17 @@ export async function endBatch(
   delivery: Delivery,
   batch: OpenBatch,
   ending: Ending,
-  /** Failures in a row before. */
-  failures: number,
+  /** As it is before. */
+  health: Pick<Health, 'failures' | 'notBefore'>,
 ): Promise<void> {
   const now = ports.clock.now();
   const delivered = 'delivered' in ending ? ending.delivered : 0;
   const failed = 'refused' in ending ? ending.refused.length : 0;
+  const { failures } = health;
   await ports.db.transaction().execute(async (trx) => {
-    await fenced(trx, delivery, failures > 0 ? HEALTHY : {});
-    if (failures >= ALERT_AFTER) await tellPeople(trx, ports, delivery, 'delivery_recovered', { failures });
+    await fenced(trx, delivery, 'delivered' in ending ? healthy(health.notBefore, now) : {});
+    if ('delivered' in ending && failures >= ALERT_AFTER)
+      await tellPeople(trx, ports, delivery, 'delivery_recovered', { failures });
     await close(trx, delivery, batch, now);
     if (delivery.job) await addProgress(trx, delivery.job.id, { delivered, failed });
     if (delivered + failed === 0) return;
@@ -52,12 +55,13 @@ export async function endBatch(
   ports.counters.failed(failed);
 }
 
-export const HEALTHY: DeliveryColumns = {
+/** Whatever is remembered of failures: one that another batch has just stored is over, too. What it is to wait for is not. */
+const healthy = (notBefore: number, now: number): DeliveryColumns => ({
   failures: 0,
   failing_since: null,
-  next_attempt_at: null,
+  next_attempt_at: notBefore > now ? new Date(notBefore) : null,
   latest_error: null,
-};
+});
 
 /**
  * Live batches that have ended are of no more use; those of a historical export are its ledger. Throws

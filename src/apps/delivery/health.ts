@@ -1,5 +1,5 @@
 import type { Clock } from '../../work/clock.ts';
-import { type Backoff, waitAfter } from './backoff.ts';
+import { type Backoff, waitAfter, wishOf } from './backoff.ts';
 import type { Counters } from './ports.ts';
 
 /** How a receiver has been doing, and when it may be asked again. */
@@ -10,9 +10,14 @@ export interface Health {
   readonly notBefore: number;
   /** Whether so many events were refused one by one that the next ones need not be tried so. */
   readonly hopeless: boolean;
-  /** An attempt failed. Batches that were on the way together fail together: that is one failure. */
+  /**
+   * An attempt failed. Batches that were on the way together fail together: that is one failure, but none of them asks for a
+   * longer wait (`retryAfter`, seconds) in vain.
+   */
   failed(retryAfter: number | undefined): void;
+  /** One event, for what it is; not for its size. */
   refused(): void;
+  /** What a batch that failed beside it is to wait for, it waits for all the same. */
   succeeded(): void;
   /** Not the receiver's fault. */
   pause(ms: number): void;
@@ -35,6 +40,8 @@ export function createHealth(
 ): Health {
   let failures = stored.failures;
   let notBefore = stored.nextAttemptAt ?? 0;
+  /** End of the wait for the latest failure. */
+  let failedUntil = notBefore;
   let refusals = 0;
   const change = (to: number) => {
     if (failures > 0 !== to > 0) counters.failing(to > 0 ? 1 : -1);
@@ -54,9 +61,13 @@ export function createHealth(
     failed: (retryAfter) => {
       counters.attemptFailed();
       const now = clock.now();
-      if (notBefore > now) return;
-      change(failures + 1);
-      notBefore = now + waitAfter(backoff, failures, retryAfter, random);
+      let wait = wishOf(retryAfter);
+      if (failures === 0 || now >= failedUntil) {
+        change(failures + 1);
+        wait = waitAfter(backoff, failures, retryAfter, random);
+        failedUntil = now + wait;
+      }
+      notBefore = Math.max(notBefore, now + wait);
     },
     refused: () => {
       refusals += 1;
@@ -64,7 +75,6 @@ export function createHealth(
     succeeded: () => {
       change(0);
       refusals = 0;
-      notBefore = 0;
     },
     pause: (ms) => {
       notBefore = Math.max(notBefore, clock.now() + ms);

@@ -23,7 +23,7 @@ export async function settle(
   switch (outcome.kind) {
     case 'delivered': {
       const { failures } = health;
-      await endBatch(ports, app, delivery, batch, { delivered: outcome.events }, failures);
+      await endBatch(ports, app, delivery, batch, { delivered: outcome.events }, health);
       health.succeeded();
       if (failures > 0)
         ports.log.info({ pluginConfig: delivery.pluginConfigId, failures }, 'an app works again');
@@ -31,19 +31,24 @@ export async function settle(
       return [];
     }
     case 'split':
-      if (!health.hopeless) return replaceBatch(ports, delivery, batch, outcome.parts);
+      // Too large speaks of how many there are: in pieces they may be taken, whatever became of others.
+      if (!health.hopeless || tooLarge(outcome)) return replaceBatch(ports, delivery, batch, outcome.parts);
       return refuse();
     case 'refused':
-      health.refused();
+      if (!tooLarge(outcome)) health.refused();
       return refuse();
     case 'later':
       return later(outcome);
   }
 
+  function tooLarge({ error }: Outcome & { kind: 'split' | 'refused' }): boolean {
+    return error.name === 'delivery_too_large';
+  }
+
   async function refuse(): Promise<[]> {
     if (outcome.kind !== 'split' && outcome.kind !== 'refused') return [];
     const { events: refused, error } = outcome;
-    await endBatch(ports, app, delivery, batch, { refused, error }, 0);
+    await endBatch(ports, app, delivery, batch, { refused, error }, health);
     ports.log.warn(
       { pluginConfig: delivery.pluginConfigId, events: refused.length, reason: error.message },
       'events were refused by their receiver',
