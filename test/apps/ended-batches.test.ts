@@ -32,14 +32,13 @@ it('D4: a batch that ends while the next ones are being stored is neither sent n
   await once(receiver, 'listening');
 
   let plans = 0;
-  const deliveries = bench.process(
-    'here',
-    afterCommit(bench.database.kysely, async (done) => {
+  const deliveries = bench.process('here', {
+    db: afterCommit(bench.database.kysely, async (done) => {
       if (!done.has('insertInto') || ++plans !== 2) return;
       nextAreStored.resolve();
       await mayGoOn.promise;
     }),
-  );
+  });
   await deliveries.start();
   try {
     const { port } = receiver.address() as AddressInfo;

@@ -34,7 +34,7 @@ beforeEach(async () => {
     losing = [];
     throw new SluiceError('database_unavailable');
   });
-  here = bench.process('here', db);
+  here = bench.process('here', { db });
   await here.start();
   config = await bench.enable(WEBHOOK, { url: receiver.url });
   await until(async () => expect(await owner()).toBe('here'));

@@ -49,11 +49,17 @@ export interface DeliveriesBench {
   disable(id: number): Promise<void>;
   /** Stores events as capture does. */
   capture(events: readonly SentEvent[]): Promise<void>;
-  /** Another process on the same engines, as far as deliveries are concerned; with a database of its own, if given. */
-  process(owner: string, db?: AppsPorts['db']): Deliveries;
+  /** Another process on the same engines, as far as deliveries are concerned; with some of its own, if given. */
+  process(owner: string, own?: OwnEngines): Deliveries;
   /** Brings what is noted to the warehouse and reads it: sums by config and job. */
   metrics(): Promise<readonly MetricSums[]>;
   close(): Promise<void>;
+}
+
+export interface OwnEngines {
+  readonly db?: AppsPorts['db'];
+  /** What apps read with. */
+  readonly warehouse?: Pick<Warehouse, 'rows'>;
 }
 
 export interface MetricSums {
@@ -160,11 +166,11 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
       const rows = readPayload(text).events.map((sent) => captureEvent(text, sent, arrival));
       await batcher.add(encodeRows(teamId, rows));
     },
-    process: (owner, own = db) =>
+    process: (owner, own = {}) =>
       createDeliveries({
         ...ports,
-        db: own,
         warehouse,
+        ...own,
         log,
         random: () => 0.5,
         counters,

@@ -65,7 +65,14 @@ async function* plans(course: Course, reach: Reach): AsyncGenerator<Plan> {
   let cursor = startOf(0);
   for (let done = false; !done; ) {
     const limits = { events: 7, bytes: 1_000_000, waitMs: 0 };
-    const plan = await planBatches({ warehouse, now: Date.now() }, course, cursor, END, limits, reach);
+    const plan = await planBatches(
+      { warehouse, now: Date.now(), signal: never },
+      course,
+      cursor,
+      END,
+      limits,
+      reach,
+    );
     yield plan;
     cursor = plan.cursor;
     done = plan.reachedEnd;
@@ -96,7 +103,7 @@ it.each(['arrival', 'event time'] as const)(
       .filter((row) => row[key] >= 0)
       .toSorted((a, b) => a[key] - b[key] || a[other] - b[other] || (a.uuid < b.uuid ? -1 : 1));
     expect(read).toEqual(order.map(({ uuid }) => uuid));
-    expect(await countEvents(warehouse, course, startOf(0), END)).toBe(order.length);
+    expect(await countEvents(warehouse, course, startOf(0), END, never)).toBe(order.length);
   },
 );
 
@@ -106,7 +113,14 @@ it('however dense events become, looks go whole microseconds', async () => {
   const always: Pick<Warehouse, 'rows'> = { rows: async () => dense as never };
   for (let look = 0; look < 40; look++) {
     const limits = { events: 7, bytes: 1_000_000, waitMs: 0 };
-    await planBatches({ warehouse: always, now: 0 }, courseBy('arrival'), startOf(0), END, limits, reach);
+    await planBatches(
+      { warehouse: always, now: 0, signal: never },
+      courseBy('arrival'),
+      startOf(0),
+      END,
+      limits,
+      reach,
+    );
     expect(reach.micros % 1).toBe(0);
   }
   expect(reach.micros).toBe(1_000_000);
@@ -203,7 +217,7 @@ it('all texts of an event count towards its size', async () => {
     body: Buffer.from(lines.join('\n')),
   });
   const course = { ...courseBy('arrival'), teamId: TEAM + 1 };
-  const planned = await readPositions(warehouse, course, startOf(0), END, 10);
+  const planned = await readPositions(warehouse, course, startOf(0), END, 10, never);
   expect(planned).toHaveLength(sized.length);
   for (const { bytes } of planned) expect(bytes).toBeGreaterThan(5_000);
 });

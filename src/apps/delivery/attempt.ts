@@ -25,22 +25,20 @@ export type Outcome =
 /** Longer than any app should take for one batch. */
 const LONGEST_MS = 600_000;
 
-/** Hands a batch, as `reading` reads it, to its app, once. Throws only when `signal` aborts. */
+/** Hands a batch, as it was read, to its app, once. Throws only when `signal` aborts. */
 export async function attempt(
   ports: DeliverPorts,
   app: App,
   delivery: Delivery,
   batch: OpenBatch,
-  reading: () => Promise<PlacedEvents>,
+  read: PlacedEvents,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  let read: PlacedEvents = { events: [], positions: [] };
+  const { events } = read;
+  // Merged away since the batch was planned: they are repetitions of others.
+  if (events.length === 0) return { kind: 'delivered', events: 0 };
   try {
-    read = await reading();
-    // Merged away since the batch was planned: they are repetitions of others.
-    if (read.events.length === 0) return { kind: 'delivered', events: 0 };
     ports.onStep('batch-sending');
-    const { events } = read;
     const delivered = app.deliver(
       // By the stored bound, not by the rows read: the same at every attempt.
       {

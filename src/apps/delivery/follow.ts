@@ -13,6 +13,7 @@ import { countEvents } from './read.ts';
 import { createReadAhead } from './read-ahead.ts';
 import { settle } from './settle.ts';
 import { type Delivery, fenced, type OpenBatch, storePlan } from './store.ts';
+import { createTroubles } from './troubles.ts';
 
 /** One delivery under way in this process. */
 export interface Follower {
@@ -62,6 +63,7 @@ export function follow(
   const stopping = new AbortController();
   const cutting = new AbortController();
   const alarm = createAlarm(clock);
+  const troubles = createTroubles(clock);
   const reach = firstReach();
   const ahead = createReadAhead(ports.warehouse, course);
   const inFlight = new Map<string, Promise<void>>();
@@ -119,9 +121,12 @@ export function follow(
       stopping.abort();
       return;
     }
+    // Cut off: no trouble of its own.
+    if (cutting.signal.aborted) return;
     log.warn({ err: error, pluginConfig: pluginConfigId }, what);
-    lookAt = clock.now() + 1_000;
-    health.pause(1_000);
+    const waitMs = troubles.another();
+    lookAt = clock.now() + waitMs;
+    health.pause(waitMs);
   }
 
   /**
@@ -160,7 +165,8 @@ export function follow(
     const end = job ? job.eventTo * 1000 : tide.micros;
     if (job && !counted) await count(job.id, end);
     lookAt = Number.POSITIVE_INFINITY;
-    const found = await planBatches({ ...ports, now: lookedAt }, course, cursor, end, limits, reach);
+    const asking = { warehouse: ports.warehouse, now: lookedAt, signal: cutting.signal };
+    const found = await planBatches(asking, course, cursor, end, limits, reach);
     if (compare(found.cursor, cursor) !== 0) {
       const added = await surely(storePlan(ports, delivery, found.batches, found.cursor));
       // Batches may have ended meanwhile: `open` is read after the wait, not before.
@@ -172,10 +178,11 @@ export function follow(
     else if (found.restDueAt !== null)
       lookAt = Math.min(lookAt, Math.max(found.restDueAt, lookedAt + lookMs));
     plannedAll = job !== null && found.reachedEnd;
+    troubles.over();
   }
 
   async function count(jobId: string, end: number): Promise<void> {
-    const total = await countEvents(ports.warehouse, course, cursor, end);
+    const total = await countEvents(ports.warehouse, course, cursor, end, cutting.signal);
     await ports.db.transaction().execute(async (trx) => {
       await fenced(trx, delivery, {});
       await setTotal(trx, jobId, total);
@@ -196,22 +203,24 @@ export function follow(
     }
   }
 
-  /** What will be sent after a batch, unless its receiver fails. */
+  /** What will be sent after a batch, unless its receiver fails; nor is more read than it when reading fails. */
   function following(batch: OpenBatch): readonly OpenBatch[] {
-    if (health.failures > 0) return [];
+    if (health.failures > 0 || troubles.any) return [];
     return open.slice(open.indexOf(batch) + 1).filter(({ id }) => !inFlight.has(id));
   }
 
   async function send(batch: OpenBatch): Promise<void> {
     try {
-      const reading = () => ahead.read(batch, following(batch), cutting.signal);
-      const outcome = await attempt(ports, app, delivery, batch, reading, cutting.signal);
+      // An error of reading is not the receiver's: no attempt was made.
+      const read = await ahead.read(batch, following(batch), cutting.signal);
+      troubles.over();
+      const outcome = await attempt(ports, app, delivery, batch, read, cutting.signal);
       // Until it is taken days may pass, and the events may be others by then.
       if (outcome.kind !== 'delivered') ahead.forget();
       const instead = await surely(settle(ports, app, delivery, health, batch, outcome));
       open = open.flatMap((each) => (each.id === batch.id ? instead : [each]));
     } catch (error) {
-      if (!cutting.signal.aborted) troubled(error, 'what became of a batch could not be stored');
+      troubled(error, 'a batch could not be read, or what became of it not be stored');
     }
   }
 }

@@ -19,6 +19,7 @@ export interface PlanPorts {
   readonly warehouse: Pick<Warehouse, 'rows'>;
   /** Milliseconds since the epoch. */
   readonly now: number;
+  readonly signal: AbortSignal;
 }
 
 /** How far a look goes along the first coordinate, microseconds; adapts to how dense the events are. */
@@ -36,7 +37,8 @@ export const firstReach = (): Reach => ({ micros: 60_000_000 });
 
 /**
  * Cuts the next batches after `cursor` and before `end` (microseconds, exclusive). A last one that is not full waits
- * `waitMs` for company; with `waitMs` 0 it goes at once. Reads no more than a few batches' ids, however much is left.
+ * `waitMs` for company; with `waitMs` 0 it goes at once. Reads no more than a few batches' ids, however much is left. Throws the warehouse's
+ * errors, and when `signal` aborts.
  */
 export async function planBatches(
   ports: PlanPorts,
@@ -51,7 +53,7 @@ export async function planBatches(
   for (;;) {
     if (from.first >= end) return { batches: [], cursor: from, restDueAt: null, reachedEnd: true };
     const to = Math.min(end, from.first + reach.micros);
-    const rows = await readPositions(ports.warehouse, course, from, to, most);
+    const rows = await readPositions(ports.warehouse, course, from, to, most, ports.signal);
     const { full, rest } = cutBatches(rows, from, limits);
     if (rows.length >= most) {
       reach.micros = Math.max(SHORTEST, Math.floor(reach.micros / 2));
@@ -62,7 +64,7 @@ export async function planBatches(
     if (full.length > 0) return planned(full, from);
     if (rest === null) {
       // Nothing for as far as this looks: jump to what comes next.
-      const next = await nextFirst(ports.warehouse, course, from, end);
+      const next = await nextFirst(ports.warehouse, course, from, end, ports.signal);
       if (next === null) return { batches: [], cursor: from, restDueAt: null, reachedEnd: true };
       from = startOf(next);
     } else if (reach.micros >= LONGEST) return planned([rest], from);

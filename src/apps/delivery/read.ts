@@ -21,6 +21,7 @@ export async function readPositions(
   after: Position,
   beforeFirst: number,
   limit: number,
+  signal: AbortSignal,
 ): Promise<PlannedRow[]> {
   const { sql, params } = rowsBetween(course, after, beforeFirst);
   const [first, second, uuid] = positionSql(course);
@@ -30,6 +31,7 @@ export async function readPositions(
               + ${FIXED_BYTES} AS bytes
           FROM events WHERE ${sql} ORDER BY p1, p2, p3 LIMIT 1 BY p1, p2, p3 LIMIT {rows:UInt64}`,
     params: { ...params, rows: limit },
+    signal,
   });
   return rows.map(({ p1, p2, p3, bytes }) => ({
     first: Number(p1),
@@ -45,12 +47,14 @@ export async function nextFirst(
   course: Course,
   after: Position,
   before: number,
+  signal: AbortSignal,
 ): Promise<number | null> {
   const { sql, params } = rowsBetween(course, after, before);
   const [first] = positionSql(course);
   const [row] = await warehouse.rows<{ next: string | null }>({
     sql: `SELECT minOrNull(${first}) AS next FROM events WHERE ${sql}`,
     params,
+    signal,
   });
   return row?.next == null ? null : Number(row.next);
 }
@@ -61,12 +65,14 @@ export async function countEvents(
   course: Course,
   after: Position,
   beforeFirst: number,
+  signal: AbortSignal,
 ): Promise<number> {
   const { sql, params } = rowsBetween(course, after, beforeFirst);
   const [row] = await warehouse.rows<{ count: string }>({
     sql: `SELECT count() AS count FROM (SELECT 1 FROM events WHERE ${sql} GROUP BY ${positionSql(course).join(', ')})`,
     params,
     settings: { max_bytes_before_external_group_by: 300_000_000 },
+    signal,
   });
   return Number(row?.count ?? 0);
 }

@@ -1,0 +1,85 @@
+import { once } from 'node:events';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { SluiceError } from '../../src/errors/error.ts';
+import type { Query, Warehouse } from '../../src/warehouse/warehouse.ts';
+import { makeEvents } from '../faults/events.ts';
+import { seeded } from '../faults/random.ts';
+import { type Receiver, startReceiver } from '../kit/receiver.ts';
+import { type DeliveriesBench, openDeliveries } from './open-deliveries.ts';
+
+const WEBHOOK = 1;
+const HOUR = { start: new Date('2026-01-01T00:00:00Z'), end: new Date('2026-01-01T01:00:00Z') };
+const random = seeded(37);
+
+let bench: DeliveriesBench;
+let receiver: Receiver;
+beforeAll(async () => {
+  bench = await openDeliveries();
+});
+afterAll(() => bench?.close());
+beforeEach(async () => {
+  receiver = await startReceiver();
+  bench.logged.length = 0;
+});
+afterEach(() => receiver.close());
+
+it('a warehouse that cannot be read is no failure of the receiver, nor an attempt', async () => {
+  let away = 1;
+  const here = bench.process('here', {
+    warehouse: before((query) => {
+      if (query.sql.includes('AS properties_') && away-- > 0) throw new SluiceError('warehouse_unavailable');
+    }),
+  });
+  await here.start();
+  const config = await enabled();
+  const events = makeEvents(3, HOUR, 120, random);
+  await bench.capture(events);
+  await until(async () => {
+    const [sums] = (await bench.metrics()).filter(({ plugin_config_id }) => plugin_config_id === config);
+    expect(sums).toMatchObject({ successes: 3, successes_on_retry: 0, failures: 0, errors: [] });
+  });
+  await bench.disable(config);
+  await here.stop(1_000);
+  expect(bench.logged.map((line) => JSON.parse(line).err.code)).toEqual(['warehouse_unavailable']);
+});
+
+it('stopping does not wait for a plan, and tells nobody of one that was cut off', async () => {
+  const planning = Promise.withResolvers<void>();
+  const here = bench.process('here', {
+    warehouse: before(async ({ sql, signal }) => {
+      if (!sql.includes('AS bytes')) return;
+      planning.resolve();
+      // As an engine that reads and reads.
+      if (!signal) await new Promise(() => {});
+      else if (!signal.aborted) await once(signal, 'abort');
+      signal?.throwIfAborted();
+    }),
+  });
+  await here.start();
+  const config = await enabled();
+  await bench.capture(makeEvents(1, HOUR, 120, random));
+  await planning.promise;
+  await here.stop(0);
+  expect(bench.logged).toEqual([]);
+  await bench.disable(config);
+});
+
+const until = <T>(check: () => T | Promise<T>): Promise<T> =>
+  vi.waitFor(check, { timeout: 20_000, interval: 50 });
+
+/** The bench's warehouse, to whose reads something happens before. */
+const before = (happens: (query: Query) => void | Promise<void>): Pick<Warehouse, 'rows'> => ({
+  rows: async (query) => {
+    await happens(query);
+    return bench.warehouse.rows(query);
+  },
+});
+
+async function enabled(): Promise<number> {
+  const id = await bench.enable(WEBHOOK, { url: receiver.url });
+  await until(async () => {
+    const row = bench.database.kysely.selectFrom('app_deliveries').select('owner');
+    expect(await row.where('plugin_config_id', '=', id).executeTakeFirst()).toEqual({ owner: 'here' });
+  });
+  return id;
+}
