@@ -387,6 +387,19 @@ describe('historical exports', () => {
     ]);
   });
 
+  it('H1: of events sent one by one, those that were taken are not sent again, however few at a time', async () => {
+    receiver = await newReceiver();
+    let seen = 0;
+    receiver.behave(() => ({ answer: ++seen % 3 === 0 ? 429 : 200 }));
+    const events = await dayOfEvents(12);
+    const config = await enable(WEBHOOK, { url: receiver.url, shape: 'single event' });
+    const job = await begin(config);
+    await until(async () => expect(await jobRow(job)).toMatchObject({ status: 'Completed' }));
+    expect(takenBy(receiver)).toEqual(idsOf(events));
+    for (const { key, uuids } of receiver.requests) expect([key]).toEqual(uuids);
+    expect(await jobRow(job)).toMatchObject({ total_events: 12, delivered_events: 12, failed_events: 0 });
+  });
+
   it('H3: it ends, and people are told, whatever characters the receiver answers with', async () => {
     receiver = await newReceiver();
     // The second half of the pair is beyond what is kept of an answer.

@@ -124,8 +124,12 @@ it('a batch is replaced once', async () => {
     { after: from, until: middle, events: 1, bytes: null },
     { after: middle, until: to, events: 1, bytes: null },
   ];
-  const smaller = await replaceBatch(bench.ports, { id, epoch }, batch, parts);
-  await expect(replaceBatch(bench.ports, { id, epoch }, batch, parts)).rejects.toMatchObject({
+  const replace = () =>
+    bench.database.kysely
+      .transaction()
+      .execute((trx) => replaceBatch(trx, bench.ports, { id, epoch }, batch, parts));
+  const smaller = await replace();
+  await expect(replace()).rejects.toMatchObject({
     code: 'delivery_superseded',
   });
   expect(await openBatches(bench.database.kysely, id)).toEqual(smaller);

@@ -107,6 +107,11 @@ export interface DeliveryContext {
   readonly config: Config;
   readonly ports: DeliveryPorts;
   readonly signal: AbortSignal;
+  /**
+   * Of an app that sends events one by one, in their order: one more of the batch has been taken. Should the rest fail, it is not
+   * sent again.
+   */
+  readonly onTaken: () => void;
 }
 
 export interface DeliveryPorts {

@@ -52,7 +52,7 @@ export const webhook: App = {
   batch: { events: 200, bytes: 1_000_000, waitMs: 500 },
   metricCategory: 'webhook',
   methods: ['onEvent', 'exportEvents'],
-  deliver: async (batch, { config, ports, signal }) => {
+  deliver: async (batch, { config, ports, signal, onTaken }) => {
     const send = (body: string, id: string) =>
       ports.post({
         url: String(config.url),
@@ -66,7 +66,10 @@ export const webhook: App = {
         signal,
       });
     if (config.shape !== 'single event') return send(batchBody(batch), batch.id);
-    for (const event of batch.events) await send(eventJson(event), event.uuid);
+    for (const event of batch.events) {
+      await send(eventJson(event), event.uuid);
+      onTaken();
+    }
   },
 };
 

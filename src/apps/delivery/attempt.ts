@@ -20,7 +20,14 @@ export type Outcome =
   /** Never. */
   | ({ readonly kind: 'refused' } & Failed)
   /** Not now. `retryAfter` in seconds. */
-  | ({ readonly kind: 'later'; readonly retryAfter: number | undefined } & Failed);
+  | ({ readonly kind: 'later'; readonly retryAfter: number | undefined } & Failed)
+  /** Its first events were taken, one by one; `next` is what became of the rest, null = nothing yet. */
+  | {
+      readonly kind: 'begun';
+      readonly first: PlannedBatch;
+      readonly rest: PlannedBatch;
+      readonly next: Outcome | null;
+    };
 
 /** Longer than any app should take for one batch. */
 const LONGEST_MS = 600_000;
@@ -35,6 +42,8 @@ export async function attempt(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const { events } = read;
+  const late = AbortSignal.timeout(LONGEST_MS);
+  let taken = 0;
   // Merged away since the batch was planned: they are repetitions of others.
   if (events.length === 0) return { kind: 'delivered', events: 0 };
   try {
@@ -52,7 +61,10 @@ export async function attempt(
         teamId: delivery.teamId,
         config: delivery.config,
         ports: ports.appPorts,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(LONGEST_MS)]),
+        signal: AbortSignal.any([signal, late]),
+        onTaken: () => {
+          taken += 1;
+        },
       },
     );
     await unlessAborted(delivered, signal);
@@ -60,8 +72,28 @@ export async function attempt(
     return { kind: 'delivered', events: events.length };
   } catch (thrown) {
     signal.throwIfAborted();
-    return judge(ports, app, delivery, batch, read, thrown);
+    const [first, rest, left] = cutAfter(taken, batch, read);
+    const next = (): Outcome => judge(ports, app, delivery, rest, left, late.aborted ? tooLate() : thrown);
+    return first ? { kind: 'begun', first, rest, next: late.aborted ? null : next() } : next();
   }
+}
+
+const tooLate = () =>
+  new SluiceError('destination_unavailable', {
+    detail: `The receiver did not take a batch within ${LONGEST_MS / 1000} s.`,
+  });
+
+/** The first `taken` events of a batch, null = none, and the rest as a batch of its own. */
+function cutAfter(
+  taken: number,
+  batch: PlannedBatch,
+  read: PlacedEvents,
+): readonly [first: PlannedBatch | null, rest: PlannedBatch, left: PlacedEvents] {
+  const at = read.positions[taken - 1];
+  const left = { events: read.events.slice(taken), positions: read.positions.slice(taken) };
+  if (at === undefined || left.events.length === 0) return [null, batch, read];
+  const first = { after: batch.after, until: at, events: taken, bytes: null };
+  return [first, { after: at, until: batch.until, events: left.events.length, bytes: null }, left];
 }
 
 /** Some clients cannot be stopped; their answer is not waited for. */
@@ -80,7 +112,7 @@ function judge(
   ports: DeliverPorts,
   app: App,
   delivery: Delivery,
-  batch: OpenBatch,
+  batch: PlannedBatch,
   { events, positions }: PlacedEvents,
   thrown: unknown,
 ): Outcome {

@@ -5,9 +5,10 @@ import { errorDetails, masker } from '../metrics/write-details.ts';
 import { type Metric, noteMetric } from '../metrics/write-outbox.ts';
 import type { Trx } from '../ports.ts';
 import { ALERT_AFTER, tellPeople } from './alert.ts';
+import type { PlannedBatch } from './cut.ts';
 import type { Health } from './health.ts';
 import type { DeliverPorts } from './ports.ts';
-import { type Delivery, type DeliveryColumns, fenced, type OpenBatch } from './store.ts';
+import { type Delivery, type DeliveryColumns, fenced, type OpenBatch, replaceBatch } from './store.ts';
 
 /** How a batch ended, for good. */
 export type Ending =
@@ -27,32 +28,71 @@ export async function endBatch(
   /** As it is before. */
   health: Pick<Health, 'failures' | 'notBefore'>,
 ): Promise<void> {
-  const now = ports.clock.now();
-  const delivered = 'delivered' in ending ? ending.delivered : 0;
-  const failed = 'refused' in ending ? ending.refused.length : 0;
-  const { failures } = health;
-  await ports.db.transaction().execute(async (trx) => {
-    await fenced(trx, delivery, 'delivered' in ending ? healthy(health.notBefore, now) : {});
-    if ('delivered' in ending && failures >= ALERT_AFTER)
-      await tellPeople(trx, ports, delivery, 'delivery_recovered', { failures });
-    await close(trx, delivery, batch, now);
-    if (delivery.job) await addProgress(trx, delivery.job.id, { delivered, failed });
-    if (delivered + failed === 0) return;
-    const retried = batch.attempts > 0;
-    await noteMetric(
-      trx,
-      {
-        ...metricOf(app, delivery),
-        successes: retried ? 0 : delivered,
-        successesOnRetry: retried ? delivered : 0,
-        failures: failed,
-        error: 'refused' in ending ? errorOf(ports, app, delivery, ending.error, ending.refused) : null,
-      },
-      now,
-    );
+  await ports.db.transaction().execute((trx) => end(trx, ports, app, delivery, batch, ending, health));
+  count(ports, ending);
+}
+
+/**
+ * Ends the first events of a batch, `first`, as delivered, and returns what is open in its place: the `rest`, a batch of its own.
+ * In one transaction. Throws `delivery_superseded`.
+ */
+export async function endFirst(
+  ports: DeliverPorts,
+  app: App,
+  delivery: Delivery,
+  batch: OpenBatch,
+  [first, rest]: readonly [PlannedBatch, PlannedBatch],
+  health: Pick<Health, 'failures' | 'notBefore'>,
+): Promise<OpenBatch> {
+  const ending = { delivered: first.events };
+  const open = await ports.db.transaction().execute(async (trx) => {
+    const [taken, left] = await replaceBatch(trx, ports, delivery, batch, [first, rest]);
+    if (taken) await end(trx, ports, app, delivery, taken, ending, health);
+    return left;
   });
-  ports.counters.delivered(delivered);
-  ports.counters.failed(failed);
+  count(ports, ending);
+  // It has just been stored.
+  return open as OpenBatch;
+}
+
+function count({ counters }: DeliverPorts, ending: Ending): void {
+  const [delivered, failed] = outcomeOf(ending);
+  counters.delivered(delivered);
+  counters.failed(failed);
+}
+
+const outcomeOf = (ending: Ending): readonly [delivered: number, failed: number] =>
+  'delivered' in ending ? [ending.delivered, 0] : [0, ending.refused.length];
+
+async function end(
+  trx: Trx,
+  ports: DeliverPorts,
+  app: App,
+  delivery: Delivery,
+  batch: OpenBatch,
+  ending: Ending,
+  { failures, notBefore }: Pick<Health, 'failures' | 'notBefore'>,
+): Promise<void> {
+  const now = ports.clock.now();
+  const [delivered, failed] = outcomeOf(ending);
+  await fenced(trx, delivery, 'delivered' in ending ? healthy(notBefore, now) : {});
+  if ('delivered' in ending && failures >= ALERT_AFTER)
+    await tellPeople(trx, ports, delivery, 'delivery_recovered', { failures });
+  await close(trx, delivery, batch, now);
+  if (delivery.job) await addProgress(trx, delivery.job.id, { delivered, failed });
+  if (delivered + failed === 0) return;
+  const retried = batch.attempts > 0;
+  await noteMetric(
+    trx,
+    {
+      ...metricOf(app, delivery),
+      successes: retried ? 0 : delivered,
+      successesOnRetry: retried ? delivered : 0,
+      failures: failed,
+      error: 'refused' in ending ? errorOf(ports, app, delivery, ending.error, ending.refused) : null,
+    },
+    now,
+  );
 }
 
 /** Whatever is remembered of failures: one that another batch has just stored is over, too. What it is to wait for is not. */

@@ -2,7 +2,8 @@ import { SluiceError } from '../../errors/error.ts';
 import type { App } from '../catalogue/app.ts';
 import { failHistoricalExport } from '../historical-exports/end.ts';
 import type { Outcome } from './attempt.ts';
-import { endBatch } from './end.ts';
+import type { PlannedBatch } from './cut.ts';
+import { endBatch, endFirst } from './end.ts';
 import { storeFailure } from './fail.ts';
 import type { Health } from './health.ts';
 import type { DeliverPorts } from './ports.ts';
@@ -30,15 +31,25 @@ export async function settle(
       ports.onStep('batch-ended');
       return [];
     }
+    case 'begun': {
+      const parts = [outcome.first, outcome.rest] as const;
+      const rest = await endFirst(ports, app, delivery, batch, parts, health);
+      health.succeeded();
+      return outcome.next ? settle(ports, app, delivery, health, rest, outcome.next) : [rest];
+    }
     case 'split':
       // Too large speaks of how many there are: in pieces they may be taken, whatever became of others.
-      if (!health.hopeless || tooLarge(outcome)) return replaceBatch(ports, delivery, batch, outcome.parts);
+      if (!health.hopeless || tooLarge(outcome)) return replace(outcome.parts);
       return refuse();
     case 'refused':
       if (!tooLarge(outcome)) health.refused();
       return refuse();
     case 'later':
       return later(outcome);
+  }
+
+  function replace(parts: readonly PlannedBatch[]): Promise<readonly OpenBatch[]> {
+    return ports.db.transaction().execute((trx) => replaceBatch(trx, ports, delivery, batch, parts));
   }
 
   function tooLarge({ error }: Outcome & { kind: 'split' | 'refused' }): boolean {

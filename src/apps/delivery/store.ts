@@ -114,20 +114,22 @@ export async function storePlan(
   return batches;
 }
 
-/** Replaces a batch by smaller ones of the same events. Throws `delivery_superseded`, also when it has been replaced before. */
+/**
+ * Replaces a batch by smaller ones of the same events, in the caller's transaction. Throws `delivery_superseded`, also when it has
+ * been replaced before.
+ */
 export async function replaceBatch(
-  { db, newId }: Pick<AppsPorts, 'db' | 'newId'>,
+  trx: Trx,
+  { newId }: Pick<AppsPorts, 'newId'>,
   lease: Lease,
   batch: OpenBatch,
   parts: readonly PlannedBatch[],
 ): Promise<OpenBatch[]> {
   const batches = parts.map((part) => ({ ...part, id: newId(), attempts: batch.attempts }));
-  await db.transaction().execute(async (trx) => {
-    await fenced(trx, lease, {});
-    const deleted = await trx.deleteFrom('app_batches').where('id', '=', batch.id).returning('id').execute();
-    if (deleted.length === 0) throw new SluiceError('delivery_superseded');
-    await insertBatches(trx, lease.id, batches);
-  });
+  await fenced(trx, lease, {});
+  const deleted = await trx.deleteFrom('app_batches').where('id', '=', batch.id).returning('id').execute();
+  if (deleted.length === 0) throw new SluiceError('delivery_superseded');
+  await insertBatches(trx, lease.id, batches);
   return batches;
 }
 
