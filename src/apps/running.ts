@@ -7,8 +7,8 @@ import { HISTORICAL_ATTEMPTS, HISTORICAL_BACKOFF, LIVE_BACKOFF } from './deliver
 import { createDeliveries, PACE } from './delivery/deliveries.ts';
 import { createPoster } from './delivery/post.ts';
 import { writeMetrics } from './metrics/write.ts';
-import { freeWriter } from './metrics/write-flush.ts';
 import type { RunsToCount } from './metrics/write-runs.ts';
+import { freeWriter } from './metrics/writer.ts';
 import type { AppsPorts } from './ports.ts';
 import type { AppStep } from './steps.ts';
 

@@ -487,7 +487,7 @@ describe('metrics', () => {
       run('FailedRetryable', 3),
       run('Cancelled', null),
     ];
-    const ports = { warehouse: bench.warehouse, onUnwritten: () => {} };
+    const ports = flushPorts();
     const next = async () => ended;
     await hurt(() => countRuns({ ...ports, runs: { next, counted: async () => dies() } }));
     const counted: string[] = [];
@@ -504,6 +504,38 @@ describe('metrics', () => {
       { kind: 'rows', name: 'rows_exported', count: 12, runs: 1 },
       { kind: 'success', name: 'succeeded', count: 1, runs: 1 },
     ]);
+  });
+
+  it('contract §12: a run is counted once when two processes see it at once', async () => {
+    const exportId = crypto.randomUUID();
+    const finishedAt = new Date();
+    const run = { id: crypto.randomUUID(), teamId: 1, exportId, status: 'Completed', finishedAt, rows: 12 };
+    const inserting = Promise.withResolvers<void>();
+    const mayInsert = Promise.withResolvers<void>();
+    const slow = {
+      rows: bench.warehouse.rows.bind(bench.warehouse),
+      insert: async (insert: Insert) => {
+        inserting.resolve();
+        await mayInsert.promise;
+        return bench.warehouse.insert(insert);
+      },
+    };
+    let left = [run];
+    const counted = async () => {
+      left = [];
+    };
+    const ports = { ...flushPorts(), runs: { next: async () => left, counted } };
+    const one = countRuns({ ...ports, warehouse: slow });
+    await inserting.promise;
+    expect(await countRuns({ ...ports, owner: 'two' })).toBe(false);
+    mayInsert.resolve();
+    await one;
+    const [row] = await bench.warehouse.rows<{ count: number }>({
+      sql: `SELECT toUInt32(sum(count)) AS count FROM app_metrics2
+            WHERE app_source_id = {id:String} AND metric_name = 'rows_exported'`,
+      params: { id: exportId },
+    });
+    expect(row?.count).toBe(12);
   });
 
   it('a warehouse that is only ours to read: off, said once, and nothing piles up', async () => {

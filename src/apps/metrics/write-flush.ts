@@ -1,8 +1,9 @@
-import { type Selectable, sql } from 'kysely';
+import type { Selectable } from 'kysely';
 import type { AppMetricOutboxTable } from '../../database/tables.ts';
 import { kindOf, SluiceError } from '../../errors/error.ts';
 import type { Warehouse } from '../../warehouse/warehouse.ts';
 import type { Db } from '../ports.ts';
+import { asWriter } from './writer.ts';
 
 type Row = Selectable<AppMetricOutboxTable>;
 
@@ -17,8 +18,6 @@ export interface FlushPorts {
 }
 
 const AT_ONCE = 1_000;
-/** Longer than an insert takes; a process that stood still for longer, in the middle of one, may count its rows twice. */
-const LEASE = sql`interval '30 seconds'`;
 
 /**
  * Brings noted metrics to the warehouse, each exactly once also across kill -9. Rows get the number of their insert in the
@@ -30,38 +29,17 @@ export async function flushMetrics(ports: FlushPorts): Promise<boolean> {
   const { db, owner } = ports;
   const any = await db.selectFrom('app_metric_outbox').select('id').limit(1).executeTakeFirst();
   if (!any) return false;
-  const writer = await db
-    .updateTable('app_metric_writer')
-    .set({ owner, lease_until: sql<Date>`now() + ${LEASE}` })
-    .where((where) =>
-      where.or([
-        where('owner', 'is', null),
-        where('owner', '=', owner),
-        where('lease_until', '<', sql<Date>`now()`),
-      ]),
-    )
-    .returning('flush')
-    .executeTakeFirst();
-  if (!writer) return false;
-  try {
-    const unfinished = await rowsNumbered(db);
-    if (unfinished.length > 0) await write(ports, unfinished, true);
-    const fresh = await numberRows(db);
-    if (fresh.length === 0) return unfinished.length > 0;
-    await write(ports, fresh, false);
-    return fresh.length === AT_ONCE;
-  } finally {
-    await db
-      .updateTable('app_metric_writer')
-      .set({ owner: null, lease_until: null })
-      .where('owner', '=', owner)
-      .execute();
-  }
+  return (await asWriter(db, owner, () => flush(ports))) ?? false;
 }
 
-/** At the start of a process that is alone on its database: whoever was writing is dead. */
-export async function freeWriter(db: Db): Promise<void> {
-  await db.updateTable('app_metric_writer').set({ owner: null, lease_until: null }).execute();
+async function flush(ports: FlushPorts): Promise<boolean> {
+  const { db } = ports;
+  const unfinished = await rowsNumbered(db);
+  if (unfinished.length > 0) await write(ports, unfinished, true);
+  const fresh = await numberRows(db);
+  if (fresh.length === 0) return unfinished.length > 0;
+  await write(ports, fresh, false);
+  return fresh.length === AT_ONCE;
 }
 
 /** What an earlier attempt numbered and did not finish; one insert at most. */

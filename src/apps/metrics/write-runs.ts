@@ -1,4 +1,6 @@
 import type { Warehouse } from '../../warehouse/warehouse.ts';
+import type { Db } from '../ports.ts';
+import { asWriter } from './writer.ts';
 
 /** A batch export's run that has ended, as app_metrics2 counts it. */
 export interface EndedRun {
@@ -18,6 +20,9 @@ export interface RunsToCount {
 }
 
 export interface CountRunsPorts {
+  readonly db: Db;
+  /** This process. */
+  readonly owner: string;
   readonly runs: RunsToCount;
   readonly warehouse: Pick<Warehouse, 'rows' | 'insert'>;
   readonly onUnwritten: (rows: number) => void;
@@ -36,9 +41,15 @@ const NAMES: Readonly<Record<string, readonly [kind: string, name: string]>> = {
 
 /**
  * Writes what ended runs add to app_metrics2. Every row carries the run's id, so runs that are there already, counted just
- * before a crash, are found and left out. Returns whether there may be more. Throws the warehouse's errors; nothing is lost then.
+ * before a crash, are found and left out; merges add up equal rows, so one process at a time writes. Returns whether there may be more. Throws the warehouse's errors; nothing is lost then.
  */
-export async function countRuns({ runs, warehouse, onUnwritten }: CountRunsPorts): Promise<boolean> {
+export async function countRuns(ports: CountRunsPorts): Promise<boolean> {
+  const [any] = await ports.runs.next(1);
+  if (!any) return false;
+  return (await asWriter(ports.db, ports.owner, () => count(ports))) ?? false;
+}
+
+async function count({ runs, warehouse, onUnwritten }: CountRunsPorts): Promise<boolean> {
   const ended = await runs.next(AT_ONCE);
   if (ended.length === 0) return false;
   try {
