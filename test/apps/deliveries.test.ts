@@ -538,33 +538,45 @@ describe('metrics', () => {
     expect(row?.count).toBe(12);
   });
 
-  it('a warehouse that is only ours to read: off, said once, and nothing piles up', async () => {
+  it('a warehouse that is only ours to read: said once, what is noted is kept for a day, and written once it may be', async () => {
     const { warehouse } = bench;
+    let readonly = 1;
     const readOnly = {
       rows: warehouse.rows.bind(warehouse),
-      insert: (insert: Insert) =>
-        warehouse.insert({ ...insert, settings: { ...insert.settings, readonly: 1 } }),
+      insert: (insert: Insert) => warehouse.insert({ ...insert, settings: { ...insert.settings, readonly } }),
     };
     const warnings: string[] = [];
     const log = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(line) });
-    let unwritten = 0;
-    await note(1);
+    const pauses: number[] = [];
+    const pluginConfigId = 999_002;
+    const noteAt = (successes: number, at: number) =>
+      bench.database.kysely
+        .transaction()
+        .execute((trx) =>
+          noteMetric(trx, { ...metric, pluginConfigId, successes, successesOnRetry: 0, failures: 0 }, at),
+        );
+    await noteAt(1, Date.now() - 2 * DAY);
+    await noteAt(2, Date.now());
     const writer = writeMetrics({
       ...flushPorts(),
       warehouse: readOnly,
-      clock: { ...systemClock, sleep: () => pause(5) },
+      clock: {
+        ...systemClock,
+        sleep: (ms) => {
+          pauses.push(ms);
+          return pause(5);
+        },
+      },
       log,
       runs: { next: async () => [], counted: async () => {} },
-      onUnwritten: (rows) => {
-        unwritten += rows;
-      },
     });
-    const left = () => bench.database.kysely.selectFrom('app_metric_outbox').select('id').execute();
-    await until(async () => expect(await left()).toEqual([]));
-    await note(1);
+    const left = () => bench.database.kysely.selectFrom('app_metric_outbox').select('successes').execute();
+    await until(async () => expect(await left()).toEqual([{ successes: 2 }]));
+    await until(() => expect(pauses.filter((ms) => ms === 300_000).length).toBeGreaterThan(1));
+    readonly = 0;
     await until(async () => expect(await left()).toEqual([]));
     await writer.stop();
+    expect(await sumsOf(pluginConfigId)).toMatchObject({ successes: 2 });
     expect(warnings.map((line) => JSON.parse(line).err.code)).toEqual(['warehouse_denied']);
-    expect(unwritten).toBeGreaterThanOrEqual(2);
   });
 });

@@ -150,6 +150,6 @@ const COLUMNS = [
   '_offset',
 ];
 
-/** Whether trying again makes no sense: the warehouse is only ours to read. */
+/** Whether trying again soon makes no sense: the warehouse is only ours to read. */
 export const isReadOnly = (error: unknown): boolean =>
   error instanceof SluiceError && error.code === 'warehouse_denied' && kindOf(error) === 'user';

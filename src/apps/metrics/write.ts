@@ -11,36 +11,42 @@ export interface MetricWriterPorts extends FlushPorts, CountRunsPorts {
 
 const TURN_MS = 1_000;
 const AFTER_FAILURE_MS = 5_000;
+/** Rights may come back, as after a change of passwords. */
+const AFTER_REFUSAL_MS = 300_000;
+/** Noted for longer than that, and still refused: what nobody lets us write must not pile up. */
+const KEPT_MS = 86_400_000;
 
 /**
- * Brings metrics to the warehouse as they come up. On a warehouse that is only ours to read it says so once and stops:
- * until the next start none are written.
+ * Brings metrics to the warehouse as they come up. When it refuses them, as one that is only ours to read does, it says so once,
+ * keeps what is noted for a day, and tries again every five minutes.
  */
 export function writeMetrics(ports: MetricWriterPorts): Loop {
   const { db, clock, log } = ports;
-  let off = false;
+  let refused = false;
 
   const turn = async (): Promise<number | undefined> => {
-    if (off) {
-      await dropNoted();
-      return undefined;
-    }
     try {
       const more = [await flushMetrics(ports), await countRuns(ports)];
+      if (refused) log.info('app metrics are written again');
+      refused = false;
       return more.some(Boolean) ? 0 : undefined;
     } catch (error) {
       if (!isReadOnly(error)) {
         log.warn({ err: error }, 'metrics could not be written; they will be');
         return AFTER_FAILURE_MS;
       }
-      off = true;
-      log.warn({ err: error }, 'the warehouse lets us read only: app metrics are off');
-      return undefined;
+      if (!refused) log.warn({ err: error }, 'the warehouse lets us read only: app metrics wait');
+      refused = true;
+      await dropOld();
+      return AFTER_REFUSAL_MS;
     }
   };
 
-  const dropNoted = async () => {
-    const { numDeletedRows } = await db.deleteFrom('app_metric_outbox').executeTakeFirst();
+  const dropOld = async () => {
+    const { numDeletedRows } = await db
+      .deleteFrom('app_metric_outbox')
+      .where('timestamp', '<', new Date(clock.now() - KEPT_MS))
+      .executeTakeFirst();
     if (Number(numDeletedRows) > 0) ports.onUnwritten(Number(numDeletedRows));
   };
 
