@@ -8,7 +8,7 @@ import { v7 } from 'uuid';
 import { createAccounts } from '../../src/accounts/accounts.ts';
 import { apps } from '../../src/apps/catalogue/index.ts';
 import { createCounters } from '../../src/apps/counters.ts';
-import { createDeliveries, type Deliveries } from '../../src/apps/delivery/deliveries.ts';
+import { createDeliveries, type Deliveries, type Pace } from '../../src/apps/delivery/deliveries.ts';
 import { createPoster } from '../../src/apps/delivery/post.ts';
 import { writeMetrics } from '../../src/apps/metrics/write.ts';
 import type { AppsPorts } from '../../src/apps/ports.ts';
@@ -60,6 +60,7 @@ export interface OwnEngines {
   readonly db?: AppsPorts['db'];
   /** What apps read with. */
   readonly warehouse?: Pick<Warehouse, 'rows'>;
+  readonly pace?: Pace;
 }
 
 export interface MetricSums {
@@ -170,6 +171,7 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
       createDeliveries({
         ...ports,
         warehouse,
+        pace: { leaseSeconds: 2, leaseMs: 100, newsMs: 100 },
         ...own,
         log,
         random: () => 0.5,
@@ -187,7 +189,6 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
         onStep: () => {},
         backoff: { live: backoff, historical: backoff },
         historicalAttempts: 4,
-        pace: { leaseSeconds: 2, leaseMs: 100, newsMs: 100 },
         owner,
         alone: false,
         watermark: () =>

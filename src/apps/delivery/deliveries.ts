@@ -1,10 +1,19 @@
 import { loop } from '../../work/loop.ts';
 import { failAbandoned } from '../historical-exports/end.ts';
 import { type Follower, follow } from './follow.ts';
-import { endLeases, giveBack, type Lease, letGo, matchConfigs, renewLeases, takeLeases } from './lease.ts';
+import {
+  AT_ONCE,
+  endLeases,
+  giveBack,
+  type Lease,
+  letGo,
+  matchConfigs,
+  renewLeases,
+  takeLeases,
+} from './lease.ts';
 import { teamsWithNews } from './news.ts';
 import type { DeliverPorts } from './ports.ts';
-import { loadDelivery, openBatches } from './store.ts';
+import { configVersions, loadDelivery, openBatches } from './store.ts';
 
 export interface Pace {
   /** How long a process that says nothing keeps its deliveries. */
@@ -36,8 +45,8 @@ export interface Deliveries {
 
 interface Held {
   readonly lease: Lease;
-  /** The config it was loaded with. */
-  readonly updatedAt: number;
+  /** Of the config it was loaded with. */
+  readonly version: string;
   readonly follower: Follower;
 }
 
@@ -48,15 +57,8 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
   const unable = new Set<string>();
   const tide = { micros: 0 };
   const loops: { stop(): Promise<void> }[] = [];
-  const every = (ms: number, turn: () => Promise<void>, what: string) =>
-    loops.push(
-      loop(
-        clock,
-        ms,
-        async () => void (await turn()),
-        (err) => log.warn({ err }, what),
-      ),
-    );
+  const every = (ms: number, turn: () => Promise<number | undefined>, what: string) =>
+    loops.push(loop(clock, ms, turn, (err) => log.warn({ err }, what)));
 
   return {
     start: async () => {
@@ -78,16 +80,16 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
     },
   };
 
-  async function lookAfterLeases(): Promise<void> {
+  async function lookAfterLeases(): Promise<number | undefined> {
     await matchConfigs(ports);
     await failAbandoned(ports);
     const kept = new Map(
       (await renewLeases(db, owner, ports.pace.leaseSeconds)).map((lease) => [lease.id, lease]),
     );
-    const configs = await updatedAt([...kept.keys()]);
-    for (const [id, { lease, follower, updatedAt: known }] of held) {
+    const versions = await configVersions(db, [...kept.keys()]);
+    for (const [id, { lease, follower, version }] of held) {
       const lost = kept.get(id)?.epoch !== lease.epoch;
-      const changed = configs.get(id) !== known;
+      const changed = versions.get(id) !== version;
       if (!lost && !changed && !follower.ended) continue;
       if (!lost && follower.ended) {
         // Taken anew below, as a dead process's. No sooner: until here the database had to answer again.
@@ -101,7 +103,8 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
       held.delete(id);
       if (!lost && changed) await forgiveFailures(id);
     }
-    for (const lease of [...kept.values(), ...(await takeLeases(db, owner, ports.pace.leaseSeconds))]) {
+    const taken = await takeLeases(db, owner, ports.pace.leaseSeconds);
+    for (const lease of [...kept.values(), ...taken]) {
       if (held.has(lease.id)) continue;
       await begin(lease).catch((err) => {
         // Once: it is tried again every second, after a person has mended it.
@@ -109,19 +112,20 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
         unable.add(lease.id);
       });
     }
+    return taken.length === AT_ONCE ? 0 : undefined;
   }
 
   async function begin(lease: Lease): Promise<void> {
-    const updated = (await updatedAt([lease.id])).get(lease.id);
+    const version = (await configVersions(db, [lease.id])).get(lease.id);
     const delivery = await loadDelivery(ports, lease);
     const app = delivery && ports.apps.get(delivery.pluginId);
-    if (!delivery || !app || updated === undefined) return;
+    if (!delivery || !app || version === undefined) return;
     const open = await openBatches(db, lease.id);
     unable.delete(lease.id);
-    held.set(lease.id, { lease, updatedAt: updated, follower: follow(ports, app, delivery, open, tide) });
+    held.set(lease.id, { lease, version, follower: follow(ports, app, delivery, open, tide) });
   }
 
-  async function lookForNews(): Promise<void> {
+  async function lookForNews(): Promise<undefined> {
     if (held.size === 0) return;
     const reached = (await ports.watermark()) * 1000;
     const from = tide.micros;
@@ -138,17 +142,6 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
       throw error;
     });
     for (const follower of followers) if (busy.has(follower.teamId)) follower.wake();
-  }
-
-  async function updatedAt(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    if (ids.length === 0) return new Map();
-    const rows = await db
-      .selectFrom('app_deliveries as delivery')
-      .innerJoin('plugin_configs as config', 'config.id', 'delivery.plugin_config_id')
-      .select(['delivery.id', 'config.updated_at'])
-      .where('delivery.id', 'in', [...ids])
-      .execute();
-    return new Map(rows.map(({ id, updated_at }) => [id, updated_at.getTime()]));
   }
 
   async function forgiveFailures(id: string): Promise<void> {

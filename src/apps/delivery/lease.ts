@@ -12,8 +12,8 @@ export interface Lease {
 /** By the database's clock, so that the clocks of processes need not agree. */
 const fromNow = (seconds: number) => sql<Date>`now() + make_interval(secs => ${seconds})`;
 
-/** Per look, so that processes that start together share what there is. */
-const AT_ONCE = 20;
+/** Per look, so that processes that start together share what there is; who gets so many looks again at once. */
+export const AT_ONCE = 20;
 
 /**
  * Makes a row for every enabled plugin config that has none, beginning with what arrives from the moment it was turned
@@ -112,14 +112,15 @@ export async function takeLeases(db: Db, owner: string, seconds: number): Promis
   });
 }
 
-/** Renews all leases of a process; returns those it still has. */
-export function renewLeases(db: Db, owner: string, seconds: number): Promise<Lease[]> {
-  return db
+/** Renews those leases of a process of which a third has passed; returns all that it still has. */
+export async function renewLeases(db: Db, owner: string, seconds: number): Promise<Lease[]> {
+  await db
     .updateTable('app_deliveries')
     .set({ lease_until: fromNow(seconds) })
     .where('owner', '=', owner)
-    .returning(['id', 'epoch'])
+    .where('lease_until', '<', fromNow((seconds * 2) / 3))
     .execute();
+  return db.selectFrom('app_deliveries').select(['id', 'epoch']).where('owner', '=', owner).execute();
 }
 
 /** Gives back leases: nothing of theirs is on the way any more. */

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { SluiceError } from '../../errors/error.ts';
 import type { AppsPorts, Db, Trx } from '../ports.ts';
 import { openConfig } from '../sealed-config.ts';
@@ -76,6 +77,24 @@ export async function loadDelivery(
     failures: row.failures,
     nextAttemptAt: row.next_attempt_at?.getTime() ?? null,
   };
+}
+
+/** For each delivery, what is another text whenever what it is made with is: not its name, order or description. */
+export async function configVersions(
+  db: Db,
+  deliveryIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (deliveryIds.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('app_deliveries as delivery')
+    .innerJoin('plugin_configs as config', 'config.id', 'delivery.plugin_config_id')
+    .select([
+      'delivery.id',
+      sql<string>`md5(config.config::text || coalesce(config.sealed, ''))`.as('version'),
+    ])
+    .where('delivery.id', 'in', [...deliveryIds])
+    .execute();
+  return new Map(rows.map(({ id, version }) => [id, version]));
 }
 
 /** Open batches in the order of their events. */

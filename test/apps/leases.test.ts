@@ -1,0 +1,73 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { makeEvents } from '../faults/events.ts';
+import { seeded } from '../faults/random.ts';
+import { type Receiver, startReceiver } from '../kit/receiver.ts';
+import { type DeliveriesBench, openDeliveries } from './open-deliveries.ts';
+
+const WEBHOOK = 1;
+const HOUR = { start: new Date('2026-01-01T00:00:00Z'), end: new Date('2026-01-01T01:00:00Z') };
+const random = seeded(41);
+
+let bench: DeliveriesBench;
+let receiver: Receiver;
+beforeAll(async () => {
+  bench = await openDeliveries();
+});
+afterAll(() => bench?.close());
+beforeEach(async () => {
+  receiver = await startReceiver();
+});
+afterEach(async () => {
+  await bench.database.kysely.updateTable('plugin_configs').set({ enabled: false }).execute();
+  await receiver.close();
+});
+
+it('however many apps there are, all begin with the first look', async () => {
+  for (let app = 0; app < 45; app++) await bench.enable(WEBHOOK, { url: receiver.url });
+  const here = bench.process('here', { pace: { leaseSeconds: 600, leaseMs: 600_000, newsMs: 600_000 } });
+  await here.start();
+  await until(async () => expect(await owners()).toEqual(Array.from({ length: 45 }, () => 'here')));
+  await here.stop(1_000);
+});
+
+it('an app that gets another name is left alone; one that gets another config begins anew at once', async () => {
+  const here = bench.process('here');
+  await here.start();
+  receiver.behave({ answer: 429, retryAfter: 600 });
+  const config = await bench.enable(WEBHOOK, { url: receiver.url });
+  await until(async () => expect((await row(config))?.owner).toBe('here'));
+  await bench.capture(makeEvents(1, HOUR, 120, random));
+  await until(async () => expect((await row(config))?.failures).toBe(1));
+  const asked = await row(config);
+
+  await change(config, { name: 'another', order: 7 });
+  // When this one has been taken, the other one has been looked at.
+  const other = await bench.enable(WEBHOOK, { url: receiver.url });
+  await until(async () => expect((await row(other))?.owner).toBe('here'));
+  expect(await row(config)).toMatchObject({ next_attempt_at: asked?.next_attempt_at });
+  expect(receiver.requests).toHaveLength(1);
+
+  receiver.behave({ answer: 200 });
+  await change(config, { config: JSON.stringify({ url: `${receiver.url}/elsewhere` }) });
+  await until(() => expect(receiver.taken().map(({ path }) => path)).toEqual(['/elsewhere']));
+  await here.stop(1_000);
+});
+
+const until = <T>(check: () => T | Promise<T>): Promise<T> =>
+  vi.waitFor(check, { timeout: 20_000, interval: 50 });
+const owners = async () =>
+  (await bench.database.kysely.selectFrom('app_deliveries').select('owner').execute()).map(
+    ({ owner }) => owner,
+  );
+const row = (config: number) =>
+  bench.database.kysely
+    .selectFrom('app_deliveries')
+    .selectAll()
+    .where('plugin_config_id', '=', config)
+    .executeTakeFirst();
+const change = (config: number, values: { name?: string; order?: number; config?: string }) =>
+  bench.database.kysely
+    .updateTable('plugin_configs')
+    .set({ ...values, updated_at: new Date() })
+    .where('id', '=', config)
+    .execute();
