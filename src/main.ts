@@ -8,6 +8,7 @@ import { projectSettingsEndpoints } from './accounts/projects.ts';
 import { sessionEndpoints } from './accounts/session-endpoints.ts';
 import { tenantEndpoints } from './accounts/tenant-endpoints.ts';
 import { UserSchema } from './accounts/user.ts';
+import { lastTurnedOn } from './apps/plugin-configs/turned-on.ts';
 import { newestRead } from './batch-exports/schedule/newest-read.ts';
 import { exportsUsing, letGoOfIntegration } from './batch-exports/store.ts';
 import { Batcher } from './capture/batcher.ts';
@@ -99,9 +100,13 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   }
   const sealer = createSealer(secrets, randomBytes);
   const guard = createHostGuard(config.allowedHosts);
-  const [stored, read] = await Promise.all([newestStamp(warehouse, clock), newestRead(db, clock)]);
+  const [stored, ...passed] = await Promise.all([
+    newestStamp(warehouse, clock),
+    newestRead(db, clock),
+    lastTurnedOn(db, clock),
+  ]);
   const stamps = createStamps(clock, stored);
-  stamps.passed(read);
+  stamps.passed(Math.max(...passed));
   const batcher = new Batcher({
     warehouse,
     clock,

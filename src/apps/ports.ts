@@ -30,6 +30,8 @@ export interface AppsPorts {
   readonly unseal: (sealed: string, context: string) => string;
   /** Null when the host may be reached, else what is wrong with it. */
   readonly problemWithHost: (host: string) => Promise<string | null>;
+  /** An app gets what arrives from `ms` on, milliseconds since the epoch: no later event may be stamped below it. */
+  readonly onTurnedOn: (ms: number) => void;
   /** Writes in the caller's transaction: the row exists exactly when the change does. */
   readonly recordActivity: (trx: Trx, activity: Activity) => Promise<void>;
 }

@@ -35,6 +35,7 @@ export function composeApps(base: Base, registry: Registry): ComposedApps {
     unseal: sealer.unseal,
     problemWithHost: guard.problemWith,
     recordActivity: accounts.recordActivity,
+    onTurnedOn: base.stamps.passed,
   };
   const settleMs = Math.max(SETTLE_MS, settle(config)('every 5 minutes'));
   const running = createRunningApps({

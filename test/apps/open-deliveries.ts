@@ -106,6 +106,7 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
     unseal: sealer.unseal,
     problemWithHost: guard.problemWith,
     recordActivity: accounts.recordActivity,
+    onTurnedOn: () => {},
   };
   const poster = createPoster({
     lookup: guard.lookup,

@@ -5,6 +5,7 @@ import type { ApiPorts } from '../../src/apps/api-ports.ts';
 import { apps } from '../../src/apps/catalogue/index.ts';
 import { appsEndpoints } from '../../src/apps/endpoints.ts';
 import { dailyOutcomes } from '../../src/batch-exports/runs/outcomes.ts';
+import { createStamps, type Stamps } from '../../src/capture/stamps.ts';
 import { createSealer } from '../../src/integrations/sealing.ts';
 import { createHostGuard } from '../../src/work/hosts.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
@@ -14,6 +15,8 @@ import { type Api, seededBytes, startApi } from './start-api.ts';
 export interface AppsApi extends Api {
   readonly warehouse: TestWarehouse['warehouse'];
   readonly clock: TestClock;
+  /** Of the events that would be captured. */
+  readonly stamps: Stamps;
   readonly ports: ApiPorts;
   /** Rows straight into the warehouse's app_metrics; of plugin config 1 of the first project unless they say otherwise. */
   count(...rows: readonly MetricRow[]): Promise<void>;
@@ -45,6 +48,7 @@ const ADDRESSES: Readonly<Record<string, string>> = {
 /** The HTTP side of apps on real embedded engines, at 2021-12-05T13:23:00Z; what delivers is left to the test. */
 export async function openApps(): Promise<AppsApi> {
   const clock = new TestClock('2021-12-05T13:23:00Z');
+  const stamps = createStamps(clock, 0);
   const embedded = await startTestWarehouse();
   const { warehouse } = embedded;
   const guard = createHostGuard([], async (host) => {
@@ -66,6 +70,7 @@ export async function openApps(): Promise<AppsApi> {
         unseal: sealer.unseal,
         problemWithHost: guard.problemWith,
         recordActivity: activityRecorder(clock),
+        onTurnedOn: stamps.passed,
         runOutcomes: (teamId, exportId, range) => dailyOutcomes(database.kysely, teamId, exportId, range),
         organizationOf: accounts.organizationOf,
         people: { schema: UserSchema, users: accounts.users },
@@ -79,6 +84,7 @@ export async function openApps(): Promise<AppsApi> {
     ...api,
     warehouse,
     clock,
+    stamps,
     ports,
     count: (...rows) =>
       warehouse.insert({

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MASK } from '../../src/apps/plugin-configs/config.ts';
+import { lastTurnedOn } from '../../src/apps/plugin-configs/turned-on.ts';
 import { openConfig } from '../../src/apps/sealed-config.ts';
 import { type AppsApi, openApps } from './apps-kit.ts';
 import { addStranger } from './start-api.ts';
@@ -34,6 +35,31 @@ const activitiesOf = (id: number) =>
     .where('item_id', '=', String(id))
     .orderBy('id')
     .execute();
+
+it('D6: an app gets what arrives from its turning on, also when the clock was ahead at the time and is set back', async () => {
+  const now = api.clock.now();
+  const ahead = now + 3_600_000;
+  const begun = async (id: number) => {
+    expect((await rowOf(id)).enabled_at).toEqual(new Date(api.clock.now()));
+    expect(await lastTurnedOn(api.database.kysely, api.clock)).toBe(api.clock.now());
+  };
+  const id = (await hook()).body.id as number;
+  for (const [at, turnOn] of [
+    [ahead, () => patch(id, { enabled: true })],
+    [ahead + 1_000, async () => hook({}, { enabled: true })],
+  ] as const) {
+    api.clock.set(new Date(at).toISOString());
+    const { body } = await turnOn();
+    await begun(body.id);
+    api.clock.set(new Date(now).toISOString());
+    expect(api.stamps.next()).toBeGreaterThanOrEqual(at * 1000);
+    expect(await lastTurnedOn(api.database.kysely, api.clock)).toBe(at);
+  }
+  // A clock of another day has turned it on: nothing is hidden for so long.
+  api.clock.set(new Date(now - 2 * 86_400_000).toISOString());
+  expect(await lastTurnedOn(api.database.kysely, api.clock)).toBeLessThan(ahead);
+  api.clock.set(new Date(now).toISOString());
+});
 
 describe('plugins', () => {
   it('the catalogue, in pages', async () => {

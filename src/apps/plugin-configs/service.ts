@@ -55,6 +55,7 @@ export async function createConfig(
       enabled,
       config: Object.keys(config),
     });
+    if (enabled) ports.onTurnedOn(now.getTime());
     return row;
   });
 }
@@ -83,6 +84,7 @@ export async function changeConfig(
       fields: Object.keys(body),
       ...(sent === undefined ? {} : { config: Object.keys(sent) }),
     });
+    if (enabled && !row.enabled) ports.onTurnedOn(now.getTime());
     return updateConfig(trx, row.id, {
       ...columns,
       enabled,
