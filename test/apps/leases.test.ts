@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { makeEvents } from '../faults/events.ts';
 import { seeded } from '../faults/random.ts';
@@ -51,6 +52,17 @@ it('an app that gets another name is left alone; one that gets another config be
   await change(config, { config: JSON.stringify({ url: `${receiver.url}/elsewhere` }) });
   await until(() => expect(receiver.taken().map(({ path }) => path)).toEqual(['/elsewhere']));
   await here.stop(1_000);
+});
+
+it('the batches of a delivery that is deleted are found by an index, ended ones included', async () => {
+  const plan = await bench.database.kysely.transaction().execute(async (trx) => {
+    // The planner may do without an index only where there is none to use.
+    await sql`set local enable_seqscan = off`.execute(trx);
+    const { rows } =
+      await sql`explain delete from app_batches where delivery_id = ${crypto.randomUUID()}`.execute(trx);
+    return JSON.stringify(rows);
+  });
+  expect(plan).toContain('app_batches_delivery');
 });
 
 const until = <T>(check: () => T | Promise<T>): Promise<T> =>
