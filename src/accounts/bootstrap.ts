@@ -42,15 +42,18 @@ type First = Bootstrap & { readonly userId: number };
 /** Null when it was done before: the instance row, unique, decides between processes. */
 async function createFirst(parts: AccountsParts, key: string | undefined): Promise<First | null> {
   const now = new Date(parts.clock.now());
+  const organization = { id: v7(), name: 'My organization', created_at: now };
   return parts.db.transaction().execute(async (trx) => {
     const claimed = await trx
       .insertInto('instance')
-      .values({ key: 'bootstrapped', value: JSON.stringify({ at: now.toISOString() }) })
+      .values({
+        key: 'bootstrapped',
+        value: JSON.stringify({ at: now.toISOString(), organization_id: organization.id }),
+      })
       .onConflict((conflict) => conflict.doNothing())
       .returning('key')
       .executeTakeFirst();
     if (!claimed) return null;
-    const organization = { id: v7(), name: 'My organization', created_at: now };
     await trx.insertInto('organizations').values(organization).execute();
     const project = await trx
       .insertInto('projects')

@@ -75,7 +75,7 @@ export async function readDestination(
  * `readDestination`.
  */
 export async function acceptDestination(
-  ports: Pick<ResourcePorts, 'db' | 'findIntegration' | 'openIntegration' | 'hosts'>,
+  ports: Pick<ResourcePorts, 'db' | 'findIntegration' | 'openIntegration' | 'hosts' | 'filesFolder'>,
   teamId: number,
   { destination, integrationId, ...write }: WholeDestination,
 ): Promise<void> {
@@ -88,6 +88,7 @@ export async function acceptDestination(
       problemWithHost: ports.hosts.problemWith,
       allowsHost: ports.hosts.names,
       kindOf: async (id) => (await ports.findIntegration(ports.db, teamId, id))?.kind ?? null,
+      folder: () => ports.filesFolder(teamId),
     },
   );
 }

@@ -71,6 +71,8 @@ export interface ResourcePorts extends RunPorts {
   /** Which hosts a destination may name. */
   readonly hosts: Pick<HostGuard, 'problemWith' | 'names'>;
   readonly destinationPorts: Omit<DestinationPorts, 'onRetry' | 'clock'>;
+  /** The folder of SLUICE_FILES_ROOT that a project writes to; null = the root itself. */
+  readonly filesFolder: (teamId: number) => Promise<string | null>;
   /** `context` names the place the secret belongs to; it opens nowhere else. */
   readonly seal: (text: string, context: string) => string;
   readonly unseal: (sealed: string, context: string) => string;

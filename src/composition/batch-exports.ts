@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { v7 } from 'uuid';
+import { organizationUnlessFirst } from '../accounts/first-organization.ts';
 import { projectsOf } from '../accounts/organizations.ts';
 import { estimateBackfill } from '../batch-exports/backfills/estimate.ts';
 import { type BatchExports, batchExports } from '../batch-exports/batch-exports.ts';
@@ -40,6 +41,8 @@ export async function composeExports(
   const { accounts, clock, config, db, integrations, log, queue, sealer, warehouse } = base;
   const spool = warehouse.localFiles ? join(config.dataDir, 'spool') : null;
   if (spool !== null) await emptySpool(spool);
+  // The root itself belongs to who installed the server: what wrote there before there were others goes on.
+  const filesFolder = (teamId: number) => organizationUnlessFirst(db, teamId);
   const shared = {
     db,
     clock,
@@ -77,7 +80,12 @@ export async function composeExports(
       const opened =
         integrationId === null ? null : await openIntegration(integrations, teamId, integrationId);
       const current = wholeConfig(sealer, { ...row, destination_config: stored });
-      return { type, config: current, integration: { ...opened?.config, ...opened?.secrets } };
+      return {
+        type,
+        config: current,
+        integration: { ...opened?.config, ...opened?.secrets },
+        folder: await filesFolder(teamId),
+      };
     },
     onStep: base.onStep,
     workerName: base.workerName,
@@ -93,6 +101,7 @@ export async function composeExports(
   stack.defer(() => parser.close());
   const feature = batchExports({
     ...shared,
+    filesFolder,
     onRunCancelled: runs.onRunCancelled,
     openIntegration: (teamId, id) => openIntegration(integrations, teamId, id),
     hosts: base.guard,

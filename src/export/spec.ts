@@ -33,6 +33,11 @@ export interface DestinationSetup {
   readonly config: Readonly<Record<string, unknown>>;
   /** Public and secret parts of the integration; empty when there is none. Never logged. */
   readonly integration: Readonly<Record<string, unknown>>;
+  /**
+   * The folder of SLUICE_FILES_ROOT that the project's organization writes to; null = the root itself, but for the folders of
+   * other organizations; absent = all of the root.
+   */
+  readonly folder?: string | null;
 }
 
 /** The file-shaped part of a destination's config, defaults applied. */

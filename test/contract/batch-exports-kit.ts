@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { createAccounts } from '../../src/accounts/accounts.ts';
+import { organizationUnlessFirst } from '../../src/accounts/first-organization.ts';
 import { projectsOf } from '../../src/accounts/organizations.ts';
 import { type BatchExports, batchExports } from '../../src/batch-exports/batch-exports.ts';
 import { createLinkSigner } from '../../src/batch-exports/downloads/links.ts';
@@ -94,6 +95,7 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     projectsOf: (caller, organizationId) => projectsOf(db, caller, organizationId),
     legacyS3: null,
     destinationPorts: { random: () => 0.5, filesRoot: dataDir, checkHost: async () => {} },
+    filesFolder: (teamId) => organizationUnlessFirst(db, teamId),
     seal: sealer.seal,
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,

@@ -60,6 +60,7 @@ export async function runStep(
     type: whole.destination.type,
     config: whole.config,
     integration: { ...opened?.config, ...opened?.secrets },
+    folder: await ports.filesFolder(teamId),
   };
   return shown(step, await resultOf(ports, step, setup));
 }

@@ -16,7 +16,8 @@ export function fileDownload(root: string): Destination {
     type: FILE_DOWNLOAD,
     title: 'File download',
     testSteps: null,
-    open: async (setup, ports) => {
+    // Downloads of all organizations lie side by side, each in a folder of its own name.
+    open: async ({ folder: _, ...setup }, ports) => {
       await requireDirectory(root);
       return openFiles(setup, { ...ports, filesRoot: root });
     },

@@ -28,9 +28,11 @@ const ports = (filesRoot = root): DestinationPorts => ({
   checkHost: async () => {},
   onRetry: () => {},
 });
-const open = (filesRoot = root) =>
-  filesystem.open?.({ type: 'Filesystem', config: {}, integration: {} }, ports(filesRoot)) ??
-  Promise.reject(new Error('not written'));
+const open = (filesRoot = root, folder?: string | null) =>
+  filesystem.open?.(
+    { type: 'Filesystem', config: {}, integration: {}, ...(folder === undefined ? {} : { folder }) },
+    ports(filesRoot),
+  ) ?? Promise.reject(new Error('not written'));
 const slot = (key: string): Slot => ({ runId: 'r1', attempt: 1, key, contentType: 'text/plain' });
 const signal = new AbortController().signal;
 const body = () => Readable.from([Buffer.from('hello')]);
@@ -121,6 +123,44 @@ describe('keys stay below the root', () => {
     const forged = { key: 'x', bytes: 1, token: { name: '../victim', mtime: '1' } };
     await expect(target.isStaged(forged)).rejects.toThrow('Not a receipt');
     await expect(target.discard(forged)).rejects.toThrow('Not a receipt');
+  });
+});
+
+describe('organizations', () => {
+  const ID = '0199d2f0-1111-7000-8000-00000000000a';
+
+  it('of which each has a folder leave the files of others alone', async () => {
+    const [first, second] = [await open(root, null), await open(root, ID)];
+    for (const [target, text] of [
+      [first, 'of the first'],
+      [second, 'of the second'],
+    ] as const) {
+      await target.put('events/x', Buffer.from(text), 'text/plain');
+    }
+    expect(await readFile(join(root, 'events/x'), 'utf8')).toBe('of the first');
+    expect(await readFile(join(root, ID, 'events/x'), 'utf8')).toBe('of the second');
+    await second.remove('events/x');
+    await writeFile(join(root, '.x.r1.1.partial'), '');
+    await second.sweep('r1', 2, ['x'], []);
+    expect(await readdir(root)).toEqual(['.x.r1.1.partial', ID, 'events']);
+    expect(await readFile(join(root, 'events/x'), 'utf8')).toBe('of the first');
+    await expect(second.put('../x', Buffer.from(''), 'text/plain')).rejects.toMatchObject({
+      code: 'destination_config',
+    });
+    await rm(join(root, ID), { recursive: true });
+    await second.put('again', Buffer.from('1'), 'text/plain');
+    expect(await readdir(join(root, ID)), 'made again').toEqual(['again']);
+  });
+
+  it.each([ID, `${ID}/x`, `//${ID.toUpperCase()}/x`])('the first one may not write %s', async (key) => {
+    const target = await open(root, null);
+    const refused = { code: 'destination_config', message: expect.stringContaining('UUID') };
+    await expect(target.stagingPath(slot(key))).rejects.toMatchObject(refused);
+    await expect(target.stage(slot(key), body(), signal)).rejects.toMatchObject(refused);
+    await expect(target.put(key, Buffer.from(''), 'text/plain')).rejects.toMatchObject(refused);
+    await expect(target.remove(key)).rejects.toMatchObject(refused);
+    expect(await readdir(root)).toEqual([]);
+    await target.put(`x/${ID}/x`, Buffer.from(''), 'text/plain');
   });
 });
 

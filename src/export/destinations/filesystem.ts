@@ -1,11 +1,12 @@
 import { Type } from 'typebox';
 import type { Destination } from './destination.ts';
 import { checkFileOptions, fileOptionKeys, fileOptionsOf } from './file-options.ts';
+import { foreignProblem } from './filesystem/folder.ts';
 import { keyProblem } from './filesystem/place.ts';
 import { openFilesystem } from './filesystem/target.ts';
 import { writingStep } from './test-steps.ts';
 
-/** Files below `SLUICE_FILES_ROOT` on the server's own disk; ours, contract.md §3. */
+/** Files below `SLUICE_FILES_ROOT` on the server's own disk, each organization but the first in a folder of its own; ours, contract.md §3. */
 export const filesystem: Destination = {
   type: 'Filesystem',
   title: 'Files on the server',
@@ -20,6 +21,10 @@ export const filesystem: Destination = {
   secretKeys: [],
   integration: null,
   check: (config) => checkPrefix(config.prefix) ?? checkFileOptions(config),
+  accepts: async ({ config: { prefix } }, { folder }) => {
+    const problem = typeof prefix === 'string' && (await folder()) === null ? foreignProblem(prefix) : null;
+    return problem && `prefix ${problem}`;
+  },
   files: fileOptionsOf,
   testSteps: [
     writingStep(

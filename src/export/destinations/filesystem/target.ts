@@ -14,6 +14,7 @@ import type {
 } from '../destination.ts';
 import { bringAlong } from './bring-along.ts';
 import { onDisk } from './disk-error.ts';
+import { type FolderPorts, placeIn } from './folder.ts';
 import { refuseFullDisk } from './full-disk.ts';
 import { puttingName, stagingName, sweepDirectory } from './leftovers.ts';
 import { type Place, placeOf } from './place.ts';
@@ -33,9 +34,10 @@ interface Token {
   readonly mtime: string;
 }
 
-/** Opens the directory tree below `ports.filesRoot`. Throws `destination_missing` when it is not there. */
-export async function openFilesystem(_setup: DestinationSetup, ports: DestinationPorts): Promise<FileTarget> {
-  await placeOf(ports.filesRoot, 'x', false);
+/** Opens the directory tree below `filesRoot`, or the setup's folder in it. Throws `destination_missing` when it is not there. */
+export async function openFilesystem(setup: DestinationSetup, given: DestinationPorts): Promise<FileTarget> {
+  await placeOf(given.filesRoot, 'x', false);
+  const ports = { ...given, ...(setup.folder === undefined ? {} : { folder: setup.folder }) };
   const begun = new Map<string, Slot>();
   const own = (slot: Slot) => void begun.set(slot.key, slot);
   return {
@@ -59,7 +61,7 @@ export async function openFilesystem(_setup: DestinationSetup, ports: Destinatio
   };
 }
 
-async function stagingPath(ports: DestinationPorts, slot: Slot): Promise<string> {
+async function stagingPath(ports: FolderPorts, slot: Slot): Promise<string> {
   const { directory, name } = await makePlace(ports, slot.key);
   const path = join(directory, stagingName(name, slot.runId, slot.attempt));
   await onDisk(slot.key, () => rm(path, { force: true }));
@@ -67,7 +69,7 @@ async function stagingPath(ports: DestinationPorts, slot: Slot): Promise<string>
 }
 
 async function stage(
-  ports: DestinationPorts,
+  ports: FolderPorts,
   slot: Slot,
   source: Readable | EngineFile,
   signal: AbortSignal,
@@ -108,8 +110,8 @@ async function fill(
  * Where the file of a receipt lies now. A crash after the rename and before the ledger's note leaves it
  * published already; modification time and size tell it from what the key held before.
  */
-async function whereIs(ports: DestinationPorts, staged: Staged): Promise<'staging' | 'published' | null> {
-  const place = await placeOf(ports.filesRoot, staged.key, false);
+async function whereIs(ports: FolderPorts, staged: Staged): Promise<'staging' | 'published' | null> {
+  const place = await placeIn(ports, staged.key, false);
   if (place === null) return null;
   const { name, mtime } = tokenOf(staged);
   const same = (found: Identity | null) => found?.bytes === staged.bytes && found.mtime === mtime;
@@ -118,7 +120,7 @@ async function whereIs(ports: DestinationPorts, staged: Staged): Promise<'stagin
   return null;
 }
 
-async function publish(ports: DestinationPorts, staged: Staged): Promise<Published> {
+async function publish(ports: FolderPorts, staged: Staged): Promise<Published> {
   const where = await whereIs(ports, staged);
   if (where === null) {
     throw new SluiceError('destination_unavailable', {
@@ -133,7 +135,7 @@ async function publish(ports: DestinationPorts, staged: Staged): Promise<Publish
   return { key: staged.key, bytes: staged.bytes, tag: null };
 }
 
-async function reread(ports: DestinationPorts, published: Published): Promise<RereadableFile> {
+async function reread(ports: FolderPorts, published: Published): Promise<RereadableFile> {
   const { path } = await knownPlace(ports, published.key);
   const handle = await openForReading(path, published.key);
   const { size } = await handle.stat().finally(() => handle.close());
@@ -159,7 +161,7 @@ async function reread(ports: DestinationPorts, published: Published): Promise<Re
   };
 }
 
-async function put(ports: DestinationPorts, key: string, body: Buffer): Promise<void> {
+async function put(ports: FolderPorts, key: string, body: Buffer): Promise<void> {
   const place = await makePlace(ports, key);
   const path = join(place.directory, puttingName(place.name, ports.random));
   try {
@@ -172,27 +174,27 @@ async function put(ports: DestinationPorts, key: string, body: Buffer): Promise<
   await syncDirectory(place.directory, key);
 }
 
-async function remove(ports: DestinationPorts, key: string): Promise<void> {
-  const place = await placeOf(ports.filesRoot, key, false);
+async function remove(ports: FolderPorts, key: string): Promise<void> {
+  const place = await placeIn(ports, key, false);
   if (place === null) return;
   await onDisk(key, () => rm(place.path, { force: true }));
   await syncDirectory(place.directory, key);
 }
 
-async function discard(ports: DestinationPorts, staged: Staged): Promise<void> {
-  const place = await placeOf(ports.filesRoot, staged.key, false);
+async function discard(ports: FolderPorts, staged: Staged): Promise<void> {
+  const place = await placeIn(ports, staged.key, false);
   if (place === null) return;
   await onDisk(staged.key, () => rm(join(place.directory, tokenOf(staged).name), { force: true }));
 }
 
 async function discardOwn(
-  ports: DestinationPorts,
+  ports: FolderPorts,
   begun: readonly Slot[],
   keep: readonly Staged[],
 ): Promise<void> {
   const kept = new Set(keep.map((staged) => tokenOf(staged).name));
   for (const { key, runId, attempt } of begun) {
-    const place = await placeOf(ports.filesRoot, key, false);
+    const place = await placeIn(ports, key, false);
     if (place === null) continue;
     const name = stagingName(place.name, runId, attempt);
     if (!kept.has(name)) await onDisk(key, () => rm(join(place.directory, name), { force: true }));
@@ -200,14 +202,14 @@ async function discardOwn(
 }
 
 async function sweep(
-  ports: DestinationPorts,
+  ports: FolderPorts,
   runId: string,
   attempt: number,
   keys: readonly string[],
   keep: readonly Staged[],
 ): Promise<void> {
   const kept = new Set(keep.map((staged) => tokenOf(staged).name));
-  const places = (await Promise.all(keys.map((key) => placeOf(ports.filesRoot, key, false)))).filter(
+  const places = (await Promise.all(keys.map((key) => placeIn(ports, key, false)))).filter(
     (place) => place !== null,
   );
   for (const directory of new Set(places.map((place) => place.directory))) {
@@ -216,12 +218,12 @@ async function sweep(
   }
 }
 
-async function makePlace(ports: DestinationPorts, key: string): Promise<Place> {
-  return (await placeOf(ports.filesRoot, key, true)) as Place;
+async function makePlace(ports: FolderPorts, key: string): Promise<Place> {
+  return (await placeIn(ports, key, true)) as Place;
 }
 
-async function knownPlace(ports: DestinationPorts, key: string): Promise<Place> {
-  const place = await placeOf(ports.filesRoot, key, false);
+async function knownPlace(ports: FolderPorts, key: string): Promise<Place> {
+  const place = await placeIn(ports, key, false);
   if (place) return place;
   throw new SluiceError('destination_unavailable', {
     detail: `The directory of ${key} was removed while it was in use.`,

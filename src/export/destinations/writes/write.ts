@@ -20,6 +20,8 @@ export interface WritePorts {
   readonly allowsHost: (host: string) => Promise<boolean>;
   /** The kind of an integration of this project; null = there is none of this number. */
   readonly kindOf: (integrationId: number) => Promise<string | null>;
+  /** The project's own folder of SLUICE_FILES_ROOT; null = the root itself. */
+  readonly folder: () => Promise<string | null>;
 }
 
 /** The first problem in words, answered as 400 invalid_input with attr `destination`; null = none. */
