@@ -21,6 +21,9 @@ export const awsS3: IntegrationKind = {
     }
     return readRole(name, config);
   },
+  // Whoever learns the name of another organization's role cannot use it from here: the role knows its own organization's id.
+  atUse: ({ aws_role_arn: role }, organizationId) =>
+    typeof role === 'string' ? { external_id: organizationId } : {},
   displayName: ({ name, aws_role_arn: role, aws_account_id: account }) => {
     if (typeof role === 'string') return `${name} (${role})`;
     return typeof account === 'string' ? `${name} (AWS account ${account})` : String(name);

@@ -10,6 +10,7 @@ import {
   findIntegration,
   type IntegrationRow,
   insertIntegration,
+  organizationOfProject,
   replaceIntegration,
 } from './store.ts';
 
@@ -143,7 +144,9 @@ export async function openIntegration(
   const row = await findIntegration(db, teamId, id);
   if (!row) return null;
   const secrets = JSON.parse(sealer.unseal(row.sealed, contextOf(teamId, row.kind))) as Fields;
-  return { kind: row.kind, config: row.config, secrets };
+  const { atUse } = kinds.get(row.kind) ?? {};
+  const added = atUse?.(row.config, await organizationOfProject(db, teamId));
+  return { kind: row.kind, config: row.config, secrets: { ...secrets, ...added } };
 }
 
 /** A sealed secret copied to another project or kind does not open there. */

@@ -19,6 +19,8 @@ export interface IntegrationKind {
   readonly kind: string;
   /** Checks what was sent. Throws `invalid_input` with attr null (contract.md §10). */
   read(config: Fields, ports: KindPorts): Promise<Credentials>;
+  /** What the server adds when it is used: never stored, returned or taken from anybody. */
+  atUse?(config: Fields, organizationId: string): Fields;
   /** For people: which one is it? Null = its number is all there is to say. */
   displayName(config: Fields): string | null;
 }

@@ -107,3 +107,12 @@ export const replaceIntegration = (
 
 export const deleteIntegration = (db: Db, id: number) =>
   db.deleteFrom('integrations').where('id', '=', id).execute();
+
+export const organizationOfProject = async (db: Db, teamId: number): Promise<string> =>
+  (
+    await db
+      .selectFrom('projects')
+      .select('organization_id')
+      .where('id', '=', teamId)
+      .executeTakeFirstOrThrow()
+  ).organization_id;

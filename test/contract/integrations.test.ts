@@ -243,6 +243,14 @@ describe('secrets', () => {
     });
   });
 
+  it('a role opens with the external id of its organization, whatever was sent, and shows none', async () => {
+    const sent = { name: 'role of mine', aws_role_arn: ROLE, external_id: 'chosen by somebody' };
+    const { body } = await create('aws-s3', sent);
+    expect(body.config).toEqual({ name: 'role of mine', aws_role_arn: ROLE });
+    const opened = await openIntegration(ports, api.projectId, body.id);
+    expect(opened?.secrets).toEqual({ external_id: api.organizationId });
+  });
+
   it('appear in no answer, no log line, no activity and no row', async () => {
     await create('aws-s3', { name: 'hidden', ...KEYS });
     const { text } = await api.call('GET', path);

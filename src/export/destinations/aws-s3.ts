@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { SluiceError } from '../../errors/error.ts';
 import type { DestinationSetup } from '../spec.ts';
 import type { Destination, DestinationPorts, FileTarget } from './destination.ts';
 import { cloudFileOptionsOf } from './file-options.ts';
@@ -49,13 +50,12 @@ async function open(setup: DestinationSetup, ports: DestinationPorts): Promise<F
   return await openBucket(awsConnection(setup), ports);
 }
 
-/** Keys, or a role that is assumed with the server's own AWS identity. Throws `destination_config`. */
+/** Keys, or a role that is assumed with the server's own AWS identity and an external id. Throws `destination_config`. */
 export function awsConnection(setup: DestinationSetup): Connection {
   const bucket = requiredOf(setup, 'bucket_name');
   const region = regionOf(setup);
   const encryption = encryptionOf(setup);
   const roleArn = textOf(setup, 'aws_role_arn');
-  const externalId = textOf(setup, 'external_id');
   const encrypted = encryption?.algorithm === 'aws:kms';
   return {
     bucket,
@@ -63,11 +63,19 @@ export function awsConnection(setup: DestinationSetup): Connection {
     endpoint: null,
     virtualStyle: true,
     credentials: roleArn
-      ? assumedRole({ roleArn, externalId, region, bucket, encrypted })
+      ? assumedRole({ roleArn, externalId: externalIdOf(setup), region, bucket, encrypted })
       : accessKeyOf(setup),
     encryption,
     integrity: 'crc32',
   };
+}
+
+/** Of the integration alone, which the server binds to the organization: never what somebody sent. */
+function externalIdOf({ integration: { external_id: id } }: DestinationSetup): string {
+  if (typeof id === 'string' && id !== '') return id;
+  throw new SluiceError('destination_config', {
+    detail: 'A role is assumed with an external id only, and the integration has none.',
+  });
 }
 
 function encryptionOf(setup: DestinationSetup): Connection['encryption'] {

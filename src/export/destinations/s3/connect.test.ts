@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { awsConnection } from '../aws-s3.ts';
 import { compatibleConnection } from '../s3-compatible.ts';
@@ -17,6 +18,8 @@ describe('Amazon', () => {
     config: { ...config, ...change },
     integration: { ...integration },
   });
+
+  const ROLE = { aws_role_arn: 'arn:aws:iam::123456789012:role/x' };
 
   it('reads bucket, region, keys and encryption', () => {
     expect(awsConnection(setup({ encryption: 'aws:kms', kms_key_id: 'k' }))).toMatchObject({
@@ -43,8 +46,19 @@ describe('Amazon', () => {
     expect(() => awsConnection(setup({}, {}))).toThrow(
       expect.objectContaining({ code: 'destination_config' }),
     );
-    const role = awsConnection(setup({}, { aws_role_arn: 'arn:aws:iam::123456789012:role/x' }));
+    const role = awsConnection(setup({}, { ...ROLE, external_id: 'an organization' }));
     expect(typeof role.credentials).toBe('function');
+  });
+
+  it('assumes no role without the external id of its integration', () => {
+    for (const change of [{}, { external_id: 'sent by somebody' }]) {
+      expect(() => awsConnection(setup(change, ROLE))).toThrow(
+        expect.objectContaining({
+          code: 'destination_config',
+          message: expect.stringContaining('external id'),
+        }),
+      );
+    }
   });
 
   it('lets a role do what an export needs, in its bucket', () => {
@@ -62,15 +76,18 @@ describe('Amazon', () => {
 describe('a role that cannot be assumed', () => {
   const order = {
     roleArn: 'arn:aws:iam::123456789012:role/x',
-    externalId: null,
+    externalId: 'id-of-the-organization',
     region: 'eu-central-1',
     bucket: 'lake',
     encrypted: false,
   };
   let sts: Server;
   let answer = { status: 0, code: '' };
+  const asked: string[] = [];
   beforeAll(async () => {
-    sts = createServer((_request, response) => {
+    sts = createServer(async (request, response) => {
+      const sent = new URLSearchParams(await text(request));
+      asked.push(sent.get('ExternalId') ?? '');
       if (answer.status === 0) return void response.destroy();
       const error = `<Error><Type>Sender</Type><Code>${answer.code}</Code><Message>m</Message></Error>`;
       response.writeHead(answer.status, { 'content-type': 'text/xml' });
@@ -94,6 +111,13 @@ describe('a role that cannot be assumed', () => {
   ])('%s', { timeout: 20_000 }, async (_name, status, code, meaning) => {
     answer = { status, code };
     await expect(assumedRole(order)()).rejects.toMatchObject({ code: meaning });
+  });
+
+  it('is tried with a wrong external id first, and only then with the one of its organization', async () => {
+    answer = { status: 403, code: 'AccessDenied' };
+    asked.length = 0;
+    await expect(assumedRole(order)()).rejects.toMatchObject({ code: 'destination_denied' });
+    expect(asked).toEqual([expect.stringMatching(/^[\da-f-]{36}$/), order.externalId]);
   });
 });
 

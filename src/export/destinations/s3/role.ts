@@ -7,7 +7,8 @@ import { failureOf, verdictOf } from './verdict.ts';
 /** What a role is assumed for; the session may do no more than this. */
 export interface RoleOrder {
   readonly roleArn: string;
-  readonly externalId: string | null;
+  /** Tells whose export it is: the same server assumes the roles of all organizations. */
+  readonly externalId: string;
   readonly region: string;
   readonly bucket: string;
   readonly encrypted: boolean;
@@ -23,13 +24,13 @@ export interface TemporaryCredentials {
 
 /**
  * Credentials by assuming the user's role with the server's own AWS identity (the SDK's default chain:
- * environment, profile, instance), in two hops. With an external id, the role must refuse a wrong one:
- * else anybody who knows its name could write through this server (engine.md §2.1).
+ * environment, profile, instance), in two hops. The role must refuse a wrong
+ * external id: else anybody who knows its name could write through this server (engine.md §2.1).
  *
  * Not tested against Amazon: there is nothing here to test it with.
  */
 export function assumedRole(order: RoleOrder): () => Promise<TemporaryCredentials> {
-  let proven = order.externalId === null;
+  let proven = false;
   return async () => {
     const { STSClient } = await import('@aws-sdk/client-sts');
     // Without these the SDK waits for ever.
@@ -58,14 +59,14 @@ async function expectRefusal(client: STSClient, order: RoleOrder): Promise<void>
     throw error;
   }
   throw new SluiceError('destination_config', {
-    detail: `The role ${order.roleArn} can be assumed with any external id; require the right one in its trust policy.`,
+    detail: `The role ${order.roleArn} can be assumed with any external id; its trust policy must require the id of the organization as sts:ExternalId.`,
   });
 }
 
 async function assume(
   client: STSClient,
   order: RoleOrder,
-  externalId: string | null,
+  externalId: string,
 ): Promise<AssumeRoleCommandOutput> {
   const { AssumeRoleCommand } = await import('@aws-sdk/client-sts');
   return await client.send(
@@ -74,7 +75,7 @@ async function assume(
       RoleSessionName: 'sluice',
       DurationSeconds: 3600,
       Policy: JSON.stringify(sessionPolicy(order)),
-      ...(externalId === null ? {} : { ExternalId: externalId }),
+      ExternalId: externalId,
     }),
   );
 }
@@ -115,6 +116,6 @@ function denied(order: RoleOrder, error: unknown): SluiceError {
   const what = `The role ${order.roleArn} could not be assumed (${failure.code})`;
   if (verdictOf(failure).retry) return new SluiceError('destination_unavailable', { detail: `${what}.` });
   return new SluiceError('destination_denied', {
-    detail: `${what}; check its trust policy and the server's own AWS credentials.`,
+    detail: `${what}; check its trust policy, which must require the id of the organization as sts:ExternalId, and the server's own AWS credentials.`,
   });
 }
