@@ -1,19 +1,37 @@
-import { sep } from 'node:path';
+import { chmodSync } from 'node:fs';
+import { join, sep } from 'node:path';
 import type { Config } from '../config.ts';
 import { inDataDirectory } from '../work/data-directory.ts';
 import { makeDirectory } from '../work/make-directory.ts';
+
+type Settings = Pick<Config, 'dataDir' | 'filesRoot' | 'downloadsRoot' | 'databaseUrl' | 'clickhouseUrl'>;
 
 /** Makes the data directory and what belongs inside it. A root somewhere else is the administrator's to make: it may be a disk that is not mounted yet. */
 export function makeDirectories({
   dataDir,
   filesRoot,
   downloadsRoot,
-}: Pick<Config, 'dataDir' | 'filesRoot' | 'downloadsRoot'>): void {
+  databaseUrl,
+  clickhouseUrl,
+}: Settings): void {
   inDataDirectory(dataDir, () => {
     makeDirectory(dataDir);
     if (isInside(filesRoot, dataDir)) makeDirectory(filesRoot);
     if (isInside(downloadsRoot, dataDir)) makeDirectory(downloadsRoot, 0o700);
+    // The engines make their files as anybody's to read and some as anybody's to write. Not the data directory: others read exports/.
+    if (databaseUrl === undefined) makePrivate(join(dataDir, 'database'));
+    if (clickhouseUrl === undefined) makePrivate(join(dataDir, 'warehouse'));
   });
 }
 
 const isInside = (path: string, directory: string): boolean => path.startsWith(`${directory}${sep}`);
+
+/** Also one that an older version made. */
+function makePrivate(path: string): void {
+  makeDirectory(path, 0o700);
+  try {
+    chmodSync(path, 0o700);
+  } catch {
+    // It belongs to another user, or its file system knows no rights: whether it can be used, its engine tells.
+  }
+}
