@@ -5,7 +5,7 @@ import { hashKey } from './keys.ts';
 import type { AccountsParts } from './parts.ts';
 import { checkPassword, hashPassword, verifyPassword } from './passwords.ts';
 import { endSession, endSessionsOf, startSession } from './sessions.ts';
-import { findUser, findUserByEmail } from './store.ts';
+import { type Db, findUser, findUserByEmail, lockUser } from './store.ts';
 
 /** Failed attempts for one address and one e-mail. */
 const RATES = [
@@ -37,7 +37,7 @@ export interface Logins {
   /** Starts a session; returns its token. Throws `invalid_credentials`, `throttled`. */
   login(attempt: Attempt): Promise<string>;
   logout(userId: number, sessionId: string): Promise<void>;
-  /** Sets a password and ends the sessions made with the old one. Throws `invalid_input`, `throttled`. */
+  /** Sets a password and ends the sessions made with the old one. Throws `invalid_input`, `throttled`, `conflict`. */
   setPassword(wanted: NewPassword): Promise<void>;
 }
 
@@ -66,6 +66,7 @@ export function createLogins(parts: AccountsParts): Logins {
       const stored = user?.is_active ? user.password_hash : null;
       if (!(await verify(attempt, stored)) || !user) throw new SluiceError('invalid_credentials');
       return db.transaction().execute(async (trx) => {
+        if (!(await isStill(trx, user.id, stored))) throw new SluiceError('invalid_credentials');
         const { token } = await startSession({ ...parts, db: trx }, user.id);
         await record(trx, activityOf(user.id, 'logged_in'));
         return token;
@@ -91,12 +92,24 @@ export function createLogins(parts: AccountsParts): Logins {
       }
       const hash = await inTurn(() => hashPassword(password, parts.random, parts.passwordCost));
       await db.transaction().execute(async (trx) => {
+        if (proof && !(await isStill(trx, userId, user.password_hash))) {
+          throw new SluiceError('conflict', { detail: 'Your password was changed in the meantime.' });
+        }
         await trx.updateTable('users').set({ password_hash: hash }).where('id', '=', userId).execute();
         await endSessionsOf(trx, userId, keep);
         await record(trx, activityOf(userId, 'password_changed'));
       });
     },
   };
+}
+
+/**
+ * Whether the hash that a password was held against is still the person's, who may still come in. Locks them: a session begun
+ * beside a change of password must not outlive it.
+ */
+async function isStill(trx: Db, userId: number, hash: string | null): Promise<boolean> {
+  const user = await lockUser(trx, userId);
+  return user?.is_active === true && user.password_hash === hash;
 }
 
 const activityOf = (userId: number, activity: string) => ({

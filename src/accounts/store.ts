@@ -117,6 +117,14 @@ export const listProjects = (db: Db, organizationId: string) =>
 export const findUser = (db: Db, id: number) =>
   db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
 
+export const lockUser = (trx: Db, id: number) =>
+  trx
+    .selectFrom('users')
+    .select(['password_hash', 'is_active'])
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirst();
+
 /** Addresses are stored in lower case: nobody remembers how they once typed theirs. */
 export const lowered = (email: string): string => email.toLowerCase();
 
