@@ -1,4 +1,5 @@
 import { SluiceError } from '../errors/error.ts';
+import { networkOf } from '../http/network.ts';
 import { createThrottle } from '../http/throttle.ts';
 import { activityRecorder } from './activity.ts';
 import { hashKey } from './keys.ts';
@@ -50,10 +51,11 @@ export function createLogins(parts: AccountsParts): Logins {
 
   /** Counts the attempt; one that succeeds is forgotten. */
   const verify = async ({ email, password, ip }: Attempt, stored: string | null): Promise<boolean> => {
-    const place = hashKey(`${ip} ${email.toLowerCase()}`);
+    const network = networkOf(ip);
+    const place = hashKey(`${network} ${email.toLowerCase()}`);
     attempts.check(place);
     // Before the place is remembered: a refused address would fill the memory with e-mails of its invention.
-    addresses.admit(ip);
+    addresses.admit(network);
     attempts.admit(place);
     const right = await inTurn(() => verifyPassword(password, stored, parts.passwordCost));
     if (right) attempts.forget(place);

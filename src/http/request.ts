@@ -100,7 +100,9 @@ function lastOfEach(query: Readonly<Record<string, unknown>>): Record<string, un
  */
 function absoluteUrl(request: FastifyRequest): URL {
   const target = request.url.replace(/^[a-z]+:\/\/[^/?]*/i, '').replace(/#.*$/s, '');
-  const url = `${request.protocol}://${request.host}${target}`;
+  // What a trusted proxy passes on may still be its client's.
+  const protocol = /^https$/i.test(request.protocol) ? 'https' : 'http';
+  const url = `${protocol}://${request.host}${target}`;
   return new URL(request.host && URL.canParse(url) ? url : `http://localhost${target}`);
 }
 
