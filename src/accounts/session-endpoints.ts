@@ -6,6 +6,9 @@ import type { Logins } from './login.ts';
 
 const Password = Type.String({ minLength: 1, maxLength: 1000, 'x-verbatim': true });
 
+/** Of a login: anybody may send one. A password of the longest has 12 kB, every character written as two escapes. */
+const MOST_BYTES = 16_384;
+
 /** Logging in and out, for the web UI (contract.md §1.3). */
 export function sessionEndpoints(logins: Pick<Logins, 'login' | 'logout'>): readonly Endpoint[] {
   const shared = { area: 'api', method: 'POST', tag: 'accounts' } as const;
@@ -16,6 +19,7 @@ export function sessionEndpoints(logins: Pick<Logins, 'login' | 'logout'>): read
       operationId: 'login_create',
       summary: 'Log in with e-mail and password: sets the cookies of a session.',
       scope: 'public',
+      bodyLimit: MOST_BYTES,
       body: Type.Object({ email: Type.String({ minLength: 1, maxLength: 254 }), password: Password }),
       response: { 200: Type.Object({ success: Type.Boolean() }) },
       handler: async (request) => {

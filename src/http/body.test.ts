@@ -27,4 +27,16 @@ describe('a form', () => {
       await expect(parseBody(type, multipart(parts))).rejects.toMatchObject(refused);
     }
   });
+
+  it('may have four header lines for each of them, in whatever field they are', async () => {
+    const padded = (count: number) => [
+      part('a', '1').replace('\r\n\r\n', `\r\n${'a: b\r\n'.repeat(count)}\r\n`),
+    ];
+    const type = 'multipart/form-data; boundary=b';
+    expect(await parseBody(type, multipart(padded(3999)))).toEqual({ a: '1' });
+    await expect(parseBody(type, multipart(padded(4000)))).rejects.toMatchObject({
+      code: 'parse_error',
+      message: 'The form has more than 4000 header lines.',
+    });
+  });
 });

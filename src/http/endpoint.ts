@@ -50,7 +50,7 @@ export interface Endpoint {
   readonly response: Readonly<Record<number, TSchema | null>>;
   /** The body arrives untouched as `request.raw`, whatever its content type; `body` is `{}`. */
   readonly rawBody?: true;
-  /** Bytes; default 10 MB. Larger bodies are answered with 413. */
+  /** Bytes; default 10 MB, of who has no key in the header 256 kB. Larger bodies are answered with 413. */
   readonly bodyLimit?: number;
   /** Web pages of any origin may call it; preflight requests are answered. */
   readonly cors?: true;

@@ -488,6 +488,35 @@ describe('raw endpoints', () => {
   });
 });
 
+describe('large bodies', () => {
+  const sized = (bytes: number, fields: Record<string, string> = {}) => {
+    const body = { name: 'ada', ...fields, pad: '' };
+    return JSON.stringify({ ...body, pad: 'x'.repeat(bytes - JSON.stringify(body).length) });
+  };
+  const send = (body: string, key: string | null, path = things) =>
+    api.call('POST', path, { key, body, headers: { 'content-type': 'application/json' } });
+
+  it('are for who shows a key in the header', async () => {
+    expect((await send(sized(2_000_000), MASTER_KEY)).status).toBe(201);
+    const inBody = { personal_api_key: MASTER_KEY };
+    expect((await send(sized(256_000, inBody), null)).status).toBe(201);
+    const refused = { status: 413, body: { code: 'request_too_large', attr: null } };
+    expect(await send(sized(256_001, inBody), null)).toMatchObject(refused);
+    expect(await send(sized(256_001), null, `${things}?personal_api_key=${MASTER_KEY}`)).toMatchObject(
+      refused,
+    );
+    expect(await send(sized(256_001), null)).toMatchObject(refused);
+    expect((await send(sized(256_000), null)).status).toBe(401);
+  });
+
+  it('are not for who logs in', async () => {
+    const login = (bytes: number) =>
+      send(sized(bytes, { email: 'ada@acme.test', password: 'wrong' }), null, '/api/login/');
+    expect(await login(16_384)).toMatchObject({ status: 400, body: { code: 'invalid_credentials' } });
+    expect(await login(16_385)).toMatchObject({ status: 413, body: { code: 'request_too_large' } });
+  });
+});
+
 it('no key of this file ever reached the log', () => {
   expect(api.logged()).toContain(things);
   expect(api.logged()).not.toMatch(/phx_/);
