@@ -78,8 +78,8 @@ export interface ResourcePorts extends RunPorts {
   readonly unseal: (sealed: string, context: string) => string;
   /** Writes in the caller's transaction: the row exists exactly when the change does. */
   readonly recordActivity: (trx: Trx, activity: Activity) => Promise<void>;
-  /** Reads and checks a query of the model `hogql`; throws `invalid_input` at hogql_query (contract.md §4.3). */
-  readonly readQuery: (text: string) => Promise<Query>;
+  /** Reads and checks a query of the model `hogql`; throws `invalid_input` at hogql_query (contract.md §4.3), `throttled`. */
+  readonly readQuery: (text: string, teamId: number) => Promise<Query>;
   /** How many rows a query has now. */
   readonly countRows: RowCounter;
   /** What a range holds by event time, of what had arrived by `arrivalBefore`; null = that cannot be said now. */

@@ -17,6 +17,7 @@ const TOUCHES = ['hogql_query', 'primary_key', 'version_key'] as const;
  */
 export async function readExportQuery(
   ports: Pick<ResourcePorts, 'readQuery' | 'gates'>,
+  teamId: number,
   body: WriteBody,
   stored: { readonly model: string; readonly hogql_query: string | null } | null,
 ): Promise<ReadQuery | null> {
@@ -25,7 +26,7 @@ export async function readExportQuery(
   const text = body.hogql_query ?? stored?.hogql_query;
   if (!text?.trim()) return null;
   try {
-    const { outputs } = await ports.readQuery(text);
+    const { outputs } = await ports.readQuery(text, teamId);
     return { outputs, problem: null };
   } catch (error) {
     if (error instanceof SluiceError && error.code === 'invalid_input')

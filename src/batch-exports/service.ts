@@ -27,7 +27,7 @@ export async function createExport(
   const whole = await readDestination(ports.db, ports, actor.teamId, destination, null, true);
   await acceptDestination(ports, actor.teamId, whole);
   const columns = destinationColumns(ports, id, whole);
-  checkWhole(body, null, destination.type, await readExportQuery(ports, body, null));
+  checkWhole(body, null, destination.type, await readExportQuery(ports, actor.teamId, body, null));
   const now = ports.clock.now();
   const schedule = {
     interval,
@@ -79,7 +79,7 @@ export async function changeExport(
   // These may take seconds, which no transaction should.
   const whole = await read(ports.db, seen);
   if (whole) await acceptDestination(ports, actor.teamId, whole);
-  const query = await readExportQuery(ports, body, seen);
+  const query = await readExportQuery(ports, actor.teamId, body, seen);
   return ports.db.transaction().execute(async (trx) => {
     const stored = await lockedExport(trx, actor.teamId, id);
     if (stored.hogql_query !== seen.hogql_query) throw new SluiceError('conflict');

@@ -111,7 +111,7 @@ export async function composeExports(
     seal: sealer.seal,
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,
-    readQuery: async (text) => checkQuery(await parser.parse(text)),
+    readQuery: async (text, teamId) => checkQuery(await parser.parse(text, teamId)),
     countRows: createRowCounter(warehouse),
     estimate: (batchExport, range) => estimateBackfill(warehouse, batchExport, range),
     maxBackfills: config.maxBackfills,

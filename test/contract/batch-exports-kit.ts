@@ -99,7 +99,7 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     seal: sealer.seal,
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,
-    readQuery: async (text) => checkQuery(await parser.parse(text)),
+    readQuery: async (text, teamId) => checkQuery(await parser.parse(text, teamId)),
     // No warehouse here: what a range holds is not known, and nothing is counted.
     countRows: async () => 0,
     estimate: async () => null,

@@ -25,7 +25,7 @@ afterAll(async () => {
   await warehouse.close();
 });
 
-const read = async (text: string) => checkQuery(await parser.parse(text));
+const read = async (text: string) => checkQuery(await parser.parse(text, MINE));
 
 async function count(text: string, more: { timezone?: string; limits?: CountLimits } = {}): Promise<number> {
   const of = { teamId: MINE, timezone: more.timezone ?? 'UTC', start: START, end: START + 30_000 };
@@ -227,7 +227,7 @@ describe('another project’s rows', () => {
 });
 
 describe('limits', () => {
-  const plenty = { seconds: 30, memory: 1e9, rows: 1e9, atOnce: 4 };
+  const plenty = { seconds: 30, memory: 1e9, rows: 1e9, atOnce: { all: 4, each: 4 } };
   it.each<[string, Partial<CountLimits>, string, object]>([
     ['time', { seconds: 0.000001 }, SLOW, { code: 'timeout_exceeded', attr: null }],
     ['memory', { memory: 100_000 }, 'SELECT groupArray(properties) AS p FROM events GROUP BY uuid', refused],
@@ -247,12 +247,13 @@ describe('limits', () => {
   });
 
   it('how many at once', async () => {
-    const counter = createRowCounter(warehouse.warehouse, { ...plenty, atOnce: 1 });
+    const counter = createRowCounter(warehouse.warehouse, { ...plenty, atOnce: { all: 2, each: 1 } });
     const query = await read('SELECT event FROM events');
     const of = { teamId: MINE, timezone: 'UTC', start: null, end: null };
     const first = counter(query, of);
     await expect(counter(query, of)).rejects.toMatchObject({ code: 'throttled', retryAfter: 5 });
-    expect([await first, await counter(query, of)]).toEqual([ROWS, ROWS]);
+    const theirs = counter(query, { ...of, teamId: THEIRS });
+    expect([await first, await counter(query, of), await theirs]).toEqual([ROWS, ROWS, 500]);
   });
 
   it('a text that would double with every level ends', async () => {

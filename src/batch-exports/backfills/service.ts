@@ -41,11 +41,11 @@ export async function createBackfill(
 /** Whether all history is asked of a query that wants a beginning. Before the transaction: reading a query may take seconds. */
 async function startIsUsed(
   ports: ResourcePorts,
-  { hogql_query: query }: BatchExportRow,
+  { hogql_query: query, team_id: teamId }: BatchExportRow,
   body: BackfillBody,
 ): Promise<boolean> {
   if (query === null || (body.start_at ?? null) !== null) return false;
-  return (await ports.readQuery(query)).placeholders.has('data_interval_start');
+  return (await ports.readQuery(query, teamId)).placeholders.has('data_interval_start');
 }
 
 /** Before the transaction, too, because the warehouse may take seconds. Null = the body is refused anyway. */

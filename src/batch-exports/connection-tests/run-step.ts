@@ -43,7 +43,7 @@ export async function runStep(
   checkFields(body, stored, ports.gates);
   const whole = await readDestination(ports.db, ports, teamId, body.destination, stored, stored === null);
   await acceptDestination(ports, teamId, whole);
-  checkWhole(body, stored, whole.destination.type, await readExportQuery(ports, body, stored));
+  checkWhole(body, stored, whole.destination.type, await readExportQuery(ports, teamId, body, stored));
   const steps = whole.destination.testSteps;
   if (!steps) {
     const detail = `There is no connection test for ${whole.destination.title}.`;

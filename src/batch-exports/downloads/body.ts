@@ -55,6 +55,7 @@ export interface Wanted {
 /** The rules of contract.md §9.1 that look at more than one field. Throws the first problem. */
 export async function readDownload(
   ports: Pick<ResourcePorts, 'gates' | 'readQuery' | 'clock'>,
+  teamId: number,
   body: DownloadBody,
 ): Promise<Wanted> {
   const { model, hogql_query: query = null, hogql_modifiers: modifiers = null } = body;
@@ -64,7 +65,7 @@ export async function readDownload(
     for (const key of ['include', 'exclude'] as const) {
       if (body[key] !== undefined) throw invalid(key, 'Goes with the model "events" only.');
     }
-    needed = (await readDownloadQuery(ports, query, modifiers as Modifiers | null)).placeholders;
+    needed = (await readDownloadQuery(ports, teamId, query, modifiers as Modifiers | null)).placeholders;
   } else {
     if (query !== null) throw invalid('hogql_query', 'Goes with the model "hogql" only.');
     if (modifiers !== null) throw invalid('hogql_modifiers', 'Goes with the model "hogql" only.');

@@ -20,7 +20,7 @@ export async function countRows(
   signal: AbortSignal,
 ): Promise<number> {
   const { hogql_query: text, hogql_modifiers: modifiers = null } = body;
-  const query = await readDownloadQuery(ports, text, modifiers as Modifiers | null);
+  const query = await readDownloadQuery(ports, project.id, text, modifiers as Modifiers | null);
   const bounds = readBounds(body, query.placeholders, ports.clock.now());
   return ports.countRows(query, { teamId: project.id, timezone: project.timezone, ...bounds }, signal);
 }

@@ -19,7 +19,7 @@ export async function createDownload(
   actor: Actor,
   body: DownloadBody,
 ): Promise<string> {
-  const wanted = await readDownload(ports, body);
+  const wanted = await readDownload(ports, actor.teamId, body);
   const now = ports.clock.now();
   const id = ports.newId();
   const end = wanted.end ?? now;

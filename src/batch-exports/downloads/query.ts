@@ -6,6 +6,7 @@ import type { ResourcePorts } from '../ports.ts';
 /** The gate, then what is wrong with the query itself, then its modifiers (contract.md §1.8, §4.3). */
 export async function readDownloadQuery(
   ports: Pick<ResourcePorts, 'gates' | 'readQuery'>,
+  teamId: number,
   query: string | null,
   modifiers: Modifiers | null,
 ): Promise<Query> {
@@ -16,7 +17,7 @@ export async function readDownloadQuery(
     const detail = 'The model "hogql" needs a query.';
     throw new SluiceError('invalid_input', { attr: 'hogql_query', detail });
   }
-  const read = await ports.readQuery(query);
+  const read = await ports.readQuery(query, teamId);
   if (modifiers !== null) checkModifiers(modifiers);
   return read;
 }

@@ -3,6 +3,7 @@ import type { Warehouse } from '../../../warehouse/warehouse.ts';
 import { refuseQuery } from './ast.ts';
 import type { Query } from './check.ts';
 import { printQuery } from './print/print.ts';
+import { createTurns, type Turns } from './turns.ts';
 
 export interface CountOf {
   readonly teamId: number;
@@ -19,13 +20,18 @@ export interface CountLimits {
   readonly memory: number;
   /** Rows that may be read. */
   readonly rows: number;
-  /** Counts at once in this process: what they take, exports lack. */
-  readonly atOnce: number;
+  /** Counts at once: what they take, exports lack. */
+  readonly atOnce: Turns;
 }
 
 export type RowCounter = (query: Query, of: CountOf, signal?: AbortSignal) => Promise<number>;
 
-const LIMITS: CountLimits = { seconds: 30, memory: 1_000_000_000, rows: 20_000_000_000, atOnce: 4 };
+const LIMITS: CountLimits = {
+  seconds: 30,
+  memory: 1_000_000_000,
+  rows: 20_000_000_000,
+  atOnce: { all: 4, each: 1 },
+};
 
 /** The connection may be slower to end a query than the engine itself. */
 const GRACE_MS = 5_000;
@@ -39,18 +45,10 @@ export function createRowCounter(
   warehouse: Pick<Warehouse, 'rows'>,
   limits: CountLimits = LIMITS,
 ): RowCounter {
-  let running = 0;
+  const turn = createTurns(limits.atOnce, 'being counted');
   return async (query, of, signal) => {
-    if (running >= limits.atOnce) {
-      const detail = 'Too many queries are being counted at the moment.';
-      throw new SluiceError('throttled', { detail, retryAfter: 5 });
-    }
-    running += 1;
-    try {
-      return await countRows(warehouse, query, of, signal, limits);
-    } finally {
-      running -= 1;
-    }
+    using _ = turn(of.teamId);
+    return await countRows(warehouse, query, of, signal, limits);
   };
 }
 

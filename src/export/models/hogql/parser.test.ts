@@ -30,32 +30,34 @@ describe('the parser', () => {
     ['a format', 'SELECT event FROM events FORMAT Null'],
     ['a file to write', "SELECT event FROM events INTO OUTFILE '/tmp/x'"],
   ])('refuses %s', async (_, text) => {
-    await expect(parser.parse(text)).rejects.toMatchObject(refused);
+    await expect(parser.parse(text, 1)).rejects.toMatchObject(refused);
   });
 
   it.each([
     ['its stack', `SELECT ${'1+'.repeat(1000)}1 AS a FROM events`],
     ['its stack, by conditions', `SELECT event FROM events WHERE ${'(event = 1) AND '.repeat(1000)} 1`],
   ])('that ran over %s is replaced', async (_, text) => {
-    await expect(parser.parse(text)).rejects.toMatchObject(refused);
-    expect(await parser.parse('SELECT event FROM events')).toMatchObject({ node: 'SelectQuery' });
+    await expect(parser.parse(text, 1)).rejects.toMatchObject(refused);
+    expect(await parser.parse('SELECT event FROM events', 1)).toMatchObject({ node: 'SelectQuery' });
   });
 
   it('does not look at brackets in literals, names and comments', async () => {
     const text = `SELECT '${'('.repeat(50)}' AS "${'['.repeat(50)}" /* ${'{'.repeat(50)} */ -- ${'('.repeat(50)}`;
-    expect(await parser.parse(text)).toMatchObject({ node: 'SelectQuery' });
+    expect(await parser.parse(text, 1)).toMatchObject({ node: 'SelectQuery' });
   });
 });
 
 describe('a parser with little time', () => {
   it('gives up on what would take minutes, lets few wait, and goes on', async () => {
-    const short = createQueryParser({ longest: 1000, deepest: 40, time: 300, waiting: 2 });
-    const slow = expect(short.parse(ENDLESS)).rejects.toMatchObject(refused);
-    const next = expect(short.parse('SELECT (')).rejects.toMatchObject(refused);
-    await expect(short.parse('SELECT 1')).rejects.toMatchObject({ code: 'throttled', retryAfter: 5 });
+    const short = createQueryParser({ longest: 1000, deepest: 40, time: 300, waiting: { all: 3, each: 2 } });
+    const slow = expect(short.parse(ENDLESS, 1)).rejects.toMatchObject(refused);
+    const next = expect(short.parse('SELECT (', 1)).rejects.toMatchObject(refused);
+    await expect(short.parse('SELECT 1', 1)).rejects.toMatchObject({ code: 'throttled', retryAfter: 5 });
+    const theirs = short.parse('SELECT event FROM events', 2);
     await slow;
     await next;
-    expect(await short.parse('SELECT event FROM events')).toMatchObject({ node: 'SelectQuery' });
+    expect(await theirs).toMatchObject({ node: 'SelectQuery' });
+    expect(await short.parse('SELECT event FROM events', 1)).toMatchObject({ node: 'SelectQuery' });
     await short.close();
   });
 });

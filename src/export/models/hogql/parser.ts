@@ -1,11 +1,11 @@
 import { Worker } from 'node:worker_threads';
-import { SluiceError } from '../../../errors/error.ts';
 import { compileCache } from '../../../work/compile-cache.ts';
 import { isNode, type Node, refuseQuery } from './ast.ts';
+import { createTurns, type Turns } from './turns.ts';
 
 export interface QueryParser {
   /** The tree of a SELECT. Throws `invalid_input` at hogql_query, `throttled` when too many wait. */
-  parse(text: string): Promise<Node>;
+  parse(text: string, teamId: number): Promise<Node>;
   close(): Promise<void>;
 }
 
@@ -16,11 +16,11 @@ export interface ParserLimits {
   readonly deepest: number;
   /** Milliseconds for one text, once the parser is loaded. */
   readonly time: number;
-  /** Texts that may wait for their turn. */
-  readonly waiting: number;
+  /** Texts that may wait until those before them are read. */
+  readonly waiting: Turns;
 }
 
-const LIMITS: ParserLimits = { longest: 50_000, deepest: 40, time: 3_000, waiting: 20 };
+const LIMITS: ParserLimits = { longest: 50_000, deepest: 40, time: 3_000, waiting: { all: 20, each: 5 } };
 
 /** Loading 1.1 MB of WebAssembly takes 25 ms; a machine that swaps may need more. */
 const LOAD_MS = 30_000;
@@ -38,8 +38,8 @@ const SHORT = 500;
  */
 export function createQueryParser(limits: ParserLimits = LIMITS): QueryParser {
   let thread: Worker | null = null;
-  let turn: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
+  const wait = createTurns(limits.waiting, 'being read');
+  let last: Promise<unknown> = Promise.resolve();
 
   const drop = async () => {
     const ended = thread;
@@ -76,20 +76,12 @@ export function createQueryParser(limits: ParserLimits = LIMITS): QueryParser {
   };
 
   return {
-    async parse(text) {
+    async parse(text, teamId) {
       checkBounds(text, limits);
-      if (waiting >= limits.waiting) {
-        const detail = 'Too many queries are being read at the moment.';
-        throw new SluiceError('throttled', { detail, retryAfter: 5 });
-      }
-      waiting += 1;
-      const mine = turn.then(() => ask(text));
-      turn = mine.catch(() => {});
-      try {
-        return read(await mine);
-      } finally {
-        waiting -= 1;
-      }
+      using _ = wait(teamId);
+      const mine = last.then(() => ask(text));
+      last = mine.catch(() => {});
+      return read(await mine);
     },
     close: drop,
   };
