@@ -9,6 +9,8 @@ const SECRET_NAMES = new Set([
   'password',
   'key',
   'signature',
+  // Of capture: whole events, in base64.
+  'data',
 ]);
 const KEY = /\bph[a-z]_[A-Za-z0-9_-]+/g;
 
