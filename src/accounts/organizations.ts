@@ -1,14 +1,17 @@
 import { SluiceError } from '../errors/error.ts';
-import { requireOrganization } from '../http/authorization.ts';
 import type { Caller, Project } from '../http/endpoint.ts';
 import { formatTimestamp } from '../http/timestamps.ts';
-import { type Db, findProject, listOrganizations, listProjects } from './store.ts';
+import { type Db, findProject, listOrganizations, listProjects, organizationsOfProjects } from './store.ts';
 
-/** Organizations that the caller belongs to and the key may enter, as the API shows them. */
+/** Organizations that the caller belongs to and the key may enter, itself or one of their projects, as the API shows them. */
 export async function organizationsOf(db: Db, caller: Caller) {
-  const rows = await listOrganizations(db, caller.userId);
+  const { scopedOrganizations, scopedProjects } = caller;
+  const [rows, entered] = await Promise.all([
+    listOrganizations(db, caller.userId),
+    scopedProjects === null ? null : organizationsOfProjects(db, scopedProjects),
+  ]);
   return rows
-    .filter((row) => caller.scopedOrganizations === null || caller.scopedOrganizations.includes(row.id))
+    .filter(({ id }) => (scopedOrganizations?.includes(id) ?? true) && (entered?.has(id) ?? true))
     .map((row) => ({
       id: row.id,
       name: row.name,
@@ -19,15 +22,17 @@ export async function organizationsOf(db: Db, caller: Caller) {
 
 /**
  * One the caller belongs to; `@current` is the current project's. Others do not exist for the caller: throws `not_found`, or
- * `permission_denied` for a key that is limited to other organizations.
+ * `permission_denied` for a key that is limited to others.
  */
 export async function organizationOf(db: Db, caller: Caller, reference: string | undefined) {
   const id = reference === '@current' ? await currentOrganizationId(db, caller) : reference;
-  const mine = await listOrganizations(db, caller.userId);
-  if (mine.some((organization) => organization.id === id)) requireOrganization(caller, String(id));
   const found = (await organizationsOf(db, caller)).find((organization) => organization.id === id);
-  if (!found) throw new SluiceError('not_found');
-  return found;
+  if (found) return found;
+  const mine = await listOrganizations(db, caller.userId);
+  if (!mine.some((organization) => organization.id === id)) throw new SluiceError('not_found');
+  throw new SluiceError('permission_denied', {
+    detail: `The API key has no access to organization ${reference}.`,
+  });
 }
 
 async function currentOrganizationId(db: Db, caller: Caller): Promise<string | null> {

@@ -114,6 +114,12 @@ export const listOrganizations = (db: Db, userId: number) =>
 export const listProjects = (db: Db, organizationId: string) =>
   db.selectFrom('projects').selectAll().where('organization_id', '=', organizationId).orderBy('id').execute();
 
+export async function organizationsOfProjects(db: Db, ids: readonly number[]): Promise<ReadonlySet<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await db.selectFrom('projects').select('organization_id').where('id', 'in', ids).execute();
+  return new Set(rows.map((row) => row.organization_id));
+}
+
 export const findUser = (db: Db, id: number) =>
   db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
 

@@ -77,18 +77,21 @@ function projectReference(text: string | null): ProjectReference | null {
 }
 
 /**
- * The project of a URL (contract.md §1.2): 404 for what is no project, then 403 for a key that is not
- * meant for it or a person who is not a member.
+ * The project of a URL (contract.md §1.2): 404 for what is no project, then 403 for a person who is not a member or a key that is
+ * not meant for it. Neither is told whose project it is.
  */
 export function enterProject({ caller, project: found }: Identified): Project {
   if (!found) throw new SluiceError('not_found', { detail: 'Project not found.' });
   const { id, organizationId } = found.project;
-  if (caller.scopedProjects !== null && !caller.scopedProjects.includes(id)) {
-    throw new SluiceError('permission_denied', { detail: `The API key has no access to project ${id}.` });
-  }
-  requireOrganization(caller, organizationId);
   if (!found.member) {
     throw new SluiceError('permission_denied', { detail: 'You have no access to this project.' });
+  }
+  const { scopedProjects, scopedOrganizations } = caller;
+  const meant =
+    (scopedProjects === null || scopedProjects.includes(id)) &&
+    (scopedOrganizations === null || scopedOrganizations.includes(organizationId));
+  if (!meant) {
+    throw new SluiceError('permission_denied', { detail: `The API key has no access to project ${id}.` });
   }
   return found.project;
 }
@@ -98,13 +101,5 @@ export function requireUnlimited(caller: Caller): void {
   if (caller.scopedProjects === null && caller.scopedOrganizations === null) return;
   throw new SluiceError('permission_denied', {
     detail: 'An API key limited to projects or organizations may not do this.',
-  });
-}
-
-/** Throws `permission_denied` when the key is limited to other organizations. */
-export function requireOrganization(caller: Caller, organizationId: string): void {
-  if (caller.scopedOrganizations === null || caller.scopedOrganizations.includes(organizationId)) return;
-  throw new SluiceError('permission_denied', {
-    detail: `The API key has no access to organization ${organizationId}.`,
   });
 }

@@ -73,8 +73,18 @@ describe('§1.7 bootstrap endpoints', () => {
     const path = `/api/organizations/${api.organizationId}/projects/`;
     const project = { id: api.projectId, organization: api.organizationId };
     expect((await api.call('GET', path)).body.results).toMatchObject([project]);
-    const elsewhere = await api.key(['*'], { projects: [] });
-    expect((await api.call('GET', path, { key: elsewhere })).body.results).toEqual([]);
+    const { id } = await api.database.kysely
+      .insertInto('projects')
+      .values({
+        organization_id: api.organizationId,
+        name: 'Second',
+        api_token: 'phc_second',
+        created_at: new Date(),
+      })
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    const limited = await api.key(['*'], { projects: [id] });
+    expect((await api.call('GET', path, { key: limited })).body.results).toMatchObject([{ id }]);
   });
 
   it.each(['projects', 'environments'])('GET /api/%s/:id/', async (area) => {

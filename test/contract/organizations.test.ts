@@ -173,6 +173,41 @@ describe('what a limited key is told of its owner', () => {
     expect((await me({ projects: [second.id] })).team).toBeNull();
   });
 
+  it('no organization but that of its projects', async () => {
+    const { body: other } = await createOrganization({ name: 'Elsewhere' });
+    const { body: project } = await createProject(other.id, { name: 'There' });
+    const key = await api.key(['*'], { projects: [project.id] });
+    const get = (path: string) => api.call('GET', path, { key });
+    const me = await get('/api/users/@me/');
+    expect(me.body).toMatchObject({ team: null, organization: { id: other.id } });
+    const list = await get('/api/organizations/');
+    for (const { body, text } of [
+      { ...me, body: me.body.organizations },
+      { ...list, body: list.body.results },
+    ]) {
+      expect(body.map(({ id }: { id: string }) => id)).toEqual([other.id]);
+      expect(text).not.toContain(api.organizationId);
+    }
+    expect((await get(`/api/organizations/${other.id}/`)).status).toBe(200);
+    expect((await get(`/api/organizations/${api.organizationId}/`)).status).toBe(403);
+    const current = await get('/api/organizations/@current/');
+    expect([current.status, current.text.includes(api.organizationId)]).toEqual([403, false]);
+  });
+
+  it('nothing of whose a project is that its owner or it may not enter', async () => {
+    const { body: other } = await createOrganization({ name: 'Limits' });
+    const stranger = await addStranger(api);
+    const get = async (id: number, limits: Parameters<Api['key']>[1]) =>
+      api.call('GET', `/api/projects/${id}/`, { key: await api.key(['*'], limits) });
+    const limits = { organizations: [other.id] };
+    const strange = await get(stranger.projectId, limits);
+    expect(strange).toMatchObject({ status: 403, body: { code: 'permission_denied' } });
+    expect(strange.body).toEqual((await get(stranger.projectId, {})).body);
+    const mine = await get(api.projectId, limits);
+    expect(mine).toMatchObject({ status: 403, body: { code: 'permission_denied' } });
+    expect(mine.text).not.toContain(api.organizationId);
+  });
+
   it('nothing of an organization that its owner has left', async () => {
     const { body: organization } = await createOrganization({ name: 'Left' });
     const userId = await api.accounts.createPerson({
