@@ -4,7 +4,7 @@ import type { Endpoint, EndpointRequest } from '../http/endpoint.ts';
 import type { Clock } from '../work/clock.ts';
 import type { Batcher } from './batcher.ts';
 import { MAX_BODY_BYTES, type SentBody } from './body.ts';
-import type { Reader, SentRequest } from './reader.ts';
+import type { Client, Reader, SentRequest } from './reader.ts';
 import { sdkEndpoints } from './sdk-endpoints.ts';
 import { v1Headers } from './v1.ts';
 
@@ -35,7 +35,7 @@ function postEvents(path: Path, ports: CapturePorts): Endpoint {
     rawBody: true,
     bodyLimit: MAX_BODY_BYTES,
     handler: async (request) => {
-      await store(sentRequest(request, sentBody(request), protocolOf(path), ports), ports);
+      await store(sentRequest(request, sentBody(request), protocolOf(path), ports), request, ports);
       return STORED;
     },
   };
@@ -49,7 +49,7 @@ function getEvents(path: Path, ports: CapturePorts): Endpoint {
       const data = queryText(request, 'data');
       if (!data) throw new SluiceError('required', { attr: 'data' });
       const content = { data, compression: queryText(request, 'compression') };
-      await store(sentRequest(request, content, protocolOf(path), ports), ports);
+      await store(sentRequest(request, content, protocolOf(path), ports), request, ports);
       return STORED;
     },
   };
@@ -75,8 +75,8 @@ const STORED = { status: 200, body: { status: 'Ok' } } as const;
  * Stores all events of a request or none. Resolves, with v1's results, when ClickHouse has stored them. Throws what reading throws,
  * and `unavailable` when the events should be sent again. What waits for its insert is the encoded rows alone.
  */
-async function store(sent: SentRequest, ports: CapturePorts) {
-  const { rows, results } = await ports.reader.read(sent);
+async function store(sent: SentRequest, client: Client, ports: CapturePorts) {
+  const { rows, results } = await ports.reader.read(sent, client);
   await ports.batcher.add(rows);
   return results;
 }
@@ -114,7 +114,8 @@ function postV1(ports: CapturePorts): Endpoint {
     bodyLimit: MAX_BODY_BYTES,
     handler: async (request) => {
       const protocol = { v1: v1Headers(request.headers) };
-      const results = await store(sentRequest(request, sentBody(request), protocol, ports), ports);
+      const sent = sentRequest(request, sentBody(request), protocol, ports);
+      const results = await store(sent, request, ports);
       return { status: 200, body: { results } };
     },
   };

@@ -20,7 +20,7 @@ const arrival: Arrival = {
 
 function capture(text: string, parts: Partial<Arrival> = {}) {
   const payload = readPayload(text);
-  const [sent] = payload.events;
+  const [sent] = payload.events();
   if (!sent) throw new Error('no event');
   return captureEvent(payload.text, sent, { ...arrival, sentAtMicros: payload.sentAtMicros, ...parts });
 }
@@ -30,7 +30,7 @@ const withProperties = (json: string) => `{"event":"e","distinct_id":"d","proper
 function codeOf(text: string): unknown {
   try {
     const payload = readPayload(text);
-    for (const sent of payload.events) captureEvent(payload.text, sent, arrival);
+    for (const sent of payload.events()) captureEvent(payload.text, sent, arrival);
   } catch (error) {
     return error instanceof SluiceError ? [error.code, error.attr] : error;
   }

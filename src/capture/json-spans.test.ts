@@ -24,7 +24,7 @@ describe('JSON spans', () => {
     fc.assert(
       fc.property(fc.array(fc.jsonValue()), fc.nat(3), (value, indent) => {
         const text = JSON.stringify(value, null, indent);
-        const found = itemMembers(text, 0).map((members) =>
+        const found = [...itemMembers(text, 0)].map((members) =>
           members.map(({ key, start, end }) => [key, JSON.parse(text.slice(start, end))]),
         );
         const isObject = (item: unknown) => typeof item === 'object' && item !== null && !Array.isArray(item);

@@ -62,19 +62,17 @@ function readMembers(text: string, at: number, members: Member[]): number {
   return position + 1;
 }
 
-/** The members of every item of the array that starts at `at`, in one pass; none for an item that is no object. */
-export function itemMembers(text: string, at: number): Member[][] {
-  const items: Member[][] = [];
+/** The members of every item of the array that starts at `at`, one item after the other; none for an item that is no object. */
+export function* itemMembers(text: string, at: number): Generator<Member[], undefined> {
   let position = skipSpace(text, at + 1);
   while (text.charCodeAt(position) !== CLOSE_BRACKET) {
     const members: Member[] = [];
     const isObject = text.charCodeAt(position) === OPEN_BRACE;
     const end = isObject ? readMembers(text, position, members) : valueEnd(text, position);
-    items.push(members);
+    yield members;
     position = skipSpace(text, end);
     if (text.charCodeAt(position) === COMMA) position = skipSpace(text, position + 1);
   }
-  return items;
 }
 
 /** The end (exclusive) of the value that starts at `start`. Nesting may be as deep as memory allows. */

@@ -1,5 +1,6 @@
 import { SluiceError } from '../errors/error.ts';
 import { itemMembers, type Member, memberOf, objectMembers, skipSpace } from './json-spans.ts';
+import { mostStructures, refuseMoreStructures } from './structures.ts';
 import { parseMicros } from './timestamps.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -22,7 +23,11 @@ export interface SentValue {
 
 export interface Payload {
   readonly text: string;
-  readonly events: readonly SentEvent[];
+  /**
+   * Each made when it is asked for: a request without a good key, or with a bad event, costs no more than what was read until then.
+   * Throws `incorrect_type` for what is no event.
+   */
+  events(): IteratorObject<SentEvent, undefined>;
   /** The project key; null when the body has none. */
   readonly token: string | null;
   readonly sentAtMicros: number | null;
@@ -30,31 +35,32 @@ export interface Payload {
 }
 
 /**
- * Reads the JSON of a capture request: `{api_key, batch: […]}`, an array of events, or one event.
- * Throws `parse_error` (not JSON) or a validation error (not events).
+ * Reads the JSON of a capture request: `{api_key, batch: […]}`, an array of events, or one event. Throws `request_too_large` when
+ * it holds more than `most` objects and lists, `parse_error` (not JSON) or a validation error (not events).
  */
-export function readPayload(text: string): Payload {
+export function readPayload(text: string, most = mostStructures(text)): Payload {
+  refuseMoreStructures(text, most);
   const value = parse(text);
   const start = skipSpace(text, 0);
   if (Array.isArray(value)) {
-    const events = listEvents(text, value, start, '');
-    return { text, events, token: commonToken(events), sentAtMicros: null, historicalMigration: false };
+    const list = { text, ...listed(text, value, () => start, '') };
+    return { ...list, token: commonToken(value), sentAtMicros: null, historicalMigration: false };
   }
   if (!isObject(value))
     throw new SluiceError('incorrect_type', { detail: 'Expected an event or a batch of events.' });
-  const members = objectMembers(text, start);
   const envelope = {
     text,
     sentAtMicros: parseMicros(value.sent_at),
     historicalMigration: value.historical_migration === true,
   };
-  if (value.batch === undefined) {
-    const events = [{ value, members, at: '' }];
-    return { ...envelope, events, token: commonToken(events) };
+  const { batch } = value;
+  if (batch === undefined) {
+    const events = () => [{ value, members: objectMembers(text, start), at: '' }].values();
+    return { ...envelope, events, token: tokenIn(value) };
   }
-  if (!Array.isArray(value.batch)) throw new SluiceError('not_a_list', { attr: 'batch' });
-  const events = listEvents(text, value.batch, memberOf(members, 'batch')?.start ?? 0, 'batch');
-  return { ...envelope, events, token: tokenIn(value) ?? commonToken(events) };
+  if (!Array.isArray(batch)) throw new SluiceError('not_a_list', { attr: 'batch' });
+  const list = listed(text, batch, () => memberOf(objectMembers(text, start), 'batch')?.start ?? 0, 'batch');
+  return { ...envelope, ...list, token: tokenIn(value) ?? commonToken(batch) };
 }
 
 function parse(text: string): unknown {
@@ -67,16 +73,31 @@ function parse(text: string): unknown {
   }
 }
 
-function listEvents(text: string, values: readonly unknown[], start: number, attr: string): SentEvent[] {
+/** Throws `empty` for none. */
+function listed(
+  text: string,
+  values: readonly unknown[],
+  start: () => number,
+  attr: string,
+): Pick<Payload, 'events'> {
   if (values.length === 0) throw new SluiceError('empty', { attr: attr || null });
-  const items = itemMembers(text, start);
-  return values.map((value, index) => {
+  return { events: () => listEvents(text, values, start, attr) };
+}
+
+function* listEvents(
+  text: string,
+  values: readonly unknown[],
+  start: () => number,
+  attr: string,
+): Generator<SentEvent, undefined> {
+  const items = itemMembers(text, start());
+  for (const [index, value] of values.entries()) {
     const at = attr ? `${attr}__${index}` : String(index);
-    const item = items[index];
-    if (!isObject(value) || !item)
+    const { value: members } = items.next();
+    if (!isObject(value) || !members)
       throw new SluiceError('incorrect_type', { attr: at, detail: 'Expected an event.' });
-    return { value, members: item, at };
-  });
+    yield { value, members, at };
+  }
 }
 
 /** Where clients put the project key: `api_key`, `token`, `$token`, `properties.token`. */
@@ -89,10 +110,10 @@ function tokenIn(value: JsonObject): string | null {
 }
 
 /** One request belongs to one project: events that name two are refused. */
-function commonToken(events: readonly SentEvent[]): string | null {
+function commonToken(events: readonly unknown[]): string | null {
   let token: string | null = null;
   for (const event of events) {
-    const own = tokenIn(event.value);
+    const own = isObject(event) ? tokenIn(event) : null;
     if (own === null || own === token) continue;
     if (token !== null) {
       throw new SluiceError('invalid_input', {

@@ -1,12 +1,12 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SluiceError } from '../errors/error.ts';
-import { portionsOf } from '../work/portions.ts';
 import { bodyText, decodeData, type SentBody } from './body.ts';
 import { captureEvent } from './event.ts';
 import { type Payload, readPayload, type SentEvent } from './payload.ts';
 import type { PersonIds } from './person-id.ts';
 import { type EncodedRows, type EventRow, encodeRows } from './rows.ts';
 import { parseMicros } from './timestamps.ts';
-import { bearerKey, fromV1, type V1Headers, v1Results } from './v1.ts';
+import { bearerKey, fromV1, type V1Headers, type V1Results, v1Results } from './v1.ts';
 
 /** What a client sent, as plain data: it may be read in another thread. */
 export interface SentRequest {
@@ -31,16 +31,22 @@ export interface SentData {
 export interface ReadRequest {
   readonly rows: EncodedRows;
   /** What v1 answers for each event, by its id; null in other protocols. */
-  readonly results: ReturnType<typeof v1Results> | null;
+  readonly results: V1Results | null;
 }
 
 export interface Reader {
   /**
    * All events of a request, encoded. Throws `parse_error` and `request_too_large` for what cannot be read,
    * `not_authenticated` or `authentication_failed` for the project key, and a validation error for the first event that cannot be
-   * kept.
+   * kept. A request whose client has gone may be left unread, and is `unavailable`.
    */
-  read(request: SentRequest): Promise<ReadRequest>;
+  read(request: SentRequest, client?: Client): Promise<ReadRequest>;
+}
+
+/** Whoever waits for the answer. */
+export interface Client {
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
 }
 
 export interface ReaderPorts {
@@ -51,28 +57,35 @@ export interface ReaderPorts {
   readonly personId: PersonIds;
   /** A packed request that holds more is `request_too_large`. Default: 20 MB. */
   readonly mostBytes?: number;
+  /** So is one of more objects and lists. Default: what honest clients send at most (`structures.ts`). */
+  readonly mostStructures?: number;
 }
 
 /** Reads in the calling thread. */
 export function createReader(ports: ReaderPorts): Reader {
   return {
     read: async (request) => {
-      const payload = await payloadOf(request, ports.mostBytes);
-      const results = isV1(request.protocol) ? v1Results(payload.events) : null;
-      return { rows: await encode(payload, keyOf(payload, request), request, ports), results };
+      // What stands in the header is looked at before a byte of the body.
+      const early = isV1(request.protocol)
+        ? await authenticate(bearerKey(request.protocol.v1.authorization), ports)
+        : null;
+      const payload = await payloadOf(request, ports);
+      const project = early ?? (await authenticate(payload.token ?? (request.query.key || null), ports));
+      return await encode(payload, project.id, request, ports);
     },
   };
 }
 
-async function payloadOf({ content, protocol, query }: SentRequest, most?: number): Promise<Payload> {
+async function payloadOf({ content, protocol, query }: SentRequest, ports: ReaderPorts): Promise<Payload> {
   const text =
     'data' in content
-      ? await decodeData(content.data, content.compression, most)
-      : await bodyText(content, most);
-  const payload = readPayload(text);
+      ? await decodeData(content.data, content.compression, ports.mostBytes)
+      : await bodyText(content, ports.mostBytes);
+  const payload = readPayload(text, ports.mostStructures);
   if (isV1(protocol)) return fromV1(payload, protocol.v1);
-  const events = protocol === 'engage' ? payload.events.map(named) : payload.events;
-  return { ...payload, sentAtMicros: payload.sentAtMicros ?? parseMicros(query.sentAt), events };
+  const sentAtMicros = payload.sentAtMicros ?? parseMicros(query.sentAt);
+  if (protocol !== 'engage') return { ...payload, sentAtMicros };
+  return { ...payload, sentAtMicros, events: () => payload.events().map(named) };
 }
 
 const isV1 = (protocol: SentRequest['protocol']): protocol is { readonly v1: V1Headers } =>
@@ -80,21 +93,17 @@ const isV1 = (protocol: SentRequest['protocol']): protocol is { readonly v1: V1H
 
 const named = (event: SentEvent): SentEvent => ({ ...event, value: { event: '$identify', ...event.value } });
 
-const keyOf = (payload: Payload, { protocol, query }: SentRequest): string | null =>
-  isV1(protocol) ? bearerKey(protocol.v1.authorization) : (payload.token ?? (query.key || null));
-
 /** 20 MB of events take a third of a second: let other requests in between. */
 const EVENTS_PER_TURN = 1000;
 
 async function encode(
   payload: Payload,
-  key: string | null,
-  { ip, receivedMicros }: SentRequest,
+  teamId: number,
+  { ip, receivedMicros, protocol }: SentRequest,
   ports: ReaderPorts,
-): Promise<EncodedRows> {
-  const project = await authenticate(key, ports);
+): Promise<ReadRequest> {
   const arrival = {
-    teamId: project.id,
+    teamId,
     nowMicros: receivedMicros,
     sentAtMicros: payload.sentAtMicros,
     historicalMigration: payload.historicalMigration,
@@ -102,11 +111,15 @@ async function encode(
     newUuid: ports.newUuid,
     personId: ports.personId,
   };
+  const results = isV1(protocol) ? v1Results() : null;
   const events: EventRow[] = [];
-  for await (const portion of portionsOf(payload.events.filter(isKept), EVENTS_PER_TURN)) {
-    for (const sent of portion) events.push(captureEvent(payload.text, sent, arrival));
+  for (const sent of payload.events()) {
+    results?.add(sent);
+    if (!isKept(sent)) continue;
+    events.push(captureEvent(payload.text, sent, arrival));
+    if (events.length % EVENTS_PER_TURN === 0) await nextTurn();
   }
-  return encodeRows(project.id, events);
+  return { rows: encodeRows(teamId, events), results: results?.all() ?? null };
 }
 
 async function authenticate(key: string | null, ports: ReaderPorts): Promise<{ readonly id: number }> {

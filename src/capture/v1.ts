@@ -26,11 +26,12 @@ export function v1Headers(headers: Readonly<Record<string, unknown>>): V1Headers
 export function fromV1(payload: Payload, headers: V1Headers): Payload {
   const library = /^([^/]+)\/(.+)$/.exec(headers.sdkInfo);
   const shared = library ? { $lib: written(library[1]), $lib_version: written(library[2]) } : {};
-  const { text, events } = payload;
+  const { text } = payload;
   return {
     ...payload,
     sentAtMicros: parseMicros(headers.requestTimestamp) ?? payload.sentAtMicros,
-    events: events.map((event) => ({ ...event, defaults: { ...shared, ...beside(text, event) } })),
+    events: () =>
+      payload.events().map((event) => ({ ...event, defaults: { ...shared, ...beside(text, event) } })),
   };
 }
 
@@ -72,14 +73,18 @@ export function bearerKey(authorization: string): string | null {
   return /^Bearer\s+(\S+)$/i.exec(authorization)?.[1] ?? null;
 }
 
-/** What became of each event; the client looks for its own ids. Throws `required` without one. */
-export function v1Results(events: readonly SentEvent[]): Record<string, { result: 'ok' }> {
-  return Object.fromEntries(
-    events.map(({ value, at }) => {
-      if (typeof value.uuid === 'string') return [value.uuid, { result: 'ok' }];
-      throw new SluiceError('required', { attr: `${at}__uuid` });
-    }),
-  );
+export type V1Results = Record<string, { readonly result: 'ok' }>;
+
+/** Notes what became of each event; the client looks for its own ids. `add` throws `required` for one without. */
+export function v1Results(): { add(event: SentEvent): void; all(): V1Results } {
+  const results = new Map<string, V1Results[string]>();
+  return {
+    add: ({ value, at }) => {
+      if (typeof value.uuid !== 'string') throw new SluiceError('required', { attr: `${at}__uuid` });
+      results.set(value.uuid, { result: 'ok' });
+    },
+    all: () => Object.fromEntries(results),
+  };
 }
 
 function text(value: unknown): string {

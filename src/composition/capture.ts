@@ -14,6 +14,13 @@ import type { Base } from './base.ts';
  */
 const THREAD_BYTES = 256 * 1024;
 const MOST_THREADS = 4;
+/** Forty for each of a hundred events. */
+const MOST_STRUCTURES_HERE = 4_000;
+/**
+ * The worst that may be in 20 MB (`structures.ts`) can be read with half of it, parsing takes a quarter. It must stay well above that:
+ * reached inside `JSON.parse`, it ends the whole process instead of the thread.
+ */
+const THREAD_LIMITS = { maxOldGenerationSizeMb: 2048 };
 
 /** PostHog's capture API, its large requests read in threads. */
 export function composeCapture(
@@ -27,8 +34,9 @@ export function composeCapture(
       newUuid,
       personId: createPersonIds(),
       mostBytes: THREAD_BYTES,
+      mostStructures: MOST_STRUCTURES_HERE,
     }),
-    open: (onLost) => openReaderThread(projectByKey, onLost),
+    open: (onLost) => openReaderThread(projectByKey, onLost, THREAD_LIMITS),
     threads: Math.max(1, Math.min(availableParallelism() - 1, MOST_THREADS)),
     threadBytes: THREAD_BYTES,
     onLost: (error) => log.warn({ err: error }, 'reading captured events failed'),

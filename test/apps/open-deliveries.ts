@@ -165,7 +165,7 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
         personId: createPersonIds(),
       };
       const text = JSON.stringify({ api_key: 'phc_x', batch: events });
-      const rows = readPayload(text).events.map((sent) => captureEvent(text, sent, arrival));
+      const rows = [...readPayload(text).events()].map((sent) => captureEvent(text, sent, arrival));
       await batcher.add(encodeRows(teamId, rows));
     },
     process: (owner, own = {}) =>

@@ -1,6 +1,7 @@
 import { SluiceError } from '../../errors/error.ts';
 import { packing } from '../body.ts';
-import type { Reader, SentRequest } from '../reader.ts';
+import type { Client, Reader, SentRequest } from '../reader.ts';
+import { WaitingLine } from './line.ts';
 import type { ReaderThread } from './open-thread.ts';
 
 export interface ThreadedReader extends Reader {
@@ -9,7 +10,7 @@ export interface ThreadedReader extends Reader {
 }
 
 export interface ThreadedReaderPorts {
-  /** Reads in the calling thread, and refuses what turns out to be larger than `threadBytes`. */
+  /** Reads in the calling thread, and refuses what turns out to be larger than `threadBytes`, or to hold too much for its size. */
   readonly here: Reader;
   /** Starts a thread; `onLost` is told when it ended by itself. */
   open(onLost: (error: Error) => void): ReaderThread;
@@ -17,16 +18,26 @@ export interface ThreadedReaderPorts {
   readonly threads: number;
   /** A request of about so many bytes, unpacked, is read in a thread. */
   readonly threadBytes: number;
+  /** So much may wait for a thread, bytes as unpacked; more is refused. Default: 256 MB, five seconds of reading. */
+  readonly mostWaitingBytes?: number;
   /** Told of every thread that ended by itself. */
   onLost(error: Error): void;
 }
 
+const MOST_WAITING_BYTES = 256 * 1024 * 1024;
+/** What a request says of its size need not be true, so each counts for a tenth of the largest. */
+const LEAST_WAITING_BYTES = 2 * 1024 * 1024;
+/** One that is read, and one that is there when that is done. All others wait here, where they can still be left unread. */
+const MOST_AT_A_THREAD = 2;
+
 /**
  * Reads large requests in threads of their own, so that the server's thread has time for everybody else meanwhile, and small ones
- * here. A thread is started by the first request that finds none idle, and instead of one that was lost.
+ * here. A thread is started by the first request that finds none idle, and instead of one that was lost. What finds all of them busy
+ * waits: not more than `mostWaitingBytes`, nor longer than its client does.
  */
 export function readInThreads(ports: ThreadedReaderPorts): ThreadedReader {
   const threads = new Set<ReaderThread>();
+  const line = new WaitingLine(ports.mostWaitingBytes ?? MOST_WAITING_BYTES);
 
   const start = (): ReaderThread => {
     const thread = ports.open((error) => {
@@ -36,15 +47,29 @@ export function readInThreads(ports: ThreadedReaderPorts): ThreadedReader {
     threads.add(thread);
     return thread;
   };
-  const idlest = (): ReaderThread => {
+  const withRoom = (): ReaderThread | undefined => {
     const [first, ...others] = threads;
     if (!first) return start();
     const best = others.reduce((best, one) => (one.busy < best.busy ? one : best), first);
-    return best.busy > 0 && threads.size < ports.threads ? start() : best;
+    if (best.busy > 0 && threads.size < ports.threads) return start();
+    return best.busy < MOST_AT_A_THREAD ? best : undefined;
+  };
+  const handOut = (): void => {
+    while (!line.isEmpty) {
+      const thread = withRoom();
+      if (!thread) return;
+      const next = line.take();
+      if (next) void thread.read(next.request).then(next.resolve, next.reject).finally(handOut);
+    }
+  };
+  const readThere = (request: SentRequest, client?: Client) => {
+    const reading = line.join(request, Math.max(aboutBytes(request), LEAST_WAITING_BYTES), client);
+    handOut();
+    return reading;
   };
 
   return {
-    read: async (request) => {
+    read: async (request, client) => {
       if (aboutBytes(request) < ports.threadBytes) {
         try {
           return await ports.here.read(request);
@@ -52,9 +77,12 @@ export function readInThreads(ports: ThreadedReaderPorts): ThreadedReader {
           if (!isTooLarge(error)) throw error;
         }
       }
-      return idlest().read(request);
+      return await readThere(request, client);
     },
-    close: async () => void (await Promise.all([...threads].map((thread) => thread.close()))),
+    close: async () => {
+      line.close();
+      await Promise.all([...threads].map((thread) => thread.close()));
+    },
   };
 }
 
