@@ -63,6 +63,14 @@ describe('JSON Lines', () => {
     ['a.jsonl', (text: string) => text],
     ['b.jsonl.gz', (text: string) => gzipSync(text)],
     ['c.jsonl.zst', (text: string) => zstdCompressSync(text)],
+    // The first line is a frame of its own, as when files are appended to each other.
+    [
+      'frames.jsonl.zst',
+      (text: string) => {
+        const cut = text.indexOf('\n') + 1;
+        return Buffer.concat([zstdCompressSync(text.slice(0, cut)), zstdCompressSync(text.slice(cut))]);
+      },
+    ],
     ['d.jsonl.br', (text: string) => brotliCompressSync(text)],
   ])('%s is read as it was written', async (name, pack) => {
     team++;
@@ -136,6 +144,9 @@ describe('JSON Lines', () => {
     );
     const path = file('cut.jsonl.gz', whole.subarray(0, whole.length - 20));
     await expect(run(path, team)).rejects.toMatchObject({ code: 'invalid_input' });
+    const frames = Buffer.concat([zstdCompressSync(`${LINE}\n`), zstdCompressSync(SECOND)]);
+    const cut = file('cut.jsonl.zst', frames.subarray(0, frames.length - 3));
+    await expect(run(cut, team)).rejects.toMatchObject({ code: 'invalid_input' });
     expect(await rowsOf(team)).toEqual([]);
   });
 

@@ -1,11 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { pipeline, Transform } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createZstdDecompress } from 'node:zlib';
+import { createBrotliDecompress, createGunzip } from 'node:zlib';
 import { SluiceError } from '../../errors/error.ts';
 import { jsonRow, lines } from './json-lines.ts';
 import { parquetRows } from './parquet.ts';
 import { BadRow, type FileRow, type SourceRow } from './row.ts';
+import { isZstd, unpackZstd } from './zstd.ts';
 
 /** The size in bytes. Throws `not_found` when there is no such file. */
 export async function fileSize(path: string): Promise<number> {
@@ -36,7 +37,8 @@ async function* jsonLineRows(path: string, head: Buffer): AsyncGenerator<FileRow
   const counter = new ByteCounter();
   const stages = [createReadStream(path), counter, ...unpackers(path, head)];
   // Errors of any stage end the last one, which is read below.
-  const source = pipeline(stages, () => undefined) as unknown as AsyncIterable<Buffer>;
+  const bytes = pipeline(stages, () => undefined) as unknown as AsyncIterable<Buffer>;
+  const source = isZstd(head) ? unpackZstd(bytes) : bytes;
   let number = 0;
   for await (const line of lines(source)) {
     number++;
@@ -51,7 +53,6 @@ async function* jsonLineRows(path: string, head: Buffer): AsyncGenerator<FileRow
 
 function unpackers(path: string, head: Buffer): Transform[] {
   if (head[0] === 0x1f && head[1] === 0x8b) return [createGunzip()];
-  if (head.readUInt32LE(0) === 0xfd2fb528) return [createZstdDecompress()];
   return path.endsWith('.br') ? [createBrotliDecompress()] : [];
 }
 
