@@ -20,6 +20,10 @@ export interface CapturePorts {
 const PATHS = ['batch', 'capture', 'e', 'i/v0/e', 'track', 'engage'] as const;
 type Path = (typeof PATHS)[number];
 
+const V1Result = Type.Object({
+  result: Type.Union([Type.Literal('ok'), Type.Literal('drop')]),
+  details: Type.Optional(Type.String()),
+});
 const Stored = Type.Object({ status: Type.Literal('Ok') });
 
 /** PostHog's capture API: events in, acknowledged when they are stored. */
@@ -72,7 +76,7 @@ function shared(path: string, method: 'GET' | 'POST', verb: string) {
 const STORED = { status: 200, body: { status: 'Ok' } } as const;
 
 /**
- * Stores all events of a request or none. Resolves, with v1's results, when ClickHouse has stored them. Throws what reading throws,
+ * Stores all events of a request or none, but for the bad ones of v1. Resolves, with v1's results, when ClickHouse has stored them. Throws what reading throws,
  * and `unavailable` when the events should be sent again. What waits for its insert is the encoded rows alone.
  */
 async function store(sent: SentRequest, client: Client, ports: CapturePorts) {
@@ -108,7 +112,7 @@ function postV1(ports: CapturePorts): Endpoint {
     ...shared('i/v1/analytics/events', 'POST', 'create'),
     summary: 'Stores a batch of events (protocol v1)',
     response: {
-      200: Type.Object({ results: Type.Record(Type.String(), Type.Object({ result: Type.Literal('ok') })) }),
+      200: Type.Object({ results: Type.Record(Type.String(), V1Result) }),
     },
     rawBody: true,
     bodyLimit: MAX_BODY_BYTES,

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createReader, type SentRequest } from './reader.ts';
 
 const KEY = 'phc_key';
@@ -47,4 +47,33 @@ it('looks for a key in the header before it looks at the body', async () => {
 it('refuses what holds more objects than events do, before it makes them', async () => {
   const body = `{"api_key":"${KEY}","batch":[${Array(200_000).fill('{}')}]}`;
   await expect(read(body)).rejects.toMatchObject({ code: 'request_too_large' });
+});
+
+describe('protocol v1', () => {
+  const id = (digit: number) => `019af1f0-0000-7000-8000-00000000000${digit}`;
+  const event = (digit: number, more = {}) => ({ uuid: id(digit), event: 'e', distinct_id: 'd', ...more });
+  const send = (batch: unknown) => read({ batch }, { protocol: v1(KEY) });
+
+  it('leaves a bad event out and says so, and keeps the others', async () => {
+    const bad = [{ distinct_id: '' }, { event: undefined }, { properties: [] }];
+    const { rows, results } = await send([event(0), ...bad.map((more, n) => event(n + 1, more)), event(4)]);
+    expect(rows.count).toBe(2);
+    expect(results).toEqual({
+      [id(0)]: { result: 'ok' },
+      [id(1)]: { result: 'drop', details: 'blank: distinct_id' },
+      [id(2)]: { result: 'drop', details: 'required: event' },
+      [id(3)]: { result: 'drop', details: 'incorrect_type: properties' },
+      [id(4)]: { result: 'ok' },
+    });
+  });
+
+  it.each([
+    ['no events', [], 'empty', 'batch'],
+    ['what is no event', [event(0), 7], 'incorrect_type', 'batch__1'],
+    ['no id', [event(0), { event: 'e', distinct_id: 'd' }], 'required', 'batch__1__uuid'],
+    ['an id that is none', [event(0), event(1, { uuid: 'nope' })], 'invalid_input', 'batch__1__uuid'],
+    ['one id twice', [event(0), event(1, { uuid: id(0).toUpperCase() })], 'unique', 'batch__1__uuid'],
+  ])('refuses a batch with %s', async (_, batch, code, attr) => {
+    await expect(send(batch)).rejects.toMatchObject({ code, attr });
+  });
 });

@@ -6,7 +6,7 @@ import { type Payload, readPayload, type SentEvent } from './payload.ts';
 import type { PersonIds } from './person-id.ts';
 import { type EncodedRows, type EventRow, encodeRows } from './rows.ts';
 import { parseMicros } from './timestamps.ts';
-import { bearerKey, fromV1, type V1Headers, type V1Results, v1Results } from './v1.ts';
+import { bearerKey, fromV1, type V1Headers, type V1Results, v1Outcomes } from './v1.ts';
 
 /** What a client sent, as plain data: it may be read in another thread. */
 export interface SentRequest {
@@ -38,7 +38,7 @@ export interface Reader {
   /**
    * All events of a request, encoded. Throws `parse_error` and `request_too_large` for what cannot be read,
    * `not_authenticated` or `authentication_failed` for the project key, and a validation error for the first event that cannot be
-   * kept. A request whose client has gone may be left unread, and is `unavailable`.
+   * kept (of `v1` such an event is left out, and the results say so). A request whose client has gone may be left unread, and is `unavailable`.
    */
   read(request: SentRequest, client?: Client): Promise<ReadRequest>;
 }
@@ -111,15 +111,16 @@ async function encode(
     newUuid: ports.newUuid,
     personId: ports.personId,
   };
-  const results = isV1(protocol) ? v1Results() : null;
+  const outcomes = isV1(protocol) ? v1Outcomes() : null;
   const events: EventRow[] = [];
   for (const sent of payload.events()) {
-    results?.add(sent);
-    if (!isKept(sent)) continue;
-    events.push(captureEvent(payload.text, sent, arrival));
+    const read = () => (isKept(sent) ? captureEvent(payload.text, sent, arrival) : null);
+    const row = outcomes ? outcomes.keep(sent, read) : read();
+    if (!row) continue;
+    events.push(row);
     if (events.length % EVENTS_PER_TURN === 0) await nextTurn();
   }
-  return { rows: encodeRows(teamId, events), results: results?.all() ?? null };
+  return { rows: encodeRows(teamId, events), results: outcomes?.all() ?? null };
 }
 
 async function authenticate(key: string | null, ports: ReaderPorts): Promise<{ readonly id: number }> {

@@ -2,6 +2,7 @@ import { SluiceError } from '../errors/error.ts';
 import { type Member, memberOf, objectMembers } from './json-spans.ts';
 import { isObject, type JsonObject, type Payload, type SentEvent, type SentValue } from './payload.ts';
 import { parseMicros } from './timestamps.ts';
+import { parseUuid } from './uuid.ts';
 
 /** The headers of a v1 request that say what other protocols put into the body; '' = not sent. */
 export interface V1Headers {
@@ -73,17 +74,40 @@ export function bearerKey(authorization: string): string | null {
   return /^Bearer\s+(\S+)$/i.exec(authorization)?.[1] ?? null;
 }
 
-export type V1Results = Record<string, { readonly result: 'ok' }>;
+/** What became of each event, by the id that the client gave it. `details` says what is wrong with it, e.g. `blank: distinct_id`. */
+export type V1Results = Record<string, { readonly result: 'ok' | 'drop'; readonly details?: string }>;
 
-/** Notes what became of each event; the client looks for its own ids. `add` throws `required` for one without. */
-export function v1Results(): { add(event: SentEvent): void; all(): V1Results } {
+/**
+ * A bad event of this protocol costs itself alone: clients do not send a refused batch again. Each event must have an id of its own, or
+ * nothing could be said about it; without one the whole batch is refused.
+ */
+export function v1Outcomes() {
   const results = new Map<string, V1Results[string]>();
+  const ids = new Set<string>();
+  const idOf = ({ value, at }: SentEvent): string => {
+    const attr = `${at}__uuid`;
+    if (value.uuid === undefined || value.uuid === null) throw new SluiceError('required', { attr });
+    const bytes = typeof value.uuid === 'string' ? parseUuid(value.uuid) : null;
+    if (!bytes) throw new SluiceError('invalid_input', { attr, detail: 'Not a UUID.' });
+    const known = ids.size;
+    if (ids.add(Buffer.from(bytes).toString('latin1')).size > known) return value.uuid as string;
+    throw new SluiceError('unique', { attr, detail: 'Two events of the batch have this id.' });
+  };
   return {
-    add: ({ value, at }) => {
-      if (typeof value.uuid !== 'string') throw new SluiceError('required', { attr: `${at}__uuid` });
-      results.set(value.uuid, { result: 'ok' });
+    /** What `read` makes of the event, or null when it cannot be kept. Throws a validation error for an id that is none. */
+    keep<Row>(event: SentEvent, read: () => Row): Row | null {
+      const id = idOf(event);
+      try {
+        const row = read();
+        results.set(id, { result: 'ok' });
+        return row;
+      } catch (error) {
+        if (!(error instanceof SluiceError)) throw error;
+        results.set(id, { result: 'drop', details: `${error.code}: ${error.attr?.split('__').at(-1)}` });
+        return null;
+      }
     },
-    all: () => Object.fromEntries(results),
+    all: (): V1Results => Object.fromEntries(results),
   };
 }
 
