@@ -16,9 +16,15 @@ export interface CapturePorts {
   readonly keepIp: boolean;
 }
 
-/** The paths that take events today; all read the same shapes. posthog-node uses /batch/, posthog-js /e/ or /i/v0/e/. */
-const PATHS = ['batch', 'capture', 'e', 'i/v0/e', 'track', 'engage'] as const;
+/**
+ * The paths that take events today; all read the same shapes. posthog-node uses /batch/, and /i/v0/ai/batch/ for those of language
+ * models, posthog-js /e/ or /i/v0/e/.
+ */
+const PATHS = ['batch', 'i/v0/ai/batch', 'capture', 'e', 'i/v0/e', 'track', 'engage'] as const;
 type Path = (typeof PATHS)[number];
+/** Those that no client ever put events into the URL of. */
+const POST_ONLY: readonly Path[] = ['batch', 'i/v0/ai/batch'];
+const V1_PATHS = ['i/v1/analytics/events', 'i/v1/ai/events'] as const;
 
 const V1Result = Type.Object({
   result: Type.Union([Type.Literal('ok'), Type.Literal('drop')]),
@@ -29,8 +35,8 @@ const Stored = Type.Object({ status: Type.Literal('Ok') });
 /** PostHog's capture API: events in, acknowledged when they are stored. */
 export function captureEndpoints(ports: CapturePorts): Endpoint[] {
   const posts = PATHS.map((path) => postEvents(path, ports));
-  const gets = PATHS.filter((path) => path !== 'batch').map((path) => getEvents(path, ports));
-  return [...posts, ...gets, postV1(ports), ...sdkEndpoints()];
+  const gets = PATHS.filter((path) => !POST_ONLY.includes(path)).map((path) => getEvents(path, ports));
+  return [...posts, ...gets, ...V1_PATHS.map((path) => postV1(path, ports)), ...sdkEndpoints()];
 }
 
 function postEvents(path: Path, ports: CapturePorts): Endpoint {
@@ -107,9 +113,9 @@ function sentRequest(
   };
 }
 
-function postV1(ports: CapturePorts): Endpoint {
+function postV1(path: (typeof V1_PATHS)[number], ports: CapturePorts): Endpoint {
   return {
-    ...shared('i/v1/analytics/events', 'POST', 'create'),
+    ...shared(path, 'POST', 'create'),
     summary: 'Stores a batch of events (protocol v1)',
     response: {
       200: Type.Object({ results: Type.Record(Type.String(), V1Result) }),

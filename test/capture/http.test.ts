@@ -85,20 +85,18 @@ describe('every way to send an event', () => {
     });
   });
 
-  it('v1 answers for each event', async () => {
-    const uuid = '019af1f0-0000-7000-8000-000000000001';
-    const sent = { ...event('v1', { uuid }), session_id: 's-1', options: { process_person_profile: false } };
-    const answer = await send(
-      '/i/v1/analytics/events',
-      JSON.stringify({ created_at: '2026-01-01', batch: [sent] }),
-      {
-        ...json,
-        authorization: `Bearer ${KEY}`,
-        'posthog-sdk-info': 'posthog-node/5.70.0',
-      },
-    );
+  it.each([
+    ['/i/v1/analytics/events', 'v1', '019af1f0-0000-7000-8000-000000000001'],
+    ['/i/v1/ai/events', 'v1-ai', '019af1f0-0000-7000-8000-000000000002'],
+  ])('%s answers for each event', async (path, name, uuid) => {
+    const sent = { ...event(name, { uuid }), session_id: 's-1', options: { process_person_profile: false } };
+    const answer = await send(path, JSON.stringify({ created_at: '2026-01-01', batch: [sent] }), {
+      ...json,
+      authorization: `Bearer ${KEY}`,
+      'posthog-sdk-info': 'posthog-node/5.70.0',
+    });
     expect(await answer.json()).toEqual({ results: { [uuid]: { result: 'ok' } } });
-    const [row] = await stored(capture.warehouse, 'v1');
+    const [row] = await stored(capture.warehouse, name);
     expect(row).toMatchObject({ uuid, person_mode: 'propertyless' });
     expect(JSON.parse(row?.properties ?? '')).toMatchObject({
       a: 1,

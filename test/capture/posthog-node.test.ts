@@ -64,6 +64,31 @@ describe('posthog-node', () => {
     });
   });
 
+  it('stores events of language models, which have an endpoint of their own', async () => {
+    const { posthog, errors } = client();
+    posthog.captureAi({ distinctId: 'a', event: '$ai_generation', properties: { $ai_model: 'm' } });
+    posthog.capture({ distinctId: 'a', event: 'beside' });
+    await posthog.shutdown();
+    expect(errors).toEqual([]);
+    expect(await stored(capture.warehouse, 'beside')).toHaveLength(1);
+    const [row] = await stored(capture.warehouse, '$ai_generation');
+    expect(JSON.parse(row?.properties ?? '')).toMatchObject({ $ai_model: 'm', $lib: 'posthog-node' });
+  });
+
+  it('is told of a bad event by protocol v1, and the others are stored', async () => {
+    vi.stubEnv('POSTHOG_CAPTURE_MODE', 'v1');
+    const { posthog, errors } = client();
+    vi.unstubAllEnvs();
+    posthog.capture({ distinctId: 'a', event: '' });
+    posthog.capture({ distinctId: 'a', event: 'v1 good' });
+    const print = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    await posthog.shutdown();
+    print.mockRestore();
+    expect(errors).toMatchObject([{ drops: [{ details: 'blank: event' }] }]);
+    expect(await stored(capture.warehouse, 'v1 good')).toHaveLength(1);
+    expect(await stored(capture.warehouse, '')).toEqual([]);
+  });
+
   it('gets empty answers about feature flags and starts without errors', async () => {
     const { posthog, errors } = client();
     expect(await posthog.getAllFlags('a')).toEqual({});
