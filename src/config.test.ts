@@ -18,7 +18,7 @@ const NAMES = [
   ...['SLUICE_DOWNLOADS_ROOT', 'SLUICE_MAX_FILE_DOWNLOADS', 'SLUICE_DOWNLOAD_LINK_SECONDS'],
   ...['SLUICE_DOWNLOAD_KEEP_SECONDS', 'SLUICE_LOG_KEEP_DAYS', 'SLUICE_CLOSED_GATES', 'SLUICE_LEGACY_S3'],
   ...['SLUICE_WAREHOUSE_MEMORY', 'SLUICE_WAREHOUSE_TIMEOUT_SECONDS', 'SLUICE_DATABASE_TIMEOUT_SECONDS'],
-  ...['SLUICE_DESTINATION_TIMEOUT_SECONDS', 'SLUICE_RETRY_SECONDS'],
+  ...['SLUICE_DESTINATION_TIMEOUT_SECONDS', 'SLUICE_RETRY_SECONDS', 'SLUICE_TRUST_PROXY'],
 ];
 
 describe('the configuration', () => {
@@ -52,6 +52,23 @@ describe('the configuration', () => {
     const refusal = { code: 'bad_configuration', message: `${name} must not be empty.` };
     expect(() => load(options)).toThrow(expect.objectContaining(refusal));
   });
+
+  it.each([
+    ['0', 0],
+    ['2', 2],
+    ['10.0.0.1', ['10.0.0.1']],
+    ['10.0.0.0/8, fd00::/8,::1', ['10.0.0.0/8', 'fd00::/8', '::1']],
+  ])('believes the proxies %s', (text, trustProxy) => {
+    expect(load({}, { SLUICE_TRUST_PROXY: text })).toMatchObject({ trustProxy });
+  });
+
+  it.each(['true', '-1', '101', '10.0.0.0/33', '10.0.0.0/0', '10.0.0.0/8/8', '10.0.0.0/', 'proxy.local'])(
+    'believes no proxies %s',
+    (text) => {
+      const refusal = { code: 'bad_configuration', message: expect.stringContaining('SLUICE_TRUST_PROXY') };
+      expect(() => load({}, { SLUICE_TRUST_PROXY: text })).toThrow(expect.objectContaining(refusal));
+    },
+  );
 
   it('takes a blank for no number', () => {
     const refusal = { code: 'bad_configuration', message: expect.stringContaining('from 0 to 65535') };

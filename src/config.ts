@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import { SluiceError } from './errors/error.ts';
 
@@ -6,6 +7,8 @@ export interface Config {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
+  /** Proxies that are believed who the client is: so many before this server, or those at these addresses and in these CIDR blocks. */
+  readonly trustProxy: number | string[];
   readonly dataDir: string;
   /** Absent = Sluice brings its own chDB. */
   readonly clickhouseUrl: string | undefined;
@@ -84,6 +87,7 @@ export function loadConfig(options: ServeOptions, environment: Environment, cwd:
   return {
     host: options.host ?? env.SLUICE_HOST ?? '127.0.0.1',
     port: integer('port', options.port ?? env.SLUICE_PORT ?? '8010', 0, 65535),
+    trustProxy: proxies('SLUICE_TRUST_PROXY', env.SLUICE_TRUST_PROXY),
     dataDir,
     clickhouseUrl: url('CLICKHOUSE_URL', env.CLICKHOUSE_URL, ['http:', 'https:']),
     databaseUrl: url('DATABASE_URL', env.DATABASE_URL, ['postgres:', 'postgresql:']),
@@ -160,6 +164,23 @@ const list = (text = ''): string[] =>
     .filter(Boolean);
 
 const isOn = (text: string | undefined): boolean => ['1', 'true', 'yes'].includes((text ?? '').toLowerCase());
+
+/** None = 0, and the connection's own address counts. Whoever is not behind as many proxies could else choose an address. */
+function proxies(name: string, text = ''): number | string[] {
+  if (/^\s*\d+\s*$/.test(text)) return integer(name, text, 0, 100);
+  const trusted = list(text);
+  const wrong = trusted.find((item) => !isBlock(item));
+  if (wrong === undefined) return trusted.length === 0 ? 0 : trusted;
+  throw bad(name, `must be a number of proxies, or a list of addresses and CIDR blocks, not "${wrong}"`);
+}
+
+/** `10.0.0.1`, `10.0.0.0/8`, `fd00::/8`. */
+function isBlock(text: string): boolean {
+  const [address = '', prefix, ...more] = text.split('/');
+  const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+  if (bits === 0 || more.length > 0) return false;
+  return prefix === undefined || (/^\d+$/.test(prefix) && wholeNumber(prefix, 1, bits) !== null);
+}
 
 /** The whole number from `min` to `max` that a person wrote, or null. To `Number`, a blank text is 0. */
 export function wholeNumber(text: string, min: number, max: number): number | null {

@@ -176,6 +176,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
       warehouse: await works(() => warehouse.ping()),
       database: await works(() => db.selectFrom('instance').select('key').limit(1).execute()),
     }),
+    trustProxy: config.trustProxy,
     rateLimitEnabled: config.rateLimitEnabled,
     rateLimitExempt: config.rateLimitExempt,
     version: VERSION,

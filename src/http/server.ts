@@ -35,8 +35,8 @@ export interface ServerOptions {
   /** Projects that are not limited even then. Default: none. */
   readonly rateLimitExempt?: readonly number[];
   readonly version: string;
-  /** Believe `X-Forwarded-*`: only behind a proxy that sets them. Default false. */
-  readonly trustProxy?: boolean;
+  /** Whose `X-Forwarded-*` are believed: of so many proxies before this server, or of those at these addresses and in these CIDR blocks. Default: 0. */
+  readonly trustProxy?: number | string[];
   /** Serve the readable API page at `/api/docs`. Default true. */
   readonly docsPage?: boolean;
   /** Check every answer against its schema; for tests. Default false. */
@@ -114,7 +114,7 @@ function createApp(options: ServerOptions): FastifyInstance {
     childLoggerFactory: (logger) => logger,
     schemaController: NO_COMPILERS,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1000 },
-    trustProxy: options.trustProxy ?? false,
+    trustProxy: trusted(options.trustProxy ?? 0),
     requestTimeout: timeouts.request,
     http: {
       headersTimeout: timeouts.headers,
@@ -130,6 +130,10 @@ function createApp(options: ServerOptions): FastifyInstance {
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   return app;
 }
+
+/** The proxy next to this server is number 0. */
+const trusted = (proxies: number | string[]) =>
+  typeof proxies === 'number' ? (_address: string, hop: number) => hop < proxies : proxies;
 
 /** Every error leaves in the envelope of contract.md §1.4; what is ours to fix is logged whole. */
 function installErrors(app: FastifyInstance, log: Logger): void {

@@ -1,0 +1,57 @@
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import Type from 'typebox';
+import { expect, it } from 'vitest';
+import { systemClock } from '../work/clock.ts';
+import type { Endpoint } from './endpoint.ts';
+import { createServer } from './server.ts';
+
+const who: Endpoint = {
+  method: 'GET',
+  area: 'root',
+  path: '/who',
+  operationId: 'who',
+  summary: 'Who asks',
+  tag: 'test',
+  scope: 'public',
+  response: { 200: Type.Object({ ip: Type.String() }) },
+  handler: async ({ ip }) => ({ status: 200, body: { ip } }),
+};
+
+async function addressBehind(trustProxy: number | string[] | undefined, forwarded: string): Promise<string> {
+  const server = await createServer({
+    endpoints: [who],
+    authenticator: {
+      authenticate: async () => null,
+      authenticateSession: async () => null,
+      findProject: async () => null,
+    },
+    log: pino({ level: 'silent' }),
+    metrics: new Registry(),
+    clock: systemClock,
+    readiness: async () => ({}),
+    rateLimitEnabled: false,
+    version: 'test',
+    docsPage: false,
+    ...(trustProxy === undefined ? {} : { trustProxy }),
+  });
+  try {
+    const url = await server.listen('127.0.0.1', 0);
+    const answer = await fetch(`${url}/who`, { headers: { 'x-forwarded-for': forwarded } });
+    return ((await answer.json()) as { ip: string }).ip;
+  } finally {
+    await server.close();
+  }
+}
+
+it.each([
+  ['nobody', undefined, '127.0.0.1'],
+  ['no proxy', 0, '127.0.0.1'],
+  ['one proxy', 1, '8.8.8.8'],
+  ['two proxies', 2, '9.9.9.9'],
+  ['a proxy at another address', ['10.0.0.0/8'], '127.0.0.1'],
+  ['the proxy at this address', ['127.0.0.1'], '8.8.8.8'],
+  ['both proxies', ['127.0.0.0/8', '8.8.8.8'], '9.9.9.9'],
+])('believes %s who the client is', async (_, trusted, address) => {
+  expect(await addressBehind(trusted, '1.1.1.1, 9.9.9.9, 8.8.8.8')).toBe(address);
+});
