@@ -194,6 +194,22 @@ describe('Batcher', () => {
   });
 
   it.each([
+    [null, undefined],
+    [15_500, 15],
+    [500, 1],
+  ])(
+    'has the warehouse end an insert when others may have read past it (%s ms)',
+    async (repeatWithinMs, seconds) => {
+      const { batcher, inserts } = store({ repeatWithinMs });
+      const answer = batcher.add(rows(1));
+      await turn();
+      expect(inserts[0]?.insert.settings?.max_execution_time).toBe(seconds);
+      inserts[0]?.stored();
+      await answer;
+    },
+  );
+
+  it.each([
     ['retries are used up', [], retryable],
     ['trying again is useless', [100, 100], new SluiceError('warehouse_query')],
   ])('tells every request to send again when %s', async (_, retryDelaysMs, failure) => {

@@ -31,8 +31,8 @@ export interface BatcherLimits {
   /** Waits between the attempts of one insert, milliseconds. */
   readonly retryDelaysMs: readonly number[];
   /**
-   * An insert is not tried again so long after its rows were stamped, milliseconds: other processes may have exported what arrived then.
-   * Null = no limit, for the only process, whose arrival watermark knows its inserts.
+   * An insert is not tried again so long after its rows were stamped, milliseconds, and ClickHouse itself ends one that takes as long: other
+   * processes may have exported what arrived then, and where several nodes answer they do not see what runs on each of them. Null = no limit, for the only process, whose arrival watermark knows its inserts.
    */
   readonly repeatWithinMs: number | null;
 }
@@ -198,7 +198,7 @@ export class Batcher {
           columns: EVENT_COLUMNS,
           format: 'RowBinary',
           body,
-          settings: SETTINGS,
+          settings: this.#settings(),
           signal: AbortSignal.timeout(this.#limits.insertTimeoutMs),
         });
         onStep?.('insert-stored');
@@ -217,6 +217,12 @@ export class Batcher {
         await clock.sleep(delay);
       }
     }
+  }
+
+  #settings(): Readonly<Record<string, number>> {
+    const { repeatWithinMs } = this.#limits;
+    if (repeatWithinMs === null) return SETTINGS;
+    return { ...SETTINGS, max_execution_time: Math.max(1, Math.floor(repeatWithinMs / 1000)) };
   }
 
   /** Whether an attempt after `delay` would come too late for its stamp. */

@@ -183,6 +183,19 @@ describe('JSON Lines', () => {
     expect(Number(row?.arrival)).toBeGreaterThanOrEqual(before);
   });
 
+  it('publishes a large day in slices, each with a stamp of its own', async () => {
+    team++;
+    const lines = Array.from({ length: 300 }, (_, n) => SECOND.replace('"f"', `"f${n}"`));
+    const path = file('slices.jsonl', [...lines, ...lines].join('\n'));
+    const options = { teamId: team, dryRun: false, skipBad: false, onProgress: () => undefined };
+    const ports = { warehouse: engine.warehouse, stamps, rowsPerSlice: 100 };
+    expect(await importFile(path, options, ports)).toMatchObject({ good: 600, stored: 300 });
+    expect(await importFile(path, options, ports)).toMatchObject({ good: 600, stored: 0 });
+    expect(await rowsOf(team, 'uniqExact(inserted_at) AS stamps, count() AS rows')).toEqual([
+      { stamps: '3', rows: '300' },
+    ]);
+  });
+
   it('leaves no table behind', async () => {
     const tables = await engine.warehouse.rows({
       sql: "SELECT name FROM system.tables WHERE name LIKE 'sluice_import_%'",

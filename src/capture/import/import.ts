@@ -9,6 +9,8 @@ import { createStage, type Stage } from './stage.ts';
 export interface ImportPorts {
   readonly warehouse: Warehouse;
   readonly stamps: Stamps;
+  /** Rows stored by one insert, with one stamp. Default: half a million. */
+  readonly rowsPerSlice?: number;
 }
 
 export interface ImportOptions {
@@ -46,7 +48,9 @@ export async function importFile(
   options: ImportOptions,
   ports: ImportPorts,
 ): Promise<ImportResult> {
-  const stage = options.dryRun ? null : await createStage(ports.warehouse, options.teamId);
+  const stage = options.dryRun
+    ? null
+    : await createStage(ports.warehouse, options.teamId, ports.rowsPerSlice);
   try {
     const read = await readInto(stage, path, options);
     const keep = read.bad === 0 || options.skipBad;

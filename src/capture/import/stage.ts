@@ -16,7 +16,11 @@ const PREFIX = 'sluice_import_';
 const STALE_SECONDS = 86_400;
 
 /** Makes the table and removes those of imports that died more than a day ago. */
-export async function createStage(warehouse: Warehouse, teamId: number): Promise<Stage> {
+export async function createStage(
+  warehouse: Warehouse,
+  teamId: number,
+  rowsPerSlice = ROWS_PER_SLICE,
+): Promise<Stage> {
   await dropStale(warehouse);
   const table = `${PREFIX}${randomUUID().replaceAll('-', '')}`;
   // In order of the day, because publishing goes day by day.
@@ -34,7 +38,8 @@ export async function createStage(warehouse: Warehouse, teamId: number): Promise
         sql: `SELECT DISTINCT toString(toDate(timestamp)) AS day FROM ${table} ORDER BY day`,
       });
       let stored = 0;
-      for (const { day } of days) stored += await publishDay(warehouse, table, teamId, day, stamps);
+      for (const { day } of days)
+        stored += await publishDay(warehouse, table, teamId, day, stamps, rowsPerSlice);
       return stored;
     },
     drop: () => warehouse.command({ sql: `DROP TABLE IF EXISTS ${table}` }),
@@ -47,10 +52,14 @@ const CONTENT = EVENT_COLUMNS.filter((column) => column !== '_timestamp' && colu
 );
 const IDENTITY = 'uuid, event, cityHash64(distinct_id)';
 
+/** An insert of so many takes seconds, far less than processes wait for each other's inserts. */
+const ROWS_PER_SLICE = 500_000;
+
 /**
- * A day at a time: the ids already there are held in memory for the comparison, 100 bytes an event. They are counted before the rows are
- * stamped, and the stamp is no earlier than the start of the insert: from there on it holds the arrival watermark back, also
- * of other processes.
+ * A day at a time: the ids already there are held in memory for the comparison, 100 bytes an event. Each slice of a large day has a stamp of
+ * its own. The rows are counted before they are stamped, and the stamp is no earlier than the start of the insert: from there on
+ * it holds the arrival watermark back, also of other processes. Nodes behind one URL do not see each other's inserts: there it must end
+ * before others have waited long enough for rows to settle.
  */
 async function publishDay(
   warehouse: Warehouse,
@@ -58,22 +67,27 @@ async function publishDay(
   teamId: number,
   day: string,
   stamps: Stamps,
+  rowsPerSlice: number,
 ): Promise<number> {
   const stampValue = "greatest(fromUnixTimestamp64Micro({stamp:Int64}, 'UTC'), now64(6, 'UTC'))";
+  const ofDay = 'toDate(timestamp) = {day:Date} AND cityHash64(uuid) % {slices:UInt32} = {slice:UInt32}';
   const rows = `FROM ${table}
-    WHERE toDate(timestamp) = {day:Date} AND (${IDENTITY}) NOT IN (
-      SELECT ${IDENTITY} FROM events WHERE team_id = {team:Int64} AND toDate(timestamp) = {day:Date})`;
-  const params = { day, team: teamId };
+    WHERE ${ofDay} AND (${IDENTITY}) NOT IN (SELECT ${IDENTITY} FROM events WHERE team_id = {team:Int64} AND ${ofDay})`;
+  const whole = { day, team: teamId, slices: 1, slice: 0 };
   const [count] = await warehouse.rows<{ rows: string }>({
     sql: `SELECT uniqExact(${IDENTITY}) AS rows ${rows}`,
-    params,
+    params: whole,
   });
-  await warehouse.command({
-    sql: `INSERT INTO events (${CONTENT}, _timestamp, inserted_at)
-      SELECT ${CONTENT}, toDateTime(${stampValue}), ${stampValue} ${rows} LIMIT 1 BY ${IDENTITY}`,
-    params: { ...params, stamp: stamps.next() },
-  });
-  return Number(count?.rows ?? 0);
+  const stored = Number(count?.rows ?? 0);
+  const slices = Math.ceil(stored / rowsPerSlice);
+  for (let slice = 0; slice < slices; slice++) {
+    await warehouse.command({
+      sql: `INSERT INTO events (${CONTENT}, _timestamp, inserted_at)
+        SELECT ${CONTENT}, toDateTime(${stampValue}), ${stampValue} ${rows} LIMIT 1 BY ${IDENTITY}`,
+      params: { ...whole, slices, slice, stamp: stamps.next() },
+    });
+  }
+  return stored;
 }
 
 async function dropStale(warehouse: Warehouse): Promise<void> {
