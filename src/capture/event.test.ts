@@ -94,6 +94,9 @@ describe('captureEvent', () => {
     ['"distinct_id":"d"', 'd'],
     ['"distinct_id":12345678901234567890', '12345678901234567890'],
     ['"distinct_id":0', '0'],
+    ['"distinct_id":" d\\n"', ' d\n'],
+    ['"distinct_id":"  "', '  '],
+    ['"distinct_id":"a\\u0000b"', 'a\uFFFDb'],
     ['"distinct_id":{"a": 1}', '{"a": 1}'],
     ['"$distinct_id":"m"', 'm'],
     ['"distinct_id":null,"properties":{"distinct_id":"p"}', 'p'],
@@ -102,6 +105,11 @@ describe('captureEvent', () => {
     [`"distinct_id":"${'x'.repeat(199)}🙂"`, 'x'.repeat(199)],
   ])('reads the distinct id of %s', (member, id) => {
     expect(capture(`{"event":"e",${member}}`).distinctId).toBe(id);
+  });
+
+  it('keeps white space in names', () => {
+    expect(capture('{"event":" e ","distinct_id":"d"}').event).toBe(' e ');
+    expect(capture('{"event":" ","distinct_id":"d"}').event).toBe(' ');
   });
 
   it('keeps a valid uuid and makes one otherwise', () => {
@@ -145,10 +153,10 @@ describe('captureEvent', () => {
     ['[{"event":"e","distinct_id":"d"},null]', ['incorrect_type', '1']],
     ['{"distinct_id":"d"}', ['required', 'event']],
     ['{"event":null,"distinct_id":"d"}', ['required', 'event']],
-    ['{"event":" ","distinct_id":"d"}', ['blank', 'event']],
+    ['{"event":"","distinct_id":"d"}', ['blank', 'event']],
     ['{"event":7,"distinct_id":"d"}', ['incorrect_type', 'event']],
     ['{"event":"e"}', ['required', 'distinct_id']],
-    ['{"event":"e","distinct_id":"  "}', ['blank', 'distinct_id']],
+    ['{"event":"e","distinct_id":""}', ['blank', 'distinct_id']],
     ['{"batch":[{"event":"e","distinct_id":"d"},{"event":"e"}]}', ['required', 'batch__1__distinct_id']],
     [withProperties('[1]'), ['incorrect_type', 'properties']],
     [withProperties('"{}"'), ['incorrect_type', 'properties']],

@@ -71,11 +71,11 @@ function eventName(sent: SentEvent): string {
   const { event } = sent.value;
   if (event === undefined || event === null) throw new SluiceError('required', { attr: attr(sent, 'event') });
   if (typeof event !== 'string') throw new SluiceError('incorrect_type', { attr: attr(sent, 'event') });
-  if (event.trim() === '') throw new SluiceError('blank', { attr: attr(sent, 'event') });
+  if (event === '') throw new SluiceError('blank', { attr: attr(sent, 'event') });
   return cut(event);
 }
 
-/** `distinct_id` at the top, then in the properties; what is no text is kept as its JSON text. */
+/** `distinct_id` at the top, then in the properties; what is no text is kept as its JSON text. White space is part of it, NUL becomes U+FFFD. */
 function distinctId(text: string, sent: SentEvent, properties: JsonObject): string {
   const { value, members } = sent;
   for (const key of ['distinct_id', '$distinct_id']) {
@@ -97,7 +97,7 @@ function idText(text: string, value: unknown, span: Span | undefined): string {
   if (value === undefined || value === null) return '';
   // The text as sent: a 20-digit number would lose its last digits on the way through a double.
   const id = typeof value === 'string' || !span ? String(value) : text.slice(span.start, span.end);
-  return cut(id.trim());
+  return cut(id.replaceAll('\0', '\uFFFD'));
 }
 
 const NOTHING: ReadonlySet<string> = new Set();

@@ -54,7 +54,7 @@ export function toEventRow(teamId: number, row: SourceRow): EventRow {
 
 function requiredText(row: SourceRow, column: string): string {
   const value = text(row, column);
-  if (value.trim() !== '') return value;
+  if (value !== '') return value;
   throw new BadRow(`it has no ${column}`);
 }
 
