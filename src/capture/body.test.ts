@@ -39,6 +39,20 @@ describe('bodyText', () => {
     ['a form of gzip', body(`data=${encodeURIComponent(gzip.toString('base64'))}&compression=gzip-js`)],
   ])('reads %s', async (_, sent) => expect(await bodyText(sent)).toBe(JSON_TEXT));
 
+  it('reads JSON that is sent as a form, whatever stands in it', async () => {
+    const json = ' {"event":"e","properties":{"url":"https://shop.example/?a=1&data=2&compression=base64"}}';
+    expect(await bodyText(body(json, { contentType: form }))).toBe(json.trim());
+    expect(await bodyText(body(`[${json}]`, { contentType: form }))).toBe(`[${json}]`);
+  });
+
+  it('refuses a form of more than a thousand fields', async () => {
+    const fields = (count: number) => `data=${encodeURIComponent(base64)}${'&a'.repeat(count - 1)}`;
+    expect(await bodyText(body(fields(1000), { contentType: form }))).toBe(JSON_TEXT);
+    await expect(bodyText(body(fields(1001), { contentType: form }))).rejects.toMatchObject({
+      code: 'parse_error',
+    });
+  });
+
   it('refuses more than 20 MB, sent or unpacked', async () => {
     const large = Buffer.alloc(MAX_BODY_BYTES + 1, 0x20);
     await expect(bodyText(body(large))).rejects.toMatchObject({ code: 'request_too_large' });
