@@ -121,8 +121,16 @@ describe('captureEvent', () => {
     expect(Buffer.from(capture(`{"event":"e","distinct_id":"d","uuid":"${odd}"}`).uuid).toString('hex')).toBe(
       odd.replaceAll('-', ''),
     );
-    expect(stringify(capture('{"event":"e","distinct_id":"d","uuid":"nope"}').uuid)).toBe(NEW_UUID);
     expect(stringify(capture('{"event":"e","distinct_id":"d"}').uuid)).toBe(NEW_UUID);
+  });
+
+  it('makes the same id of the same text that is none, each project its own, but not of what stands for none', () => {
+    const idOf = (id: string, teamId = 1) =>
+      stringify(capture(`{"event":"e","distinct_id":"d","uuid":${id}}`, { teamId }).uuid);
+    expect(idOf('"order-1"')).toBe(idOf('"order-1"'));
+    expect(new Set([idOf('"order-1"'), idOf('"order-2"'), idOf('"order-1"', 2), NEW_UUID]).size).toBe(4);
+    expect(idOf('7')).toBe(idOf('"7"'));
+    for (const none of ['""', 'null', '{}', '" "', '"undefined"', '"NaN"']) expect(idOf(none)).toBe(NEW_UUID);
   });
 
   it('corrects the clock by sent_at, but not when told to leave it', () => {

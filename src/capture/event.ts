@@ -6,7 +6,7 @@ import type { PersonIds } from './person-id.ts';
 import { mergeObjects, spliceProperties } from './properties.ts';
 import type { EventRow } from './rows.ts';
 import { eventMicros, parseMicros } from './timestamps.ts';
-import { parseUuid } from './uuid.ts';
+import { derivedUuid, parseUuid } from './uuid.ts';
 
 export interface Arrival {
   readonly teamId: number;
@@ -17,7 +17,7 @@ export interface Arrival {
   readonly historicalMigration: boolean;
   /** The client's address; null = not to be kept. */
   readonly ip: string | null;
-  /** A new UUIDv7, 16 bytes, for events that come without one. */
+  /** A new UUIDv7, 16 bytes, for events that come without an id. */
   newUuid(): Uint8Array;
   readonly personId: PersonIds;
 }
@@ -33,12 +33,13 @@ export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): E
   const { value } = sent;
   const own = readProperties(sent);
   const properties = sent.defaults ? { ...valuesOf(sent.defaults), ...own } : own;
+  const event = eventName(sent);
   const id = distinctId(text, sent, properties);
   const ignoresSentAt = arrival.historicalMigration || properties.$ignore_sent_at === true;
   const ownSentAt = value.sent_at === undefined ? null : parseMicros(value.sent_at);
   return {
-    uuid: (typeof value.uuid === 'string' ? parseUuid(value.uuid) : null) ?? arrival.newUuid(),
-    event: eventName(sent),
+    uuid: eventId(value.uuid, event, id, arrival),
+    event,
     distinctId: id,
     timestampMicros: eventMicros(
       {
@@ -55,6 +56,16 @@ export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): E
     personProperties: '{}',
     personMode: properties.$process_person_profile === false ? 'propertyless' : 'full',
   };
+}
+
+/** What programs write for an id that they do not have. */
+const NO_IDS: ReadonlySet<string> = new Set(['', 'undefined', 'null', 'none', 'nan', '[object object]']);
+
+/** What is no UUID still names the event: sent again, it must become the same one. */
+function eventId(sent: unknown, event: string, distinctId: string, { teamId, newUuid }: Arrival): Uint8Array {
+  const known = typeof sent === 'string' || typeof sent === 'number' ? String(sent) : '';
+  if (NO_IDS.has(known.trim().toLowerCase())) return newUuid();
+  return parseUuid(known) ?? derivedUuid(JSON.stringify([teamId, event, distinctId, known]));
 }
 
 const valuesOf = (sent: Readonly<Record<string, SentValue>>): JsonObject =>

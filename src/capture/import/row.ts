@@ -1,7 +1,7 @@
 import { personId } from '../person-id.ts';
 import { type EventRow, PERSON_MODES, type PersonMode } from '../rows.ts';
 import { parseMicros } from '../timestamps.ts';
-import { parseUuid, uuidV5 } from '../uuid.ts';
+import { derivedUuid, parseUuid } from '../uuid.ts';
 
 /** A row of a file, by column. JSON columns hold JSON text or null. */
 export type SourceRow = Readonly<Record<string, unknown>>;
@@ -20,8 +20,6 @@ export interface FileRow {
   readonly bytesRead: number;
 }
 
-/** Ids of rows that come without one; a namespace of our own, chosen once at random. */
-const NAMESPACE = Buffer.from('a7b04a6c36f84a539f0e6a0b6a4f4c35', 'hex');
 /** What ClickHouse's DateTime64(6) holds: 1900 to 2299; ours ends where doubles stop being exact. */
 const EARLIEST = Date.UTC(1900, 0, 1) * 1000;
 const LATEST = Date.UTC(2255, 0, 1) * 1000;
@@ -39,7 +37,7 @@ export function toEventRow(teamId: number, row: SourceRow): EventRow {
   if (timestampMicros === null) throw new BadRow('it has no timestamp');
   const seed = JSON.stringify([teamId, event, distinctId, timestampMicros, properties]);
   return {
-    uuid: uuid(row, 'uuid') ?? uuidV5(NAMESPACE, seed),
+    uuid: uuid(row, 'uuid') ?? derivedUuid(seed),
     event,
     properties,
     timestampMicros,
