@@ -11,10 +11,19 @@ const DAYS_OF_400_YEARS = 146_097;
 const ISO =
   /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9})\d*)?)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?$/i;
 
+const MONTH = '(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*';
+/** A day with a year of four digits, as in `Sun, 01 Mar 2026`, `Mar 1, 2026`, `2026/3/1`, `3/1/2026`. JavaScript finds a time in `order 12`, too. */
+const SPELLED_DAY = new RegExp(
+  `^(?:[a-z]{3,9},?\\s+)?(?:\\d{4}[-/]\\d{1,2}[-/]\\d{1,2}|\\d{1,2}/\\d{1,2}/\\d{4}|\\d{1,2}[ -]${MONTH}[ -]\\d{4}|${MONTH} +\\d{1,2},? +\\d{4})(?!\\d)`,
+  'i',
+);
+/** A time of day with a zone at its end; JavaScript would take the machine's zone for text without. */
+const ZONED = /\d:\d\d.*(?:z|utc|gmt|[ecmp][sd]t|[+-]\d\d:?\d\d)\s*(?:\([^)]*\))?$/i;
+
 /**
  * Reads what clients send as a time: ISO 8601 with up to nine decimals and any spelling of the zone
- * (none = UTC), seconds or milliseconds since the epoch, or another spelling JavaScript knows (RFC
- * 2822). `null` when it is none of these.
+ * (none = UTC), seconds or milliseconds since the epoch, or another spelling JavaScript knows of a day
+ * with four digits of year (RFC 2822; no zone = UTC). `null` when it is none of these.
  */
 export function parseMicros(value: unknown): number | null {
   if (typeof value === 'number') return fromNumber(value);
@@ -23,7 +32,8 @@ export function parseMicros(value: unknown): number | null {
   const iso = ISO.exec(text);
   if (iso) return fromIso(iso);
   if (/^\d{9,16}(\.\d+)?$/.test(text)) return fromNumber(Number(text));
-  const other = Date.parse(text);
+  if (!SPELLED_DAY.test(text)) return null;
+  const other = Date.parse(ZONED.test(text) ? text : `${text} UTC`);
   return Number.isNaN(other) ? null : other * MICROS_PER_MS;
 }
 
