@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SluiceError } from '../errors/error.ts';
 import { bodyText, decodeData, type SentBody } from './body.ts';
 import { captureEvent } from './event.ts';
+import { refuseManyMonths } from './months.ts';
 import { type Payload, readPayload, type SentEvent } from './payload.ts';
 import type { PersonIds } from './person-id.ts';
 import { type EncodedRows, type EventRow, encodeRows } from './rows.ts';
@@ -120,6 +121,7 @@ async function encode(
     events.push(row);
     if (events.length % EVENTS_PER_TURN === 0) await nextTurn();
   }
+  refuseManyMonths(events);
   return { rows: encodeRows(teamId, events), results: outcomes?.all() ?? null };
 }
 
