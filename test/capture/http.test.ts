@@ -179,6 +179,14 @@ describe('what is refused', () => {
       'batch__1__properties',
     ],
     ['more than 20 MB', () => big, json, 413, 'request_too_large', null],
+    [
+      'more objects than events have',
+      () => gzipSync(`{"api_key":"${KEY}","batch":[${'{},'.repeat(200_000)}{}]}`),
+      json,
+      413,
+      'request_too_large',
+      null,
+    ],
     ['more than 20 MB once unpacked', () => gzipSync(big), json, 413, 'request_too_large', null],
   ];
 
