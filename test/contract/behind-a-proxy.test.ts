@@ -4,7 +4,7 @@ import { type Api, startApi } from './start-api.ts';
 /** A server that believes the proxy before it, which speaks HTTPS with the browser. */
 let api: Api;
 beforeAll(async () => {
-  api = await startApi(() => [], { trustProxy: true });
+  api = await startApi(() => [], { trustProxy: 1 });
   await api.accounts.createOrganization({ name: 'Second', userId: api.userId });
 });
 afterAll(() => api.close());
