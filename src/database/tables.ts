@@ -172,6 +172,8 @@ export interface RunsTable {
   /** Appended to the names of its files, '' = nothing; null = not chosen yet. */
   key_suffix: Maybe<string>;
   files: MaybeJson<JsonObject[]>;
+  /** Which place its files lie in (FileTarget.place); null = nowhere, or of an earlier version. */
+  place: Maybe<string>;
   proof: MaybeJson<JsonObject>;
   created_at: When;
   finished_at: MaybeWhen;

@@ -7,8 +7,12 @@ export const MANIFEST_TYPE = 'application/json';
  * Whether a run writes a manifest (engine.md §3): always with a size limit, always with several files, and
  * always in a directory, where nothing else tells a finished run from one in progress.
  */
-export function wantsManifest(spec: RunSpec, files: FileOptions, count: number): boolean {
-  return files.maxFileSizeMb !== null || count > 1 || spec.destination.type === 'Filesystem';
+export function wantsManifest(
+  { destination }: { readonly destination: Pick<RunSpec['destination'], 'type'> },
+  files: Pick<FileOptions, 'maxFileSizeMb'>,
+  count: number,
+): boolean {
+  return files.maxFileSizeMb !== null || count > 1 || destination.type === 'Filesystem';
 }
 
 /** `files` is upstream's; the rest is ours: what the files hold and the proof of it. */

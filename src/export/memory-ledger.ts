@@ -11,6 +11,7 @@ export function memoryLedger(): Ledger {
     withdraw: async () => [...entries.values()],
     assertOwned: async () => {},
     previousKeys: async () => [],
+    replaced: async () => [],
     previousSlices: async () => [],
   };
 }

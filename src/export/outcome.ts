@@ -25,10 +25,18 @@ export interface Ledger {
   withdraw(): Promise<readonly LedgerEntry[]>;
   /** Called before anything becomes visible; throws as `record` does. */
   assertOwned(): Promise<void>;
-  /** Keys that earlier runs of the same interval published, which this run replaces. */
+  /** What other runs of the same output left where this one writes: not this run's to take back. */
   previousKeys(): Promise<readonly string[]>;
+  /** The same, of those that this run repeats and therefore replaces. */
+  replaced(): Promise<readonly ReplacedFile[]>;
   /** How the newest of those runs was cut, and the key of each of its slices. */
   previousSlices(): Promise<readonly PreviousSlice[]>;
+}
+
+export interface ReplacedFile {
+  readonly key: string;
+  /** Whether its run wrote a manifest beside it: any other one there is another export's. */
+  readonly listed: boolean;
 }
 
 export interface PreviousSlice {

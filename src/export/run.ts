@@ -3,7 +3,7 @@ import { fileNames } from './file-names.ts';
 import { formatOf } from './formats/index.ts';
 import { MANIFEST_TYPE, manifest, wantsManifest } from './manifest.ts';
 import { eventsSource } from './models/events.ts';
-import type { LedgerEntry, Outcome } from './outcome.ts';
+import type { LedgerEntry, Outcome, ReplacedFile } from './outcome.ts';
 import { planRun } from './plan.ts';
 import type { ExportPorts, RunContext } from './ports.ts';
 import type { Reread } from './reread/count.ts';
@@ -113,7 +113,7 @@ async function deliver(context: RunContext): Promise<Outcome> {
   const plan = await planRun(context, done, lost);
   observer.planned(plan.source.rows);
   context.step('planned');
-  const previous = await ledger.previousKeys();
+  const previous = await ledger.replaced();
   if (plan.source.rows === 0) {
     observer.log('INFO', runLog.nothing(spec));
     if (done.length > 0) await withdraw(spec, context);
@@ -177,13 +177,17 @@ async function publishAll(
 async function finish(
   context: RunContext,
   outcome: Outcome,
-  previous: readonly string[],
+  previous: readonly ReplacedFile[],
   startedAt: number,
 ): Promise<Outcome> {
   const { clock, files, ledger, names, observer, spec, target } = context;
   const keys = outcome.files.map(({ key }) => key);
-  const stale = previous.filter((key) => !keys.includes(key));
+  const stale = previous.map(({ key }) => key).filter((key) => !keys.includes(key));
   const listed = keys.length > 0 && wantsManifest(spec, files, keys.length);
+  const manifests = new Set(
+    previous.filter((file) => file.listed).map(({ key }) => names.manifestBeside(key)),
+  );
+  if (listed) manifests.delete(names.manifest);
   context.signal.throwIfAborted();
   if (keys.length > 0 || previous.length > 0) await ledger.assertOwned();
   if (listed) {
@@ -192,9 +196,7 @@ async function finish(
     context.step('manifest-written');
   }
   // A manifest goes before the files that it names.
-  const manifests = new Set(stale.map(names.manifestBeside));
-  for (const key of [...manifests, ...stale]) if (key !== names.manifest) await target.remove(key);
-  if (previous.length > 0 && !listed) await target.remove(names.manifest);
+  for (const key of [...manifests, ...stale]) await target.remove(key);
   if (stale.length > 0) observer.log('INFO', runLog.removed(stale.length));
   context.step('replaced-removed');
   if (keys.length > 0) {

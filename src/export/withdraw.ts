@@ -1,5 +1,6 @@
 import type { FileTarget } from './destinations/destination.ts';
 import { fileNames } from './file-names.ts';
+import { wantsManifest } from './manifest.ts';
 import type { Ledger, LedgerEntry } from './outcome.ts';
 import type { FileOptions, RunSpec } from './spec.ts';
 
@@ -11,7 +12,7 @@ export interface WithdrawPorts {
 
 /**
  * Removes all that a run made: staged files, and files it published already. Keys that an earlier run of
- * the same interval published stay: they hold that run's rows, cut in the same way, and readers count on them. For runs that end
+ * the same output left here stay: they hold that run's rows, cut in the same way, and readers count on them. For runs that end
  * without an outcome (cancelled, also between two attempts; failed for good) and for attempts that must start afresh.
  *
  * The ledger's entries are marked first, so that a newer attempt does not go on with them; it takes them back itself. What
@@ -20,7 +21,7 @@ export interface WithdrawPorts {
  * call may be repeated. Throws `run_superseded` as soon as a newer attempt has the run.
  */
 export async function withdraw(
-  spec: Pick<RunSpec, 'runId' | 'interval' | 'model' | 'keySuffix'>,
+  spec: Pick<RunSpec, 'runId' | 'interval' | 'model' | 'keySuffix' | 'destination'>,
   { files, ledger, target }: WithdrawPorts,
 ): Promise<void> {
   const kept = new Set(await ledger.previousKeys());
@@ -38,7 +39,8 @@ export async function withdraw(
 
   const found = await Promise.all(entries.map((entry) => tried(discarded(target, entry), false)));
   const published = entries.filter(({ staged }, n) => found[n] === true && !kept.has(staged.key));
-  if (published.length > 0 && kept.size === 0) {
+  const shared = [...kept].some((key) => names.manifestBeside(key) === names.manifest);
+  if (published.length > 0 && !shared && wantsManifest(spec, files, entries.length)) {
     await ledger.withdraw();
     await tried(target.remove(names.manifest), undefined);
   }

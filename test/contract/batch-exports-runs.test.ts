@@ -15,6 +15,8 @@ import { type Json, type ServedBench, serveBench, toFiles } from './batch-export
 
 /** contract.md §7 over HTTP, the store below the worker, and the automatic pause. */
 const HOUR = 3_600_000;
+/** Where runs of these tests write (FileTarget.place). */
+const PLACE = 'files';
 let bench: ServedBench;
 beforeAll(async () => {
   bench = await serveBench();
@@ -238,8 +240,8 @@ describe('§7.2 retry', () => {
     const plan = await planRun(bench.db, first, bench.clock.now());
     const staged = { key: 'events/a.parquet', bytes: 10, token: {} };
     const slice = { part: 0, of: 1 };
-    await openLedger(bench.db, bench.clock, first).record({ slice, rows: 3, bytes: 10, staged });
-    await finishRun(bench.ports, first, completed());
+    await openLedger(bench.db, bench.clock, first, PLACE).record({ slice, rows: 3, bytes: 10, staged });
+    await finishRun(bench.ports, first, { ...completed(), place: PLACE });
     const { status, body } = await bench.call(
       'POST',
       `batch_exports/${id}/runs/${runs[0].id}/retry/`,
@@ -256,12 +258,81 @@ describe('§7.2 retry', () => {
     expect([conflict.status, conflict.body.code]).toEqual([409, 'conflict']);
     const second = await claim(again.id);
     expect(await planRun(bench.db, second, bench.clock.now())).toEqual(plan);
-    const ledger = openLedger(bench.db, bench.clock, second);
+    const ledger = openLedger(bench.db, bench.clock, second, PLACE);
     expect(await ledger.previousKeys()).toEqual(['events/a.parquet']);
+    expect(await ledger.replaced()).toEqual([{ key: 'events/a.parquet', listed: true }]);
     expect(await ledger.previousSlices()).toEqual([{ slice, key: 'events/a.parquet' }]);
     await finishRun(bench.ports, second, completed());
     const { body: backfill } = await bench.call('GET', `batch_exports/${id}/backfills/${again.backfill}`);
     expect(backfill).toMatchObject({ status: 'Completed', total_records_count: 3 });
+  });
+
+  describe('replaces the files of the newest run that completed', () => {
+    /** Claims and ends the run with one file at a place. */
+    const deliver = async (runId: string, key: string, place?: string): Promise<void> => {
+      const { outcome } = completed();
+      const files = [{ key, bytes: 10, rows: 3 }];
+      bench.clock.advance(1000);
+      const ending = { status: 'Completed' as const, outcome: { ...outcome, files } };
+      await finishRun(bench.ports, await claim(runId), place === undefined ? ending : { ...ending, place });
+    };
+    const repeat = async (id: string, runId: string): Promise<string> => {
+      expect((await bench.call('POST', `batch_exports/${id}/runs/${runId}/retry`)).status).toBe(201);
+      return (await runsOf(id)).findLast((run) => run.backfill !== null).id;
+    };
+    const ledgerAt = async (runId: string, place = PLACE) =>
+      openLedger(bench.db, bench.clock, await claim(runId), place);
+
+    it('and of no older one: that one has removed theirs', async () => {
+      const { id, runs } = await withRuns(1);
+      await deliver(runs[0].id, 'x/a.parquet', PLACE);
+      await deliver(await repeat(id, runs[0].id), 'y/a.parquet', PLACE);
+      const third = await repeat(id, runs[0].id);
+      expect(await (await ledgerAt(third)).replaced()).toEqual([{ key: 'y/a.parquet', listed: true }]);
+    });
+
+    it('where it writes itself, and nowhere else', async () => {
+      const { id, runs } = await withRuns(1);
+      await deliver(runs[0].id, 'x/a.parquet', 's3:one');
+      const second = await repeat(id, runs[0].id);
+      const there = await ledgerAt(second, 's3:one');
+      expect(await there.previousKeys()).toEqual(['x/a.parquet']);
+      const elsewhere = await ledgerAt(second, 's3:other');
+      expect([await elsewhere.replaced(), await elsewhere.previousKeys()]).toEqual([[], []]);
+      expect(await elsewhere.previousSlices()).toEqual([]);
+    });
+
+    it('of earlier versions, when they were configured for the same bucket by the same integration', async () => {
+      const { id, runs } = await withRuns(1);
+      await deliver(runs[0].id, 'x/a.parquet');
+      const second = await repeat(id, runs[0].id);
+      const configure = async (runId: string, bucket: string, integrationId = 1) => {
+        const config = { bucket_name: bucket, prefix: 'x', file_format: 'Parquet' };
+        const snapshot = { model: 'events', destination: { type: 'AwsS3', config, integrationId } };
+        await bench.db
+          .updateTable('batch_export_runs')
+          .set({ snapshot: JSON.stringify(snapshot) })
+          .where('id', '=', runId)
+          .execute();
+      };
+      await configure(runs[0].id, 'one');
+      await configure(second, 'one');
+      const replaced = async () => (await ledgerAt(second, 's3:one')).replaced();
+      // A single file without a size limit has no manifest: one that lies there is somebody else's.
+      expect(await replaced()).toEqual([{ key: 'x/a.parquet', listed: false }]);
+      await configure(second, 'other');
+      expect(await replaced()).toEqual([]);
+      await configure(second, 'one', 2);
+      expect(await replaced()).toEqual([]);
+    });
+
+    it('but a run that repeats nothing replaces nothing; what repeated it is kept when it takes itself back', async () => {
+      const { id, runs } = await withRuns(1);
+      const stands = await ledgerAt(runs[0].id);
+      await deliver(await repeat(id, runs[0].id), 'x/a.parquet', PLACE);
+      expect(await stands.replaced()).toEqual([]);
+      expect(await stands.previousKeys()).toEqual(['x/a.parquet']);
+    });
   });
 
   it('cancels the run first when it is still active', async () => {
@@ -284,14 +355,14 @@ describe('claims', () => {
       bytes: 50,
       staged: { key: 'k', bytes: 50, token: { a: 1 } },
     };
-    await openLedger(bench.db, bench.clock, old).record(entry);
+    await openLedger(bench.db, bench.clock, old, PLACE).record(entry);
     const held = await claim(runs[0].id);
     expect(held.attempt).toBe(old.attempt + 1);
-    const ledger = openLedger(bench.db, bench.clock, held);
+    const ledger = openLedger(bench.db, bench.clock, held, PLACE);
     expect(await ledger.entries()).toEqual([entry]);
     const { enqueue } = bench.ports;
     const superseded = { code: 'run_superseded' };
-    const stale = openLedger(bench.db, bench.clock, old);
+    const stale = openLedger(bench.db, bench.clock, old, PLACE);
     await expect(stale.record({ ...entry, rows: 6 })).rejects.toMatchObject(superseded);
     await expect(stale.forget(entry.slice)).rejects.toMatchObject(superseded);
     await expect(stale.assertOwned()).rejects.toMatchObject(superseded);
@@ -322,18 +393,20 @@ describe('claims', () => {
     };
     const withdrawn = { ...entry, withdrawn: true };
     const [first, second] = [await claim(runs[0].id), await claim(runs[1].id)];
-    const ledger = openLedger(bench.db, bench.clock, first);
+    const ledger = openLedger(bench.db, bench.clock, first, PLACE);
     await ledger.record(entry);
     expect(await ledger.withdraw()).toEqual([withdrawn]);
     expect(await ledger.withdraw()).toEqual([withdrawn]);
-    expect(await openLedger(bench.db, bench.clock, await claim(first.id)).entries()).toEqual([withdrawn]);
-    const newer = openLedger(bench.db, bench.clock, { id: first.id, attempt: first.attempt + 1 });
+    expect(await openLedger(bench.db, bench.clock, await claim(first.id), PLACE).entries()).toEqual([
+      withdrawn,
+    ]);
+    const newer = openLedger(bench.db, bench.clock, { id: first.id, attempt: first.attempt + 1 }, PLACE);
     await newer.record(entry);
     expect(await newer.entries()).toEqual([entry]);
     await bench.call('POST', `batch_exports/${id}/runs/${first.id}/cancel`);
     expect(await newer.withdraw()).toEqual([withdrawn]);
     await finishRun(bench.ports, second, completed());
-    await expect(openLedger(bench.db, bench.clock, second).withdraw()).rejects.toMatchObject({
+    await expect(openLedger(bench.db, bench.clock, second, PLACE).withdraw()).rejects.toMatchObject({
       code: 'run_superseded',
     });
   });

@@ -147,14 +147,20 @@ export interface MemoryLedger extends Ledger {
   previousSlices: () => Promise<PreviousSlice[]>;
 }
 
-/** The ledger of a run that repeats the one with `ledger`. */
-export function repeating(ledger: MemoryLedger): MemoryLedger {
+/** The ledger of a run that repeats the one with `ledger`, which wrote a manifest or none. */
+export function repeating(ledger: MemoryLedger, listed = true): MemoryLedger {
   const slices = [...ledger.kept.values()].map(({ slice, staged }) => ({ slice, key: staged.key }));
-  return { ...memoryLedger(slices.map(({ key }) => key)), previousSlices: async () => slices };
+  return {
+    ...memoryLedger(
+      slices.map(({ key }) => key),
+      listed,
+    ),
+    previousSlices: async () => slices,
+  };
 }
 
 /** The ledger as one process sees it; the real one is tested with the database. */
-export function memoryLedger(previous: string[] = []): MemoryLedger {
+export function memoryLedger(previous: string[] = [], listed = true): MemoryLedger {
   const kept = new Map<string, LedgerEntry>();
   const ledger: MemoryLedger = {
     kept,
@@ -172,6 +178,7 @@ export function memoryLedger(previous: string[] = []): MemoryLedger {
     },
     assertOwned: async () => {},
     previousKeys: async () => ledger.previous,
+    replaced: async () => ledger.previous.map((key) => ({ key, listed })),
     previousSlices: async () => [],
   };
   return ledger;

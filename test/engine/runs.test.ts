@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bulkEvents } from '../../src/demo/bulk.ts';
@@ -131,6 +131,26 @@ describe('a run', () => {
       [...again.files.map(({ key }) => key), `${NAME}_manifest.json`].toSorted(),
     );
     expect(await readUuids()).toEqual(uuids);
+  });
+
+  it('leaves a manifest alone that neither it nor the run it repeats has written', async () => {
+    const elsewhere = liveSpec(TEAM, { destination: { type: 'AwsS3', config: {}, integration: {} } });
+    const first = memoryLedger();
+    await exportWith(embedded.warehouse, place, elsewhere, PARQUET, { ledger: first });
+    const other = join(place.root, `${NAME}_manifest.json`);
+    writeFileSync(other, 'of another export');
+    const cancel = new AbortController();
+    const observer = recorder((name) => {
+      if (name === 'published') cancel.abort(new SluiceError('run_cancelled'));
+    });
+    const stopped = { observer, signal: cancel.signal };
+    const again = exportWith(embedded.warehouse, place, elsewhere, PLAIN_FILES, stopped);
+    await expect(again).rejects.toMatchObject({ code: 'run_cancelled' });
+    expect(filesIn(place.root)).toEqual([`${NAME}.parquet`, `${NAME}_manifest.json`]);
+    const ledger = repeating(first, false);
+    await exportWith(embedded.warehouse, place, elsewhere, PLAIN_FILES, { ledger });
+    expect(filesIn(place.root)).toEqual([`${NAME}.jsonl`, `${NAME}_manifest.json`]);
+    expect(readFileSync(other, 'utf8')).toBe('of another export');
   });
 
   it('halves slices that do not fit into the memory of the warehouse', async () => {
@@ -279,6 +299,27 @@ describe('a cancelled run', () => {
     expect(filesIn(place.root).filter((name) => name.startsWith('old/'))).toEqual([]);
     expect(filesIn(place.root)).toContain(`new/${NAME}_manifest.json`);
     expect(await readUuids()).toEqual(uuids);
+  });
+
+  it('takes its manifest with it when what an earlier run left lies elsewhere', async () => {
+    const first = memoryLedger();
+    await exportWith(
+      embedded.warehouse,
+      place,
+      liveSpec(TEAM),
+      { ...PARQUET, prefix: 'old' },
+      { ledger: first },
+    );
+    const before = filesIn(place.root);
+    // It is no predecessor: a run that repeats nothing ends after one that repeats it.
+    const ledger = { ...repeating(first), replaced: async () => [] };
+    const commit = async () => {
+      throw new SluiceError('run_cancelled');
+    };
+    const moved = { ...PARQUET, prefix: 'new' };
+    const again = exportWith(embedded.warehouse, place, liveSpec(TEAM), moved, { ledger, commit });
+    await expect(again).rejects.toMatchObject({ code: 'run_cancelled' });
+    expect(filesIn(place.root)).toEqual([...before, 'new'].toSorted());
   });
 
   it('touches nothing when another worker has taken over', async () => {

@@ -52,7 +52,7 @@ export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: A
       warehouse: ports.warehouse,
       target,
       files,
-      ledger: openLedger(ports.db, ports.clock, run),
+      ledger: openLedger(ports.db, ports.clock, run, target.place),
       observer: observe(ports, run, log),
       clock: ports.clock,
       signal,
@@ -64,7 +64,7 @@ export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: A
         step('run-finishing');
         // Who sees the run Completed finds its whole story in the log.
         await ports.logs.flush();
-        await finishRun(ports, run, { status: 'Completed', outcome });
+        await finishRun(ports, run, { status: 'Completed', outcome, place: target.place });
       },
     });
     step('run-finished');

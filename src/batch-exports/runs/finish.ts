@@ -7,7 +7,8 @@ import { pauseAfterFailures } from './auto-pause.ts';
 import { type Claim, storable, write } from './store.ts';
 
 export type Ending =
-  | { readonly status: 'Completed'; readonly outcome: Outcome }
+  /** `place`: where the outcome's files lie; absent when there are none. */
+  | { readonly status: 'Completed'; readonly outcome: Outcome; readonly place?: string }
   | { readonly status: 'Failed' | 'FailedRetryable'; readonly error: string };
 
 /**
@@ -53,6 +54,7 @@ function columns(ending: Ending) {
     records_total_count: outcome.proof.source.rows,
     bytes_exported: outcome.bytes,
     files: JSON.stringify(outcome.files),
+    place: outcome.files.length > 0 ? (ending.place ?? null) : null,
     proof: JSON.stringify({ ...outcome.proof, cleaned: outcome.cleaned }),
   };
 }

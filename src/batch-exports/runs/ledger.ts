@@ -1,27 +1,39 @@
 import { type Selectable, sql } from 'kysely';
 import type { RunSlicesTable } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
-import type { Ledger, LedgerEntry, PreviousSlice } from '../../export/outcome.ts';
+import type { Ledger, LedgerEntry } from '../../export/outcome.ts';
 import { type Slice, sliceName } from '../../export/spec.ts';
 import type { Clock } from '../../work/clock.ts';
 import type { Db } from '../ports.ts';
-import { askOf } from './ask.ts';
-import { assertClaim, type Claim, runById } from './store.ts';
+import { predecessors, repeats } from './predecessors.ts';
+import { assertClaim, type Claim } from './store.ts';
 
-/** The ledger of finished slices of one claimed run (table `run_slices`). A resumed run skips what is in it. */
-export function openLedger(db: Db, clock: Clock, claim: Claim): Ledger {
+/**
+ * The ledger of finished slices of one claimed run (table `run_slices`). A resumed run skips what is in it. `place` is where the
+ * run writes (FileTarget.place): what earlier runs left elsewhere is nothing to it.
+ */
+export function openLedger(db: Db, clock: Clock, claim: Claim, place: string): Ledger {
+  const others = () => predecessors(db, claim.id, place);
+  // Who repeats nothing has no predecessor: those who repeat it come after it.
+  const replaced = async () => ((await repeats(db, claim.id)) ? await others() : []);
   return {
     entries: () => readEntries(db, claim.id),
     record: (entry) => record(db, claim, entry, clock.now()),
     forget: (slice) => forget(db, claim, slice),
     withdraw: () => withdrawAll(db, claim),
     assertOwned: () => assertClaim(db, claim),
-    previousKeys: () => previousKeys(db, claim.id),
-    previousSlices: () => previousSlices(db, claim.id),
+    previousKeys: async () => (await others()).flatMap(({ keys }) => keys),
+    replaced: async () =>
+      (await replaced()).flatMap(({ keys, listed }) => keys.map((key) => ({ key, listed }))),
+    previousSlices: async () => {
+      const [newest] = await replaced();
+      const entries = newest ? await readEntries(db, newest.id) : [];
+      return entries.map(({ slice, staged }) => ({ slice, key: staged.key }));
+    },
   };
 }
 
-async function readEntries(db: Db, runId: string): Promise<LedgerEntry[]> {
+export async function readEntries(db: Db, runId: string): Promise<LedgerEntry[]> {
   const rows = await db.selectFrom('run_slices').selectAll().where('run_id', '=', runId).execute();
   return rows.map(entryOf);
 }
@@ -81,40 +93,4 @@ async function withdrawAll(db: Db, claim: Claim): Promise<LedgerEntry[]> {
       .execute();
     return rows.map(entryOf);
   });
-}
-
-/** The other runs that share this one's output and published files, newest first; what it publishes replaces theirs. */
-async function previousRuns(db: Db, runId: string) {
-  const run = await runById(db, runId);
-  const { root } = await askOf(db, run);
-  return await db
-    .selectFrom('batch_export_runs as run')
-    .leftJoin('batch_export_backfills as backfill', 'backfill.id', 'run.backfill_id')
-    .select(['run.id', 'run.files'])
-    .where('run.batch_export_id', '=', run.batch_export_id)
-    .where((eb) => eb.or([eb('run.id', '=', root), eb('backfill.retry_of', '=', root)]))
-    .where('run.id', '!=', runId)
-    .where('run.files', 'is not', null)
-    .orderBy('run.finished_at', 'desc')
-    .execute();
-}
-
-async function previousKeys(db: Db, runId: string): Promise<string[]> {
-  const keys = (await previousRuns(db, runId)).flatMap(({ files }) => files ?? []);
-  return [...new Set(keys.map((file) => String(file.key)))];
-}
-
-async function previousSlices(db: Db, runId: string): Promise<PreviousSlice[]> {
-  const { retry_of: repeated } = await db
-    .selectFrom('batch_export_runs as run')
-    .leftJoin('batch_export_backfills as backfill', 'backfill.id', 'run.backfill_id')
-    .select('backfill.retry_of')
-    .where('run.id', '=', runId)
-    .executeTakeFirstOrThrow();
-  // Who repeats nothing has no predecessor: those who repeat it come after it.
-  if (repeated === null) return [];
-  const [newest] = await previousRuns(db, runId);
-  if (!newest) return [];
-  const entries = await readEntries(db, newest.id);
-  return entries.map(({ slice, staged }) => ({ slice, key: staged.key }));
 }

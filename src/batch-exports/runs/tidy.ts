@@ -1,6 +1,6 @@
 import { withdraw } from '../../export/withdraw.ts';
 import { type ExecutePorts, openTarget } from './execute.ts';
-import { openLedger } from './ledger.ts';
+import { openLedger, readEntries } from './ledger.ts';
 import type { RunState } from './machine.ts';
 import { keySuffix } from './output-name.ts';
 import { claimedRun } from './store.ts';
@@ -20,19 +20,20 @@ export async function tidyRun(ports: ExecutePorts, runId: string): Promise<void>
     .executeTakeFirst();
   if (!row || !WITHOUT_OUTCOME.includes(row.status)) return;
   const run = await claimedRun(ports.db, row);
-  const ledger = openLedger(ports.db, ports.clock, run);
   // An attempt that failed for good has cleared away itself. One that was to be tried again may have left what no ledger knows.
   const leftUnknown = row.attempt > 0 && row.status !== 'Failed';
-  if (!leftUnknown && (await ledger.entries()).length === 0) return;
-  const { target, files } = await openTarget(ports, run);
+  if (!leftUnknown && (await readEntries(ports.db, runId)).length === 0) return;
+  const { target, files, setup } = await openTarget(ports, run);
   try {
     const suffix = await keySuffix(ports.db, run);
     const spec = {
       runId,
       interval: run.interval,
       model: 'events' as const,
+      destination: setup,
       ...(suffix === undefined ? {} : { keySuffix: suffix }),
     };
+    const ledger = openLedger(ports.db, ports.clock, run, target.place);
     if (files) await withdraw(spec, { target, files, ledger });
   } finally {
     await target.close();

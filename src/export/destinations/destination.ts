@@ -66,6 +66,8 @@ export interface DestinationPorts {
  * SluiceErrors of the `destination_*` family, classified by the vendor's code.
  */
 export interface FileTarget {
+  /** Which place it is: keys of two targets name the same files exactly when these are equal. Holds no secret. */
+  readonly place: string;
   /**
    * A path on this machine where the engine may write the staged file itself (parent directories made,
    * leftovers of the same name removed), or null when bytes must pass through `stage`.

@@ -41,6 +41,7 @@ export async function openFilesystem(setup: DestinationSetup, given: Destination
   const begun = new Map<string, Slot>();
   const own = (slot: Slot) => void begun.set(slot.key, slot);
   return {
+    place: 'files',
     stagingPath: (slot) => {
       own(slot);
       return stagingPath(ports, slot);

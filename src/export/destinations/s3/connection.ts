@@ -69,3 +69,10 @@ export function nameOf(connection: Connection): string {
   const host = connection.endpoint === null ? connection.region : new URL(connection.endpoint).host;
   return `bucket ${connection.bucket} (${host})`;
 }
+
+/** The bucket, whoever asks for it: another key for the same bucket leads to the same files. */
+export function placeOf({ bucket, endpoint }: Pick<Connection, 'bucket' | 'endpoint'>): string {
+  if (endpoint === null) return `s3:${bucket}`;
+  const { origin, pathname } = new URL(endpoint);
+  return `${origin}${pathname.replace(/\/$/, '')}/${bucket}`;
+}

@@ -1,7 +1,7 @@
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { DestinationPorts, FileTarget, Staged } from '../destination.ts';
 import { type Calls, callsTo } from './calls.ts';
-import type { Connection } from './connection.ts';
+import { type Connection, placeOf } from './connection.ts';
 import { defaultLimits, type Limits, limitsFor } from './limits.ts';
 import { integrityOf } from './parts.ts';
 import { isStaged, publish } from './publish.ts';
@@ -23,6 +23,7 @@ export async function openBucket(
   const calls = callsTo(connection, ports, limits);
   const begun = new Map<string, string>();
   return {
+    place: placeOf(connection),
     stagingPath: async () => null,
     stage: (slot, source, signal) => stage(calls, slot, source, signal, (id) => begun.set(id, slot.key)),
     isStaged: (staged) => isStaged(calls, staged),
