@@ -174,6 +174,8 @@ export interface RunsTable {
   files: MaybeJson<JsonObject[]>;
   /** Which place its files lie in (FileTarget.place); null = nowhere, or of an earlier version. */
   place: Maybe<string>;
+  /** It has begun to remove what it replaces. */
+  replacing: Generated<boolean>;
   proof: MaybeJson<JsonObject>;
   created_at: When;
   finished_at: MaybeWhen;

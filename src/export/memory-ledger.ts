@@ -10,6 +10,8 @@ export function memoryLedger(): Ledger {
     forget: async (slice) => void entries.delete(sliceName(slice)),
     withdraw: async () => [...entries.values()],
     assertOwned: async () => {},
+    beginReplacing: async () => {},
+    isReplacing: async () => false,
     previousKeys: async () => [],
     replaced: async () => [],
     previousSlices: async () => [],

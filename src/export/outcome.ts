@@ -25,6 +25,13 @@ export interface Ledger {
   withdraw(): Promise<readonly LedgerEntry[]>;
   /** Called before anything becomes visible; throws as `record` does. */
   assertOwned(): Promise<void>;
+  /**
+   * Marks the run as one that removes what it replaces, before it does: from here on it is not cancelled, and a later attempt goes
+   * on to its end. Throws as `record` does.
+   */
+  beginReplacing(): Promise<void>;
+  /** Whether this attempt or an earlier one has begun to. Throws `run_superseded` once a newer one has the run. */
+  isReplacing(): Promise<boolean>;
   /** What other runs of the same output left where this one writes: not this run's to take back. */
   previousKeys(): Promise<readonly string[]>;
   /** The same, of those that this run repeats and therefore replaces. */

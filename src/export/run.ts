@@ -66,8 +66,10 @@ async function removeOwnLeftovers(context: RunContext): Promise<void> {
  * removed is left to the next attempt or a repeated run.
  */
 async function clearAway(context: RunContext, why: SluiceError): Promise<SluiceError | null> {
-  const { observer, spec } = context;
+  const { ledger, observer, spec } = context;
   try {
+    // What it replaces may be gone: the files that it published stay, and whoever repeats it replaces them.
+    if (why.code !== 'verification_failed' && (await ledger.isReplacing())) return null;
     await withdraw(spec, context);
     if (why.code === 'run_cancelled') observer.log('WARNING', runLog.cancelled());
     if (why.code === 'verification_failed') await forgetAll(context.ledger);
@@ -171,8 +173,8 @@ async function publishAll(
 }
 
 /**
- * The manifest, then what the run replaces, then what earlier attempts left. From the manifest on the run is
- * delivered and goes to its end: stopping between the two removals would help nobody.
+ * The manifest, then what the run replaces, then what earlier attempts left. A run that removes what it replaces says so
+ * first, and goes to its end: taken back after that, it would leave neither its own files nor the older ones.
  */
 async function finish(
   context: RunContext,
@@ -188,15 +190,17 @@ async function finish(
     previous.filter((file) => file.listed).map(({ key }) => names.manifestBeside(key)),
   );
   if (listed) manifests.delete(names.manifest);
+  const gone = [...manifests, ...stale];
   context.signal.throwIfAborted();
-  if (keys.length > 0 || previous.length > 0) await ledger.assertOwned();
+  if (gone.length > 0) await ledger.beginReplacing();
+  else if (keys.length > 0) await ledger.assertOwned();
   if (listed) {
     await target.put(names.manifest, manifest(spec, files, outcome), MANIFEST_TYPE);
     observer.log('INFO', runLog.manifest(names.manifest));
     context.step('manifest-written');
   }
   // A manifest goes before the files that it names.
-  for (const key of [...manifests, ...stale]) await target.remove(key);
+  for (const key of gone) await target.remove(key);
   if (stale.length > 0) observer.log('INFO', runLog.removed(stale.length));
   context.step('replaced-removed');
   if (keys.length > 0) {

@@ -5,6 +5,7 @@ import { createBackfill } from '../../src/batch-exports/backfills/service.ts';
 import { pauseExport, unpauseExport } from '../../src/batch-exports/pausing.ts';
 import { cancelRun } from '../../src/batch-exports/runs/cancel.ts';
 import { finishRun } from '../../src/batch-exports/runs/finish.ts';
+import { openLedger } from '../../src/batch-exports/runs/ledger.ts';
 import { HOLDING_RUN_STATES, RUN_STATES, runMachine } from '../../src/batch-exports/runs/machine.ts';
 import { planRun } from '../../src/batch-exports/runs/plan.ts';
 import { covers } from '../../src/batch-exports/runs/regions.ts';
@@ -28,7 +29,16 @@ type Step =
   /** No hours: without an end. */
   | { readonly do: 'backfill'; readonly from: number; readonly hours: number | null }
   | {
-      readonly do: 'claim' | 'plan' | 'complete' | 'fail' | 'give up' | 'retry later' | 'cancel' | 'repeat';
+      readonly do:
+        | 'claim'
+        | 'plan'
+        | 'replace'
+        | 'complete'
+        | 'fail'
+        | 'give up'
+        | 'retry later'
+        | 'cancel'
+        | 'repeat';
       readonly which: number;
     };
 
@@ -61,6 +71,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constantFrom(
         'claim' as const,
         'plan' as const,
+        'replace' as const,
         'complete' as const,
         'complete' as const,
         'fail' as const,
@@ -172,6 +183,7 @@ class World {
     if (what === 'retry later') {
       return setRetrying(db, ports.enqueue, held, { at: now + 1, error: 'hiccup\0', now });
     }
+    if (what === 'replace') return openLedger(db, clock, held, 'files').beginReplacing();
     const plan = await planRun(db, held, now);
     expect(await planRun(db, held, now), 'R5').toEqual(plan);
     if (what === 'complete') await finishRun(ports, held, { status: 'Completed', outcome });
@@ -201,6 +213,7 @@ class World {
         const claimed = run.attempt - old.attempt;
         expect(claimed, 'R1').toBe(claimed === 0 ? 0 : 1);
         if (finals.includes(old.status)) expect(run, 'R3').toEqual(old);
+        if (old.replacing) expect(run.status, 'R9').not.toBe('Cancelled');
       }
       expect(run.finished_at !== null, 'R3').toBe(finals.includes(run.status));
     }
@@ -395,7 +408,7 @@ const nameOf = (run: RunRow) =>
 const SEQUENCES = Number(process.env.SLUICE_SEQUENCES ?? 12);
 const SEED = Number(process.env.SLUICE_SEED ?? 20260301);
 
-it(`keeps R1–R6, R8, S3, S4, B1–B4, B6 and B7 after every step, and R7 in the end (${SEQUENCES} sequences, SLUICE_SEED=${SEED})`, {
+it(`keeps R1–R6, R8, R9, S3, S4, B1–B4, B6 and B7 after every step, and R7 in the end (${SEQUENCES} sequences, SLUICE_SEED=${SEED})`, {
   timeout: Math.max(300_000, SEQUENCES * 6_000),
 }, async () => {
   expect(HOLDING_RUN_STATES).toContain('Completed');

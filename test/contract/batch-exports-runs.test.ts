@@ -233,6 +233,53 @@ describe('§7.2 cancel', () => {
   });
 });
 
+describe('a run that is replacing the files of an earlier one', () => {
+  /** A repeated run that has begun to. */
+  async function replacing() {
+    const { id, runs } = await withRuns(1);
+    await finishRun(bench.ports, await claim(runs[0].id), { ...completed(), place: PLACE });
+    await bench.call('POST', `batch_exports/${id}/runs/${runs[0].id}/retry`);
+    const run = (await runsOf(id)).find((each) => each.backfill !== null);
+    const held = await claim(run.id);
+    await openLedger(bench.db, bench.clock, held, PLACE).beginReplacing();
+    const status = async () =>
+      (await bench.db.selectFrom('batch_export_runs').selectAll().where('id', '=', run.id).execute())[0]
+        ?.status;
+    return { id, run, held, status };
+  }
+
+  it('is not cancelled, and not repeated before it has ended', async () => {
+    const { id, run, held, status } = await replacing();
+    const path = `batch_exports/${id}/runs/${run.id}`;
+    const refused = await bench.call('POST', `${path}/cancel`);
+    expect([refused.status, refused.body.code]).toEqual([400, 'invalid_input']);
+    expect((await bench.call('POST', `${path}/retry`)).status).toBe(409);
+    expect(await status()).toBe('Running');
+    const later = await claim(run.id);
+    await expect(openLedger(bench.db, bench.clock, held, PLACE).isReplacing()).rejects.toMatchObject({
+      code: 'run_superseded',
+    });
+    expect(await openLedger(bench.db, bench.clock, later, PLACE).isReplacing()).toBe(true);
+    await finishRun(bench.ports, later, completed());
+    expect((await bench.call('POST', `${path}/retry`)).status).toBe(201);
+  });
+
+  it('ends by itself when its backfill is cancelled, or its export deleted', async () => {
+    const first = await replacing();
+    await bench.call('POST', `batch_exports/${first.id}/backfills/${first.run.backfill}/cancel`);
+    const second = await replacing();
+    expect((await bench.call('DELETE', `batch_exports/${second.id}`)).status).toBe(204);
+    for (const { held, status, run } of [first, second]) {
+      expect(bench.cancelled).not.toContain(run.id);
+      expect(await status()).toBe('Running');
+      await finishRun(bench.ports, held, completed());
+      expect(await status()).toBe('Completed');
+    }
+    const { body } = await bench.call('GET', `batch_exports/${first.id}/backfills/${first.run.backfill}`);
+    expect(body.status).toBe('Cancelled');
+  });
+});
+
 describe('§7.2 retry', () => {
   it('repeats the interval in a backfill of its own, and replaces the files', async () => {
     const { id, runs } = await withRuns(1);
@@ -324,6 +371,22 @@ describe('§7.2 retry', () => {
       expect(await replaced()).toEqual([]);
       await configure(second, 'one', 2);
       expect(await replaced()).toEqual([]);
+    });
+
+    it('and those of a later one that failed while it was replacing them', async () => {
+      const { id, runs } = await withRuns(1);
+      await deliver(runs[0].id, 'x/a.parquet', PLACE);
+      const second = await claim(await repeat(id, runs[0].id));
+      const staged = { key: 'y/a.parquet', bytes: 10, token: {} };
+      const ledger = openLedger(bench.db, bench.clock, second, PLACE);
+      await ledger.record({ slice: { part: 0, of: 1 }, rows: 3, bytes: 10, staged });
+      expect(await ledger.isReplacing()).toBe(false);
+      await ledger.beginReplacing();
+      expect(await ledger.isReplacing()).toBe(true);
+      bench.clock.advance(1000);
+      await finishRun(bench.ports, second, failed);
+      const third = await ledgerAt(await repeat(id, runs[0].id));
+      expect((await third.replaced()).map(({ key }) => key)).toEqual(['y/a.parquet', 'x/a.parquet']);
     });
 
     it('but a run that repeats nothing replaces nothing; what repeated it is kept when it takes itself back', async () => {

@@ -162,6 +162,7 @@ export function repeating(ledger: MemoryLedger, listed = true): MemoryLedger {
 /** The ledger as one process sees it; the real one is tested with the database. */
 export function memoryLedger(previous: string[] = [], listed = true): MemoryLedger {
   const kept = new Map<string, LedgerEntry>();
+  let replacing = false;
   const ledger: MemoryLedger = {
     kept,
     previous,
@@ -177,6 +178,10 @@ export function memoryLedger(previous: string[] = [], listed = true): MemoryLedg
       return [...kept.values()];
     },
     assertOwned: async () => {},
+    beginReplacing: async () => {
+      replacing = true;
+    },
+    isReplacing: async () => replacing,
     previousKeys: async () => ledger.previous,
     replaced: async () => ledger.previous.map((key) => ({ key, listed })),
     previousSlices: async () => [],

@@ -322,6 +322,31 @@ describe('a cancelled run', () => {
     expect(filesIn(place.root)).toEqual([...before, 'new'].toSorted());
   });
 
+  it('that cannot remove what it replaces fails, and leaves its own files there', async () => {
+    const first = memoryLedger();
+    const old = { ...PARQUET, prefix: 'old' };
+    await exportWith(embedded.warehouse, place, liveSpec(TEAM), old, { ledger: first });
+    let removed = 0;
+    const remove: FileTarget['remove'] = async (key) => {
+      if (++removed > 1) throw new SluiceError('destination_denied');
+      await place.target.remove(key);
+    };
+    const ledger = repeating(first);
+    const moved = { ...PARQUET, prefix: 'new' };
+    const denied = exportWith(
+      embedded.warehouse,
+      { ...place, target: { ...place.target, remove } },
+      liveSpec(TEAM),
+      moved,
+      { ledger },
+    );
+    await expect(denied).rejects.toMatchObject({ code: 'destination_denied' });
+    expect(filesIn(place.root)).toContain(`new/${NAME}.parquet`);
+    expect(filesIn(place.root)).toContain(`new/${NAME}_manifest.json`);
+    await exportWith(embedded.warehouse, place, liveSpec(TEAM), moved, { ledger: repeating(first) });
+    expect(await readUuids()).toEqual(uuids);
+  });
+
   it('touches nothing when another worker has taken over', async () => {
     const lost = new AbortController();
     const ledger = memoryLedger();

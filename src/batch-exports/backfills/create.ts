@@ -125,6 +125,10 @@ export async function startRetry(
     .executeTakeFirst();
   if (others) throw new SluiceError('conflict', { detail: 'This run is being repeated already.' });
   const cancelled = await cancelRuns(trx, { runId: run.id }, now);
+  // It may have begun to replace files a moment ago.
+  if (cancelled.length === 0 && (await isActive(trx, run.id))) {
+    throw new SluiceError('conflict', { detail: 'This run is replacing files and about to end.' });
+  }
   if (cancelled.length > 0 && run.backfill_id) {
     await advanceBackfill(trx, ports, batchExport, run.backfill_id, now);
   }
@@ -136,6 +140,16 @@ export async function startRetry(
     workflow_id: workflowIdOf(batchExport.id, range),
   };
   return { backfill: await start(trx, ports, batchExport, row, now), cancelled };
+}
+
+async function isActive(trx: Trx, runId: string): Promise<boolean> {
+  const active = await trx
+    .selectFrom('batch_export_runs')
+    .select('id')
+    .where('id', '=', runId)
+    .where('status', 'in', [...ACTIVE_RUN_STATES])
+    .executeTakeFirst();
+  return active !== undefined;
 }
 
 async function repeatedBy(trx: Trx, run: RunRow): Promise<string | null> {

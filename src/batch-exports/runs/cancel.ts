@@ -5,7 +5,7 @@ import type { RunPorts, Trx } from '../ports.ts';
 import { statesAccepting } from './machine.ts';
 
 /**
- * Cancels a run and what follows from it. False when it had ended already: nothing changed
+ * Cancels a run and what follows from it. False when it had ended already, or is replacing files: nothing changed
  * (contract.md §7.2). `alongside` happens in the same transaction, only when there was something to cancel.
  */
 export async function cancelRun(
@@ -41,7 +41,10 @@ export type RunsOf =
   | { readonly backfillId: string }
   | { readonly exportId: string };
 
-/** Cancels the active ones of these runs; returns their ids, for `onRunCancelled` after the commit. */
+/**
+ * Cancels the active ones of these runs; returns their ids, for `onRunCancelled` after the commit. One that has begun to remove
+ * what it replaces is left to end by itself, soon.
+ */
 export async function cancelRuns(trx: Trx, which: RunsOf, now: number): Promise<string[]> {
   const update = trx
     .updateTable('batch_export_runs')
@@ -52,6 +55,7 @@ export async function cancelRuns(trx: Trx, which: RunsOf, now: number): Promise<
       last_updated_at: new Date(now),
     })
     .where('status', 'in', statesAccepting('cancel'))
+    .where('replacing', '=', false)
     .returning(['id', 'team_id', 'batch_export_id']);
   const rows = await ('runId' in which
     ? update.where('id', '=', which.runId)

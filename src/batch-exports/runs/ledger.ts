@@ -6,7 +6,7 @@ import { type Slice, sliceName } from '../../export/spec.ts';
 import type { Clock } from '../../work/clock.ts';
 import type { Db } from '../ports.ts';
 import { predecessors, repeats } from './predecessors.ts';
-import { assertClaim, type Claim } from './store.ts';
+import { assertClaim, type Claim, write } from './store.ts';
 
 /**
  * The ledger of finished slices of one claimed run (table `run_slices`). A resumed run skips what is in it. `place` is where the
@@ -22,6 +22,9 @@ export function openLedger(db: Db, clock: Clock, claim: Claim, place: string): L
     forget: (slice) => forget(db, claim, slice),
     withdraw: () => withdrawAll(db, claim),
     assertOwned: () => assertClaim(db, claim),
+    beginReplacing: () =>
+      write(db, claim, { replacing: true, place, last_updated_at: new Date(clock.now()) }),
+    isReplacing: () => isReplacing(db, claim),
     previousKeys: async () => (await others()).flatMap(({ keys }) => keys),
     replaced: async () =>
       (await replaced()).flatMap(({ keys, listed }) => keys.map((key) => ({ key, listed }))),
@@ -93,4 +96,16 @@ async function withdrawAll(db: Db, claim: Claim): Promise<LedgerEntry[]> {
       .execute();
     return rows.map(entryOf);
   });
+}
+
+/** Also of a run that has ended. */
+async function isReplacing(db: Db, claim: Claim): Promise<boolean> {
+  const held = await db
+    .selectFrom('batch_export_runs')
+    .select('replacing')
+    .where('id', '=', claim.id)
+    .where('attempt', '=', claim.attempt)
+    .executeTakeFirst();
+  if (!held) throw new SluiceError('run_superseded');
+  return held.replacing;
 }

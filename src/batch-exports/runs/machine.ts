@@ -23,7 +23,16 @@ export const RUN_STATUSES = [
   'Starting',
 ] as const;
 
-export const RUN_EVENTS = ['claim', 'plan', 'retry', 'complete', 'fail', 'give up', 'cancel'] as const;
+export const RUN_EVENTS = [
+  'claim',
+  'plan',
+  'retry',
+  'replace',
+  'complete',
+  'fail',
+  'give up',
+  'cancel',
+] as const;
 export type RunEvent = (typeof RUN_EVENTS)[number];
 
 /** `ignored`: nothing changes and nobody is told. `refused`: nothing changes and the caller gets an error. */
@@ -33,6 +42,7 @@ const FINAL: Record<RunEvent, Transition<RunState>> = {
   claim: 'ignored',
   plan: 'refused',
   retry: 'refused',
+  replace: 'refused',
   complete: 'refused',
   fail: 'refused',
   'give up': 'refused',
@@ -44,6 +54,7 @@ export const runMachine: Record<RunState, Record<RunEvent, Transition<RunState>>
     claim: 'Running',
     plan: 'refused',
     retry: 'refused',
+    replace: 'refused',
     complete: 'refused',
     fail: 'refused',
     'give up': 'refused',
@@ -53,9 +64,11 @@ export const runMachine: Record<RunState, Record<RunEvent, Transition<RunState>>
     claim: 'Running',
     plan: 'Running',
     retry: 'Running',
+    replace: 'Running',
     complete: 'Completed',
     fail: 'Failed',
     'give up': 'FailedRetryable',
+    // Not one that is replacing files (cancel.ts).
     cancel: 'Cancelled',
   },
   Completed: FINAL,

@@ -7,7 +7,7 @@ import { askOf } from './ask.ts';
 import type { RunSnapshot } from './snapshot.ts';
 import { runById } from './store.ts';
 
-/** Another run of the same output, whose files are still there. */
+/** Another run of the same output, whose files may still be there. */
 export interface Predecessor {
   readonly id: string;
   readonly keys: readonly string[];
@@ -27,31 +27,43 @@ export async function repeats(db: Db, runId: string): Promise<boolean> {
 }
 
 /**
- * The newest completed run of those that share the output of `runId`, if its files lie at `place`. Older ones are not asked for:
- * that one removed theirs, and what lies under their keys by now may be another export's.
+ * Of the runs that share the output of `runId`: the newest completed one, and those after it that began to replace its files and
+ * did not complete; newest first, if their files lie at `place`. Older ones are not asked for: the completed one removed
+ * theirs, and what lies under their keys by now may be another export's.
  */
 export async function predecessors(db: Db, runId: string, place: string): Promise<Predecessor[]> {
   const run = await runById(db, runId);
   const { root } = await askOf(db, run);
-  const [newest] = await othersOf(db, runId, root);
-  if (!newest || !liesAt(newest, place, run)) return [];
-  const keys = (newest.files ?? []).map(({ key }) => String(key));
-  return [{ id: newest.id, keys, listed: wasListed(newest, keys.length) }];
+  const others = await othersOf(db, runId, root);
+  const completed = others.findIndex(({ status }) => status === 'Completed');
+  const recent = completed < 0 ? others : others.slice(0, completed + 1);
+  return recent
+    .filter((other) => liesAt(other, place, run))
+    .map((other) => ({ id: other.id, keys: other.keys, listed: wasListed(other) }));
 }
 
-type Other = Pick<RunRow, 'id' | 'files' | 'place' | 'snapshot'>;
+type Other = Pick<RunRow, 'id' | 'status' | 'place' | 'snapshot'> & { readonly keys: readonly string[] };
 
-/** Newest first. Two questions in one, since an "or" over both would read all runs of the export. */
+/**
+ * Newest first. Two questions in one, since an "or" over both would read all runs of the export. What a run published that did
+ * not complete is in its ledger.
+ */
 async function othersOf(db: Db, runId: string, root: string): Promise<Other[]> {
   const { rows } = await sql<Other>`
-    select id, files, place, snapshot from (
-      select id, status, files, place, snapshot, finished_at from batch_export_runs where id = ${root}
+    select id, status, place, snapshot,
+           case when status = 'Completed'
+                then (select coalesce(jsonb_agg(file->'key'), '[]') from jsonb_array_elements(files) file)
+                else (select coalesce(jsonb_agg(file->'key'), '[]') from run_slices where run_id = run.id)
+           end as keys
+      from (
+      select id, status, replacing, files, place, snapshot, finished_at
+        from batch_export_runs where id = ${root}
       union all
-      select run.id, run.status, run.files, run.place, run.snapshot, run.finished_at
+      select run.id, run.status, run.replacing, run.files, run.place, run.snapshot, run.finished_at
         from batch_export_backfills backfill
         join batch_export_runs run on run.backfill_id = backfill.id
        where backfill.retry_of = ${root}) as run
-     where id <> ${runId} and status = 'Completed'
+     where id <> ${runId} and (status = 'Completed' or replacing)
      order by finished_at desc, id desc`.execute(db);
   return rows;
 }
@@ -67,9 +79,9 @@ function liesAt(other: Other, place: string, run: Pick<RunRow, 'snapshot'>): boo
   );
 }
 
-function wasListed(other: Other, count: number): boolean {
+function wasListed(other: Other): boolean {
   const destination = destinationOf(other);
-  return count > 0 && wantsManifest({ destination }, fileOptionsOf(destination.config), count);
+  return wantsManifest({ destination }, fileOptionsOf(destination.config), other.keys.length);
 }
 
 const destinationOf = ({ snapshot }: Pick<RunRow, 'snapshot'>): RunSnapshot['destination'] =>

@@ -11,6 +11,7 @@ import { LogEntrySchema, RunSchema } from '../schema.ts';
 import { readId } from '../store.ts';
 import { cancelRun } from './cancel.ts';
 import { listRuns, runsQuery } from './list.ts';
+import { ACTIVE_RUN_STATES } from './machine.ts';
 import { findRun, recordOnRun, retryRun } from './retry.ts';
 import { shownRun } from './shown.ts';
 
@@ -74,7 +75,9 @@ export function runEndpoints(ports: ResourcePorts): Endpoint[] {
         const actor = actorOf(request);
         if (!(await cancelRun(ports, run, (trx) => recordOnRun(trx, ports, actor, run, 'run_cancelled')))) {
           throw new SluiceError('invalid_input', {
-            detail: `A run that is ${run.status} cannot be cancelled.`,
+            detail: (ACTIVE_RUN_STATES as readonly string[]).includes(run.status)
+              ? 'A run that is replacing the files of an earlier one, or has just ended, cannot be cancelled.'
+              : `A run that is ${run.status} cannot be cancelled.`,
           });
         }
         return { status: 200, body: { cancelled: true } };

@@ -18,7 +18,8 @@ export async function tidyRun(ports: ExecutePorts, runId: string): Promise<void>
     .selectAll()
     .where('id', '=', runId)
     .executeTakeFirst();
-  if (!row || !WITHOUT_OUTCOME.includes(row.status)) return;
+  // The files that it was to replace may be gone: its own stay.
+  if (!row || row.replacing || !WITHOUT_OUTCOME.includes(row.status)) return;
   const run = await claimedRun(ports.db, row);
   // An attempt that failed for good has cleared away itself. One that was to be tried again may have left what no ledger knows.
   const leftUnknown = row.attempt > 0 && row.status !== 'Failed';
