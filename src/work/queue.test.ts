@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sql } from 'kysely';
+import { type CompiledQuery, Kysely, sql } from 'kysely';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { prepareDatabase } from '../../test/kit/prepared-database.ts';
 import { type Database, openDatabase } from '../database/database.ts';
+import { pgliteDialect } from '../database/embedded/dialect.ts';
 import { openQueue, type Queue } from './queue.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'sluice-queue-'));
@@ -66,6 +67,23 @@ it('tells which runs have no job that waits or is at work', async () => {
     async () => expect(await queue.withoutJob(database.kysely, ids)).toEqual(['never', 'done']),
     15_000,
   );
+});
+
+it('reads the queue once, however long it is, when it tells which runs have no job', async () => {
+  const waiting = Array.from({ length: 3_000 }, (_, n) => `waits ${n}`);
+  await queue.enqueue(database.kysely, waiting, Date.now() + 3_600_000);
+  if (!('pglite' in database.engine)) throw new Error('not embedded');
+  const { pglite } = database.engine;
+  const asked: CompiledQuery[] = [];
+  const db = new Kysely({ dialect: pgliteDialect(pglite), log: ({ query }) => void asked.push(query) });
+  // As little memory for so many jobs as is left of the usual for a hundred times as many.
+  await sql`analyze pgboss.job`.execute(database.kysely);
+  await sql`set work_mem = '64kB'`.execute(database.kysely);
+  expect(await queue.withoutJob(db, ['never', ...waiting])).toEqual(['never']);
+  const [query] = asked;
+  const plan = await pglite.query(`explain ${query?.sql}`, [...(query?.parameters ?? [])]);
+  expect(JSON.stringify(plan.rows)).toMatch(/Hash (Right )?Anti Join|Merge Anti Join/);
+  await sql`reset work_mem`.execute(database.kysely);
 });
 
 it('keeps a job for years, also in a queue that an earlier version made', async () => {

@@ -109,12 +109,15 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   };
 }
 
+/** In their order. "not exists" costs the sum of both sides; "not in" reads the whole queue for each run beyond some 150,000 jobs. */
 async function withoutJob<Tables>(db: Kysely<Tables>, runIds: readonly string[]): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
-    select wanted.id from jsonb_array_elements_text(${JSON.stringify(runIds)}::jsonb) as wanted (id)
-     where wanted.id not in (
-             select data->>'runId' from pgboss.job
-              where name = ${QUEUE} and state in ('created', 'retry', 'active'))`.execute(db);
+    select wanted.id from jsonb_array_elements_text(${JSON.stringify(runIds)}::jsonb) with ordinality wanted (id, nth)
+     where not exists (
+             select from pgboss.job
+              where name = ${QUEUE} and state in ('created', 'retry', 'active')
+                and data->>'runId' = wanted.id)
+     order by wanted.nth`.execute(db);
   return rows.map(({ id }) => id);
 }
 
