@@ -32,27 +32,24 @@ export async function planRun(db: Db, claim: Claim, now: number): Promise<Plan> 
   });
 }
 
+/** Longer than any interval of a schedule, the week in which the clocks go back included. */
+const LONGEST_INTERVAL_MS = 8 * 86_400_000;
+
 /** What other outputs of the export hold within reach of `region`. */
 async function othersPlans(trx: Trx, exportId: string, root: string, region: Region): Promise<Plan[]> {
-  const held = sql`
-    select run.region, run.excludes,
-           (run.region->>'arrivalFrom')::bigint as arrival_from,
-           (run.region->>'arrivalTo')::bigint as arrival_to,
-           run.excludes = '[]' and run.region->>'eventFrom' is null and run.region->>'eventTo' is null
-             and run.region->>'arrivalFrom' is not null and run.region->>'arrivalTo' is not null as plain
-      from batch_export_runs run
-      left join batch_export_backfills backfill on backfill.id = run.backfill_id
-     where run.batch_export_id = ${exportId}
-       and run.status in (${sql.join(HOLDING_RUN_STATES)})
-       and run.region is not null
-       and run.id <> ${root}
-       and backfill.retry_of is distinct from ${root}`;
   const within = sql`
     coalesce(arrival_from < ${region.arrivalTo}::bigint, true)
     and coalesce(arrival_to > ${region.arrivalFrom}::bigint, true)`;
   // A year of five-minute runs is 105,120 rows and one contiguous stretch of time: the database joins them.
   const found = await sql<Plan>`
-    with held as (${held}),
+    with held as (
+      select region, excludes,
+             (region->>'arrivalFrom')::bigint as arrival_from,
+             (region->>'arrivalTo')::bigint as arrival_to,
+             excludes = '[]' and region->>'eventFrom' is null and region->>'eventTo' is null
+               and region->>'arrivalFrom' is not null and region->>'arrivalTo' is not null as plain
+        from (${liveRuns(exportId, root, region)} union all ${runsOfBackfills(exportId, root, region)}) run
+       where status in (${sql.join(HOLDING_RUN_STATES)}) and region is not null),
     marked as (
       select arrival_from, arrival_to,
              coalesce(arrival_from > max(arrival_to) over (order by arrival_from, arrival_to
@@ -69,4 +66,36 @@ async function othersPlans(trx: Trx, exportId: string, root: string, region: Reg
     union all
     select region, excludes from held where not plain and ${within}`.execute(trx);
   return found.rows;
+}
+
+/**
+ * Runs of the schedule that may have to do with `region`: theirs is their interval, by arrival, so the index over the intervals'
+ * ends finds them. A download has an export of its own.
+ */
+function liveRuns(exportId: string, root: string, { arrivalFrom, arrivalTo }: Region) {
+  const from = arrivalFrom === null ? sql`` : sql`and data_interval_end > ${new Date(arrivalFrom)}`;
+  const to =
+    arrivalTo === null ? sql`` : sql`and data_interval_end < ${new Date(arrivalTo + LONGEST_INTERVAL_MS)}`;
+  return sql`
+    select status, region, excludes from batch_export_runs
+     where batch_export_id = ${exportId} and backfill_id is null and id <> ${root} ${from} ${to}`;
+}
+
+/**
+ * Runs of backfills that may have to do with `region`, backfill by backfill. Nothing that arrived from `arrival_before` on is a
+ * backfill's, but for one without an end, whose later runs go by arrival in their interval, and for a repeated run, whose
+ * region is that of the run it repeats.
+ */
+function runsOfBackfills(exportId: string, root: string, { arrivalFrom }: Region) {
+  const from = arrivalFrom === null ? sql`'-infinity'` : sql`${new Date(arrivalFrom)}`;
+  return sql`
+    select run.status, run.region, run.excludes
+      from batch_export_backfills backfill
+      join batch_export_runs run on run.backfill_id = backfill.id
+       and run.data_interval_end > case when backfill.retry_of is not null or backfill.arrival_before > ${from}::timestamptz
+                                        then '-infinity' else ${from}::timestamptz end
+     where backfill.batch_export_id = ${exportId}
+       and (backfill.retry_of is not null or backfill.end_at is null
+            or backfill.arrival_before > ${from}::timestamptz)
+       and run.id <> ${root} and backfill.retry_of is distinct from ${root}`;
 }
