@@ -20,7 +20,7 @@ import { withdraw } from './withdraw.ts';
  *
  * When it fails, what it staged stays for the next attempt, unless that must start afresh (verification failed), a
  * person must act first, or the run was cancelled: then all that it made is removed (`withdraw`). A run that
- * another worker took over removes only what this very attempt left. Throws SluiceErrors; an abort throws the signal's reason.
+ * another worker took over removes only what this very attempt left, and so does one that failed of a bug. Throws SluiceErrors; an abort throws the signal's reason.
  */
 export async function runExport(spec: RunSpec, ports: ExportPorts): Promise<Outcome> {
   const context = begin(spec, ports);
@@ -29,26 +29,29 @@ export async function runExport(spec: RunSpec, ports: ExportPorts): Promise<Outc
     await ports.commit?.(outcome);
     return outcome;
   } catch (thrown) {
-    const error = ports.signal.aborted ? ports.signal.reason : thrown;
-    throw error instanceof SluiceError ? await afterFailure(context, error) : error;
+    throw await afterFailure(context, ports.signal.aborted ? ports.signal.reason : thrown);
   }
 }
 
-/** Removes what the next attempt must not find; answers with what the run failed of. */
-async function afterFailure(context: RunContext, error: SluiceError): Promise<SluiceError> {
-  if (error.code !== 'run_superseded') {
+/**
+ * Removes what the next attempt must not find, and of a bug what nobody may come back for; answers with what the run
+ * failed of.
+ */
+async function afterFailure(context: RunContext, error: unknown): Promise<unknown> {
+  let failed = error;
+  if (error instanceof SluiceError && error.kind !== 'bug' && error.code !== 'run_superseded') {
     if (error.kind !== 'user' && error.code !== 'verification_failed') return error;
     const superseded = await clearAway(context, error);
     // Its sweep of our staged file may be the very reason why ours failed.
     if (superseded === null) return error;
-    error = superseded;
+    failed = superseded;
   }
   await removeOwnLeftovers(context);
-  return error;
+  return failed;
 }
 
 /**
- * What this attempt staged after the newer one had swept. What the ledger holds is the newer one's, whoever staged it; when that
+ * What this attempt staged and no ledger knows, be it because a newer one has swept before. What the ledger holds is the newer one's, whoever staged it; when that
  * has ended, it is published and has another name.
  */
 async function removeOwnLeftovers(context: RunContext): Promise<void> {

@@ -225,6 +225,18 @@ describe('an attempt that ended early', () => {
   });
 });
 
+it.each([
+  ['a bug', new Error('a bug')],
+  ['a query of ours that is refused', new SluiceError('warehouse_query')],
+])('an attempt that fails of %s leaves no file that nobody knows: it may be the last', async (_, error) => {
+  const observer = recorder((name) => {
+    if (name === 'slice-staged') throw error;
+  });
+  const run = exportWith(embedded.warehouse, place, liveSpec(TEAM), PARQUET, { observer });
+  await expect(run).rejects.toBe(error);
+  expect(filesIn(place.root)).toEqual([]);
+});
+
 describe('a cancelled run', () => {
   it.each(['planned', 'slice-started', 'slice-recorded', 'publishing', 'published-one', 'verified'] as const)(
     'at %s leaves nothing behind',
