@@ -162,6 +162,8 @@ export interface RunsTable {
   attempt: Generated<number>;
   /** Failures so far, each followed by another attempt. */
   failures: Generated<number>;
+  /** Those of them that were bugs. */
+  bugs: Generated<number>;
   /** Claims in a row, the newest included, of which nothing was heard. */
   silent_claims: Generated<number>;
   next_attempt_at: MaybeWhen;

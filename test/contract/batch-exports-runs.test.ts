@@ -481,7 +481,8 @@ describe('claims', () => {
     for (let n = 0; n < 3; n++) await postponeRun(bench.db, enqueue, await claim(runs[0].id), times);
     expect(await claim(runs[0].id)).toMatchObject({ attempt: 4, failures: 0 });
     await setRetrying(bench.db, enqueue, await claim(runs[0].id), { ...times, error: 'busy' });
-    expect(await claim(runs[0].id)).toMatchObject({ attempt: 6, failures: 1 });
+    await setRetrying(bench.db, enqueue, await claim(runs[0].id), { ...times, error: 'ours', bug: true });
+    expect(await claim(runs[0].id)).toMatchObject({ attempt: 7, failures: 2, bugs: 1 });
   });
 
   it('count those in a row of which nothing was heard: with the process dead, or gone', async () => {
@@ -513,6 +514,7 @@ describe('claims', () => {
       id: runs[0].id,
       attempt: 1,
       failures: 0,
+      bugs: 0,
       silentClaims: 0,
       teamId: bench.teamId,
       exportId: id,

@@ -19,13 +19,25 @@ export interface RetryPolicy {
   readonly random: () => number;
 }
 
+export interface Failures {
+  /** Of any kind. */
+  readonly failures: number;
+  /** Those for which nobody but us can be blamed. */
+  readonly bugs: number;
+}
+
 /**
- * What to do after a run failed for the `failures`-th time (from 1), with an error of `kind`. Capped exponential
+ * What to do after a run failed with an error of `kind`, counted among its failures. Capped exponential
  * backoff with full jitter over its upper half: by default 5 s, 10 s, 20 s … 10 min.
  */
-export function afterFailure(kind: ErrorKind, failures: number, now: number, policy: RetryPolicy): Verdict {
+export function afterFailure(
+  kind: ErrorKind,
+  { failures, bugs }: Failures,
+  now: number,
+  policy: RetryPolicy,
+): Verdict {
   if (kind === 'user') return { do: 'fail', status: 'Failed' };
-  if (kind === 'bug' && failures >= BUG_FAILURES) return { do: 'fail', status: 'Failed' };
+  if (kind === 'bug' && bugs >= BUG_FAILURES) return { do: 'fail', status: 'Failed' };
   if (failures >= MAX_FAILURES) return { do: 'fail', status: 'FailedRetryable' };
   const ceiling = Math.min(LONGEST_WAIT_MS, policy.firstWaitMs * 2 ** Math.min(failures - 1, 20));
   return { do: 'retry', at: Math.round(now + ceiling * (0.5 + policy.random() / 2)) };

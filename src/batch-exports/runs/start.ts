@@ -1,4 +1,4 @@
-import { SluiceError } from '../../errors/error.ts';
+import { kindOf, SluiceError } from '../../errors/error.ts';
 import type { RunObserver } from '../../export/outcome.ts';
 import { arrivalWatermark } from '../../export/watermark.ts';
 import type { Log } from '../../work/log.ts';
@@ -85,7 +85,8 @@ export function createRuns(given: RunsPorts): Runs {
     execute: (run, signal) => executeRun(ports, run, signal),
     retry: async (run, error, next) => {
       const wait = Math.round((next.at - clock.now()) / 1000);
-      await setRetrying(db, given.enqueue, run, { ...next, error: describe(error), now: clock.now() });
+      const failure = { error: describe(error), bug: kindOf(error) === 'bug', now: clock.now() };
+      await setRetrying(db, given.enqueue, run, { ...next, ...failure });
       // Not before: a run whose completion was stored and whose answer was lost has not failed.
       say(run, 'WARNING', `Attempt ${run.attempt} failed: ${describe(error)} Next attempt in ${wait} s.`);
     },

@@ -17,6 +17,8 @@ export interface Claim {
 export interface ClaimedRun extends Claim {
   /** Earlier attempts that failed. */
   readonly failures: number;
+  /** Those of them that were bugs. */
+  readonly bugs: number;
   /** Claims in a row before this one that ended without a word. */
   readonly silentClaims: number;
   readonly teamId: number;
@@ -69,6 +71,7 @@ export async function claimedRun(db: Db, row: RunRow): Promise<ClaimedRun> {
     id: row.id,
     attempt: row.attempt,
     failures: row.failures,
+    bugs: row.bugs,
     silentClaims: row.silent_claims - 1,
     teamId: row.team_id,
     exportId: row.batch_export_id,
@@ -146,6 +149,7 @@ export async function setRetrying(
     readonly at: number;
     readonly error: string;
     readonly now: number;
+    readonly bug?: boolean;
     /** Claims in a row that still count as silent: 0, the default, when this one tells why it failed. */
     readonly silentClaims?: number;
   },
@@ -155,6 +159,7 @@ export async function setRetrying(
       next_attempt_at: new Date(failure.at),
       latest_error: storable(failure.error),
       failures: sql<number>`failures + 1`,
+      ...(failure.bug ? { bugs: sql<number>`bugs + 1` } : {}),
       silent_claims: failure.silentClaims ?? 0,
       last_updated_at: new Date(failure.now),
     });

@@ -20,7 +20,7 @@ function bench(overrides: Partial<WorkerPorts<ClaimedRun>> = {}) {
     random: () => 0,
     retryMs: 5_000,
     log: pino({ level: 'silent' }),
-    claim: async (id) => ({ id, attempt: ++attempt, failures: 0, silentClaims: 0, readableFrom: 0 }),
+    claim: async (id) => ({ id, attempt: ++attempt, failures: 0, bugs: 0, silentClaims: 0, readableFrom: 0 }),
     watermark: async () => now,
     postpone: async (run, at) => void did.push(`postpone ${run.id} +${at - now}`),
     execute: async (run) => void did.push(`execute ${run.id}`),
@@ -52,12 +52,12 @@ it('only tidies up after what cannot be claimed', async () => {
 
 it('waits for a watermark that is near and postpones the run when it is far', async () => {
   const near = bench({
-    claim: async (id) => ({ id, attempt: 1, failures: 0, silentClaims: 0, readableFrom: 1_001_500 }),
+    claim: async (id) => ({ id, attempt: 1, failures: 0, bugs: 0, silentClaims: 0, readableFrom: 1_001_500 }),
   });
   await near.worker.handle('a', NEVER_LOST);
   expect(near.did).toEqual(['execute a']);
   const far = bench({
-    claim: async (id) => ({ id, attempt: 1, failures: 0, silentClaims: 0, readableFrom: 1_060_000 }),
+    claim: async (id) => ({ id, attempt: 1, failures: 0, bugs: 0, silentClaims: 0, readableFrom: 1_060_000 }),
   });
   await far.worker.handle('a', NEVER_LOST);
   expect(far.did).toEqual(['postpone a +60000']);
@@ -74,24 +74,34 @@ it.each([
 });
 
 it.each([
-  ['a bug', new TypeError('x is not a function'), 2, 'fail a Failed'],
-  ['a hiccup', new SluiceError('destination_unavailable'), 149, 'fail a FailedRetryable'],
-])('gives up after so many failures of %s, not after so many claims', async (_, error, failures, verdict) => {
-  const claimed = (before: number) => ({
-    ...failing(error),
-    claim: async (id: string) => ({ id, attempt: 1_000, failures: before, silentClaims: 0, readableFrom: 0 }),
-  });
-  const first = bench(claimed(0));
-  await first.worker.handle('a', NEVER_LOST);
-  expect(first.did).toEqual(['retry a +2500']);
-  const last = bench(claimed(failures));
-  await last.worker.handle('a', NEVER_LOST);
-  expect(last.did).toEqual([verdict, 'tidy a']);
-});
+  ['a bug', new TypeError('x is not a function'), 2, 2, 'fail a Failed'],
+  ['a hiccup', new SluiceError('destination_unavailable'), 149, 0, 'fail a FailedRetryable'],
+])(
+  'gives up after so many failures of %s, not after so many claims',
+  async (_, error, failures, bugs, verdict) => {
+    const claimed = (before: number, bugs: number) => ({
+      ...failing(error),
+      claim: async (id: string) => ({
+        id,
+        attempt: 1_000,
+        failures: before,
+        bugs,
+        silentClaims: 0,
+        readableFrom: 0,
+      }),
+    });
+    const first = bench(claimed(0, 0));
+    await first.worker.handle('a', NEVER_LOST);
+    expect(first.did).toEqual(['retry a +2500']);
+    const last = bench(claimed(failures, bugs));
+    await last.worker.handle('a', NEVER_LOST);
+    expect(last.did).toEqual([verdict, 'tidy a']);
+  },
+);
 
 it('lets a run wait that ended with its process five times in a row, then tries it once more each time', async () => {
   const claimed = (silentClaims: number, failures: number) => ({
-    claim: async (id: string) => ({ id, attempt: 9, failures, silentClaims, readableFrom: 0 }),
+    claim: async (id: string) => ({ id, attempt: 9, failures, bugs: 0, silentClaims, readableFrom: 0 }),
     retry: async (_: ClaimedRun, error: unknown, next: { at: number; silentClaims: number }) =>
       void said.push([error, next.silentClaims]),
   });
@@ -196,6 +206,15 @@ it('a run goes on when the database is back', async () => {
   const { worker, did } = bench({ execute, retry: outage });
   await worker.handle('a', NEVER_LOST);
   expect([away, did]).toEqual([-1, []]);
+});
+
+it('tries a bug again that follows upon hiccups', async () => {
+  const { worker, did } = bench({
+    ...failing(new TypeError('x is not a function')),
+    claim: async (id) => ({ id, attempt: 9, failures: 8, bugs: 1, silentClaims: 0, readableFrom: 0 }),
+  });
+  await worker.handle('a', NEVER_LOST);
+  expect(did).toEqual([expect.stringMatching(/^retry a/)]);
 });
 
 it('a job that comes while the process stops is not reported as done', async () => {

@@ -10,6 +10,8 @@ export interface ClaimedRun {
   readonly attempt: number;
   /** Earlier attempts that failed; one that only had to wait, or was taken over, is none. */
   readonly failures: number;
+  /** Those of them that were bugs. */
+  readonly bugs: number;
   /** Claims in a row before this one that ended without a word: the process died, or was stopped. */
   readonly silentClaims: number;
   /** Milliseconds since the epoch: rows that arrived before it are what the run reads. */
@@ -155,7 +157,8 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
     if (signal.aborted) throw error;
     const kind: ErrorKind = kindOf(error);
     if (kind === 'bug') ports.log.error({ err: error, run: run.id }, 'run failed unexpectedly');
-    const verdict = afterFailure(kind, run.failures + 1, ports.clock.now(), {
+    const failed = { failures: run.failures + 1, bugs: run.bugs + (kind === 'bug' ? 1 : 0) };
+    const verdict = afterFailure(kind, failed, ports.clock.now(), {
       firstWaitMs: ports.retryMs,
       random: ports.random,
     });

@@ -4,3 +4,5 @@ alter table batch_export_runs add column place text;
 alter table batch_export_runs add column replacing boolean not null default false;
 -- Who repeats a run is found by the run.
 create index backfills_retry_of on batch_export_backfills (retry_of) where retry_of is not null;
+-- Of a run's failures, those that were bugs: three end it, however often anything else failed before.
+alter table batch_export_runs add column bugs integer not null default 0;
