@@ -495,6 +495,14 @@ describe('claims', () => {
     expect([await silent(), await silent()]).toEqual([0, 1]);
     await setRetrying(bench.db, enqueue, await claim(runs[0].id), { ...times, error: 'busy' });
     expect([await silent(), await silent()]).toEqual([0, 1]);
+    const again = async () => {
+      const times = { worker: 'w', now: bench.clock.now(), again: true };
+      return (await claimRun(bench.db, { runId: runs[0].id, ...times }))?.silentClaims;
+    };
+    // The same process, after an outage of the database.
+    expect([await again(), await again(), await silent()]).toEqual([1, 1, 2]);
+    await postponeRun(bench.db, enqueue, await claim(runs[0].id), times);
+    expect([await again(), await silent()]).toEqual([0, 1]);
     const still = { ...times, error: 'silent', silentClaims: 4 };
     await setRetrying(bench.db, enqueue, await claim(runs[0].id), still);
     expect([await silent(), await silent()]).toEqual([4, 5]);

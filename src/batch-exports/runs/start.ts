@@ -79,7 +79,7 @@ export function createRuns(given: RunsPorts): Runs {
     random: given.random,
     retryMs: given.retryMs,
     log,
-    claim: (runId) => claimRun(db, { runId, worker: given.workerName, now: clock.now() }),
+    claim: (runId, again) => claimRun(db, { runId, worker: given.workerName, now: clock.now(), again }),
     watermark: (run) => watermark(run.snapshot.interval, run.readableFrom),
     postpone: (run, at) => postponeRun(db, given.enqueue, run, { at, now: clock.now() }),
     execute: (run, signal) => executeRun(ports, run, signal),

@@ -39,14 +39,20 @@ export interface ClaimedRun extends Claim {
  */
 export async function claimRun(
   db: Db,
-  options: { readonly runId: string; readonly worker: string; readonly now: number },
+  options: {
+    readonly runId: string;
+    readonly worker: string;
+    readonly now: number;
+    /** The same process has tried before: whether that claim was stored is not known, and it did not die of it. */
+    readonly again?: boolean;
+  },
 ): Promise<ClaimedRun | null> {
   const row = await db
     .updateTable('batch_export_runs')
     .set({
       attempt: sql`attempt + 1`,
       // Until something is said of this claim.
-      silent_claims: sql<number>`silent_claims + 1`,
+      silent_claims: options.again ? sql<number>`greatest(silent_claims, 1)` : sql<number>`silent_claims + 1`,
       status: 'Running',
       worker: options.worker,
       next_attempt_at: null,

@@ -208,6 +208,21 @@ it('a run goes on when the database is back', async () => {
   expect([away, did]).toEqual([-1, []]);
 });
 
+it('says of each claim whether this very process made one before: that one did not end with it', async () => {
+  let away = 3;
+  const claims: boolean[] = [];
+  const { worker } = bench({
+    claim: async (id, again) => {
+      claims.push(again);
+      if (away-- > 0) throw new SluiceError('database_unavailable');
+      return { id, attempt: 1, failures: 0, bugs: 0, silentClaims: 0, readableFrom: 0 };
+    },
+  });
+  await worker.handle('a', NEVER_LOST);
+  await worker.handle('a', NEVER_LOST);
+  expect(claims).toEqual([false, true, true, true, false]);
+});
+
 it('tries a bug again that follows upon hiccups', async () => {
   const { worker, did } = bench({
     ...failing(new TypeError('x is not a function')),

@@ -24,8 +24,11 @@ export interface WorkerPorts<Run extends ClaimedRun> {
   /** The wait after a run's first failure, milliseconds. */
   readonly retryMs: number;
   readonly log: Log;
-  /** Raises the fence and returns the run, or null when there is nothing (more) to do. */
-  claim(runId: string): Promise<Run | null>;
+  /**
+   * Raises the fence and returns the run, or null when there is nothing (more) to do. `again`: this process lives and has tried
+   * before, so that the last claim did not end without a word.
+   */
+  claim(runId: string, again: boolean): Promise<Run | null>;
   /** Arrival time below which nothing can appear any more. */
   watermark(run: Run): Promise<number>;
   /** Puts a claimed run that is not readable yet back into the queue for `at`. */
@@ -110,9 +113,9 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
 
   /** While the database is away nothing can be stored, neither here nor by whoever would get the job next. */
   const untilStored = async (runId: string, signal: AbortSignal): Promise<void> => {
-    for (;;) {
+    for (let again = false; ; again = true) {
       try {
-        const run = await ports.claim(runId);
+        const run = await ports.claim(runId, again);
         if (!run) return await ports.tidy(runId);
         held.set(runId, run);
         return await attempt(run, signal);
