@@ -11,6 +11,7 @@ import type { ModelName, WriteBody } from './schema.ts';
 export interface StoredExport {
   readonly model: string;
   readonly interval: string;
+  readonly timezone: string;
   readonly hogql_query: string | null;
   readonly primary_key: readonly string[] | null;
   readonly version_key: readonly string[] | null;
@@ -84,6 +85,9 @@ export function checkWhole(
   const interval = (body.interval ?? stored?.interval) as IntervalName;
   const model = body.model ?? stored?.model ?? 'events';
   checkOffsets(body, interval);
+  // One of an earlier version may be none; only intervals by the calendar look at it.
+  if (isCalendar(interval))
+    checkTimezone((body.timezone === undefined ? stored?.timezone : body.timezone) ?? 'UTC');
   if (destinationType === 'HTTP' && model !== 'events') {
     throw invalid(null, 'HTTP destinations take events only.');
   }

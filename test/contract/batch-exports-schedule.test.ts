@@ -152,6 +152,16 @@ it.each([
   expect(await intervalsOf(id)).toEqual(expect.arrayContaining(expected));
 });
 
+it('edit: intervals by the calendar need a zone; one of an earlier version that is none is told, and can be replaced', async () => {
+  const { id } = await bench.create();
+  await bench.db.updateTable('batch_exports').set({ timezone: 'PST' }).where('id', '=', id).execute();
+  const patch = (change: object) => bench.call('PATCH', `batch_exports/${id}`, change);
+  expect((await patch({ name: 'still hourly' })).status).toBe(200);
+  const { status, body } = await patch({ interval: 'day' });
+  expect([status, body.code, body.attr]).toEqual([400, 'invalid_choice', 'timezone']);
+  expect((await patch({ interval: 'day', timezone: 'America/Los_Angeles' })).status).toBe(200);
+});
+
 it('S5: jitter delays the run and keeps its interval', async () => {
   const ports = { ...bench.ports, jitterScale: 1 };
   const actor = { userId: 1, teamId: bench.teamId, organizationId: bench.organizationId };
