@@ -20,7 +20,8 @@ import { withdraw } from './withdraw.ts';
  *
  * When it fails, what it staged stays for the next attempt, unless that must start afresh (verification failed), a
  * person must act first, or the run was cancelled: then all that it made is removed (`withdraw`). A run that
- * another worker took over removes only what this very attempt left, and so does one that failed of a bug. Throws SluiceErrors; an abort throws the signal's reason.
+ * another worker took over removes only what this very attempt left, and so does one that failed of a bug. What a run has published
+ * stays once it has begun to remove what it replaces. Throws SluiceErrors; an abort throws the signal's reason.
  */
 export async function runExport(spec: RunSpec, ports: ExportPorts): Promise<Outcome> {
   const context = begin(spec, ports);
@@ -51,8 +52,8 @@ async function afterFailure(context: RunContext, error: unknown): Promise<unknow
 }
 
 /**
- * What this attempt staged and no ledger knows, be it because a newer one has swept before. What the ledger holds is the newer one's, whoever staged it; when that
- * has ended, it is published and has another name.
+ * What this attempt staged and no ledger knows, be it after a newer one had swept. What the ledger holds is the newer one's, whoever
+ * staged it; when that has ended, it is published and has another name.
  */
 async function removeOwnLeftovers(context: RunContext): Promise<void> {
   const { ledger, target } = context;
@@ -72,7 +73,10 @@ async function clearAway(context: RunContext, why: SluiceError): Promise<SluiceE
   const { ledger, observer, spec } = context;
   try {
     // What it replaces may be gone: the files that it published stay, and whoever repeats it replaces them.
-    if (why.code !== 'verification_failed' && (await ledger.isReplacing())) return null;
+    if (why.code !== 'verification_failed' && (await ledger.isReplacing())) {
+      await removeOwnLeftovers(context);
+      return null;
+    }
     await withdraw(spec, context);
     if (why.code === 'run_cancelled') observer.log('WARNING', runLog.cancelled());
     if (why.code === 'verification_failed') await forgetAll(context.ledger);
@@ -187,7 +191,7 @@ async function finish(
 ): Promise<Outcome> {
   const { clock, files, ledger, names, observer, spec, target } = context;
   const keys = outcome.files.map(({ key }) => key);
-  const stale = previous.map(({ key }) => key).filter((key) => !keys.includes(key));
+  const stale = [...new Set(previous.map(({ key }) => key))].filter((key) => !keys.includes(key));
   const listed = keys.length > 0 && wantsManifest(spec, files, keys.length);
   const manifests = new Set(
     previous.filter((file) => file.listed).map(({ key }) => names.manifestBeside(key)),
