@@ -23,26 +23,31 @@ import {
   START,
 } from './fixture.ts';
 
-const ROWS = 15_000;
+const ROWS = 4_000;
 const TEAM = 7;
+/** Has so many events that the memory of the warehouse matters. */
+const LARGE = { rows: 15_000, teamId: 8 } as const;
 const PARQUET = { ...PLAIN_FILES, format: 'Parquet', compression: 'zstd' } as const;
-/** Several files of about a MiB. */
-const SPLIT = { ...PARQUET, maxFileSizeMb: 1 } as const;
+/** Several files, of a quarter of a MiB at most. */
+const SPLIT = { ...PARQUET, maxFileSizeMb: 0.25 } as const;
 const NAME = '2026-03-01T00:00:00+00:00-2026-03-01T01:00:00+00:00';
 
 let embedded: TestWarehouse;
 let place: Place;
 let uuids: string[];
+let uuidsOfLarge: string[];
 beforeAll(async () => {
   embedded = await startTestWarehouse();
   const hour = { from: new Date(START), to: new Date(START + HOUR) };
-  await embedded.warehouse.command(
-    bulkEvents({ rows: ROWS, seed: 1, teamId: TEAM, timestamps: hour, arrivals: hour }),
-  );
-  const rows = await embedded.warehouse.rows<{ uuid: string }>({
-    sql: 'SELECT uuid FROM events ORDER BY toString(uuid)',
-  });
-  uuids = rows.map(({ uuid }) => uuid);
+  const made = async (rows: number, teamId: number): Promise<string[]> => {
+    await embedded.warehouse.command(bulkEvents({ rows, seed: 1, teamId, timestamps: hour, arrivals: hour }));
+    const found = await embedded.warehouse.rows<{ uuid: string }>({
+      sql: `SELECT uuid FROM events WHERE team_id = ${teamId} ORDER BY toString(uuid)`,
+    });
+    return found.map(({ uuid }) => uuid);
+  };
+  uuids = await made(ROWS, TEAM);
+  uuidsOfLarge = await made(LARGE.rows, LARGE.teamId);
 });
 afterAll(() => embedded.close());
 beforeEach(async () => {
@@ -86,7 +91,7 @@ describe('a run', () => {
   it('splits files at the size limit and none is empty', async () => {
     const outcome = await exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT);
     for (const file of outcome.files) {
-      expect(file.bytes).toBeLessThanOrEqual(1024 * 1024);
+      expect(file.bytes).toBeLessThanOrEqual(256 * 1024);
       expect(file.rows).toBeGreaterThan(0);
       expect(file.key).toMatch(new RegExp(`^${NAME.replaceAll('+', '\\+')}-\\d+\\.parquet$`));
     }
@@ -123,7 +128,7 @@ describe('a run', () => {
       embedded.warehouse,
       place,
       liveSpec(TEAM),
-      { ...SPLIT, maxFileSizeMb: 3 },
+      { ...SPLIT, maxFileSizeMb: 0.75 },
       { ledger },
     );
     expect(again.files.length).toBeLessThan(first.files.length);
@@ -156,10 +161,10 @@ describe('a run', () => {
   it('halves slices that do not fit into the memory of the warehouse', async () => {
     const tight: Warehouse = limited(embedded.warehouse, 38_000_000);
     const observer = recorder();
-    const outcome = await exportWith(tight, place, liveSpec(TEAM), PLAIN_FILES, { observer });
+    const outcome = await exportWith(tight, place, liveSpec(LARGE.teamId), PLAIN_FILES, { observer });
     expect(observer.logs.some(({ level }) => level === 'WARNING')).toBe(true);
     expect(outcome.files.length).toBeGreaterThan(1);
-    expect(await readUuids()).toEqual(uuids);
+    expect(await readUuids()).toEqual(uuidsOfLarge);
   });
 
   it('refuses what it cannot do rather than export something else', async () => {
@@ -276,7 +281,7 @@ describe('a cancelled run', () => {
     const before = await exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT, { ledger: first });
     expect(before.files.length).toBeGreaterThan(2);
     // Fewer files would do, now.
-    const larger = { ...SPLIT, maxFileSizeMb: 2 };
+    const larger = { ...SPLIT, maxFileSizeMb: 0.5 };
     const cancel = new AbortController();
     const observer = recorder((name) => {
       if (name === 'published-one') cancel.abort(new SluiceError('run_cancelled'));
