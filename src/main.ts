@@ -22,6 +22,7 @@ import { repeatWithin } from './composition/settings.ts';
 import { lookAtRoots } from './composition/shared-roots.ts';
 import type { Config } from './config.ts';
 import { openEngines } from './engines.ts';
+import { checkListening } from './http/listening.ts';
 import { createServer } from './http/server.ts';
 import { integrationsEndpoints } from './integrations/endpoints.ts';
 import { createSealer } from './integrations/sealing.ts';
@@ -90,7 +91,6 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   const { database, warehouse } = await (ports.engines ?? openEngines)(config, log, stack);
   const db = database.kysely;
   const accounts = createAccounts({ db, clock, random: randomBytes });
-  const first = await accounts.bootstrap(config.bootstrapPersonalApiKey);
   const { dataDir, secretKey: configured } = config;
   const secrets = loadSecretKeys({ configured, dataDir, random: randomBytes });
   // Alone on its own database, it has nobody to share with.
@@ -98,6 +98,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     await checkSharedKey(db, secrets);
     await lookAtRoots(db, config, log);
   }
+  await checkListening(config.host, config.port);
   const sealer = createSealer(secrets, randomBytes);
   const guard = createHostGuard(config.allowedHosts);
   const [stored, ...passed] = await Promise.all([
@@ -184,6 +185,8 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   stack.defer(() => server.close());
   // Or a slow download would keep the server from closing.
   stack.defer(() => stopping.abort());
+  // The first key is shown once, by a server that runs: it is made when all else is known to work, and before anybody can come in.
+  const first = await accounts.bootstrap(config.bootstrapPersonalApiKey);
   const url = await server.listen(config.host, config.port);
   await runs.start();
   await apps.running.start();

@@ -15,6 +15,7 @@ import { type Description, describeApart } from './description.ts';
 import { installDocsPage } from './docs-page.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type ErrorAnswer, toErrorAnswer } from './envelope.ts';
+import { listeningProblem } from './listening.ts';
 import { installMetrics } from './metrics.ts';
 import { NO_COMPILERS } from './no-compilers.ts';
 import { installRequestLog } from './request-log.ts';
@@ -58,7 +59,7 @@ export interface Timeouts {
 const TIMEOUTS: Timeouts = { headers: 15_000, request: 60_000, checkEvery: 5_000 };
 
 export interface Server {
-  /** Starts listening; returns the URL to reach it at. Port 0 = any free one. */
+  /** Starts listening; returns the URL to reach it at. Port 0 = any free one. Throws `bad_configuration`. */
   listen(host: string, port: number): Promise<string>;
   /** Stops accepting, lets requests in flight finish. */
   close(): Promise<void>;
@@ -98,8 +99,11 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   await app.ready();
   return {
     async listen(host, port) {
-      const url = await app.listen({ host, port });
-      return reachable(url);
+      try {
+        return reachable(await app.listen({ host, port }));
+      } catch (error) {
+        throw listeningProblem(error, host, port);
+      }
     },
     close: () => app.close(),
   };
