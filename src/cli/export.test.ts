@@ -25,9 +25,14 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-async function run(...more: string[]): Promise<void> {
+/** Resolves with what it printed. */
+async function run(...more: string[]): Promise<string> {
+  let printed = '';
   const silent = [process.stdout, process.stderr].map((stream) =>
-    vi.spyOn(stream, 'write').mockImplementation(() => true),
+    vi.spyOn(stream, 'write').mockImplementation((text) => {
+      printed += String(text);
+      return true;
+    }),
   );
   const open = async () => ({
     warehouse: warehouse.warehouse,
@@ -40,7 +45,10 @@ async function run(...more: string[]): Promise<void> {
   } finally {
     for (const one of silent) one.mockRestore();
   }
+  return printed;
 }
+
+const namesIn = (path: string) => readdirSync(path, { recursive: true, encoding: 'utf8' }).toSorted();
 
 const OTHERS: readonly string[][] = [
   ['--format', 'JSONLines'],
@@ -54,15 +62,43 @@ const OTHERS: readonly string[][] = [
 
 it('sweeps what an earlier one like it left, and no other’s files in the making', async () => {
   await run();
-  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  const names = namesIn(directory);
   const manifest = join(directory, names.find((name) => name.endsWith('.json')) ?? '');
   const { run_id: runId } = JSON.parse(readFileSync(manifest, 'utf8')) as { run_id: string };
   const making = join(dirname(manifest), `.events.parquet.${runId}.1.partial`);
   writeFileSync(making, '');
   for (const other of OTHERS) {
-    await run(...other);
+    await run('--replace', ...other);
     expect(existsSync(making), other.join(' ')).toBe(true);
   }
-  await run();
+  await run('--replace');
   expect(existsSync(making)).toBe(false);
+});
+
+it('another’s export of the range is left as it is, and replaced when asked to', async () => {
+  const into = join(directory, 'used');
+  await run('--to-dir', into);
+  const first = namesIn(into);
+  const written = first.map((name) => readFileSync(join(into, name)));
+  for (const other of OTHERS.filter((words) => words[0] !== '--to')) {
+    await expect(run('--to-dir', into, ...other), other.join(' ')).rejects.toMatchObject({
+      code: 'bad_configuration',
+      message: expect.stringContaining('--replace'),
+    });
+  }
+  expect(namesIn(into)).toEqual(first);
+  expect(first.map((name) => readFileSync(join(into, name)))).toEqual(written);
+
+  await run('--to-dir', into, '--format', 'JSONLines', '--replace');
+  expect(namesIn(into).map((name) => name.replace(/.*00:00/, ''))).toEqual(['.jsonl', '_manifest.json']);
+  await run('--to-dir', into, '--format', 'JSONLines');
+  expect(namesIn(into)).toHaveLength(2);
+});
+
+it('says of which events there are none', async () => {
+  expect(await run('--to-dir', join(directory, 'none'), '--include', 'nope')).toContain(
+    'No events of these names in this range',
+  );
+  const empty = ['--from', '2020-01-01', '--to', '2020-01-02', '--to-dir', join(directory, 'none')];
+  expect(await run(...empty)).toContain('No events in this range');
 });

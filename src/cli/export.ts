@@ -12,6 +12,7 @@ import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { Clock } from '../work/clock.ts';
 import { whyUnwritable } from '../work/data-directory.ts';
 import { makeDirectory } from '../work/make-directory.ts';
+import { earlierKeys } from './earlier-export.ts';
 import { createProgress } from './progress.ts';
 
 export interface ExportRoom {
@@ -32,6 +33,7 @@ interface Flags {
   readonly exclude?: string[];
   readonly project: number;
   readonly dataDir?: string;
+  readonly replace?: true;
 }
 
 /**
@@ -64,6 +66,7 @@ export function exportCommand(open: (flags: { readonly dataDir?: string }) => Pr
     .option('--include <event...>', 'only events of these names')
     .option('--exclude <event...>', 'no events of these names')
     .option('--project <id>', 'project to export', whole, 1)
+    .option('--replace', 'remove what another export of the same range left in the directory')
     .option('--data-dir <dir>', 'data directory of Sluice (default: ./.sluice)')
     .addHelpText(
       'after',
@@ -103,6 +106,9 @@ async function exportOnce(flags: Flags, { warehouse, clock }: ExportRoom): Promi
   if (problem || !filesystem.open) throw new SluiceError('destination_config', { detail: problem ?? '' });
   makeTarget(root);
   const destination = { type: filesystem.type, config, integration: {} };
+  const spec = specOf(flags, root, destination);
+  const files = filesystem.files(config);
+  const earlier = files ? earlierKeys(root, spec, files, flags.replace ?? false) : [];
   const target = await filesystem.open(destination, {
     clock,
     random: Math.random,
@@ -116,11 +122,11 @@ async function exportOnce(flags: Flags, { warehouse, clock }: ExportRoom): Promi
   );
   let bar: ReturnType<typeof createProgress> | undefined;
   try {
-    return await runExport(specOf(flags, root, destination), {
+    return await runExport(spec, {
       warehouse,
       target,
-      files: filesystem.files(config),
-      ledger: memoryLedger(),
+      files,
+      ledger: { ...memoryLedger(), previousKeys: async () => earlier },
       observer: {
         log: (level, message) => {
           if (level === 'WARNING' || level === 'ERROR') process.stderr.write(`${message}\n`);
@@ -173,7 +179,10 @@ function specOf(flags: Flags, root: string, destination: RunSpec['destination'])
 }
 
 function summary({ files, rows, bytes, proof }: Outcome, flags: Flags, seconds: number): string {
-  if (rows === 0) return 'No events in this range; no file was written.\n';
+  if (rows === 0) {
+    const named = flags.include ? ' of these names' : flags.exclude ? ' of other names' : '';
+    return `No events${named} in this range; no file was written.\n`;
+  }
   const list = files
     .map(({ key, rows: count }) => `  ${resolve(flags.toDir, key)}  ${count} rows\n`)
     .join('');
