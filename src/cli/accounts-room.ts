@@ -13,7 +13,14 @@ export interface Place {
   readonly dataDir?: string;
 }
 
-export type OpenAccounts<Wanted extends keyof Accounts> = (flags: Place) => Promise<AccountsRoom<Wanted>>;
+export interface AccountsPlace extends Place {
+  /** Make the database where there is none. */
+  readonly mayBeNew?: true;
+}
+
+export type OpenAccounts<Wanted extends keyof Accounts> = (
+  flags: AccountsPlace,
+) => Promise<AccountsRoom<Wanted>>;
 
 /** Gives a command the option that tells where the accounts are. */
 export const withDataDir = (command: Command): Command =>
@@ -25,11 +32,11 @@ export const withDataDir = (command: Command): Command =>
  */
 export async function within<Wanted extends keyof Accounts>(
   open: OpenAccounts<Wanted>,
-  flags: Place,
+  { dataDir, mayBeNew }: AccountsPlace,
   instead: string,
   act: (accounts: Pick<Accounts, Wanted>) => Promise<void>,
 ): Promise<void> {
-  const place = flags.dataDir === undefined ? {} : { dataDir: flags.dataDir };
+  const place = { ...(dataDir !== undefined && { dataDir }), ...(mayBeNew && { mayBeNew }) };
   const room = await open(place).catch((error) => explainLock(error, instead));
   try {
     await act(room.accounts);

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { loadConfig } from '../config.ts';
+import type { AccountsPlace } from './accounts-room.ts';
+import { requirePart } from './installation.ts';
+import { refuseUnknownProject } from './known-project.ts';
 
 /** For commands that work on a data directory, beside a running server where that is possible. */
 async function openRoom(flags: { readonly dataDir?: string }) {
@@ -8,16 +11,23 @@ async function openRoom(flags: { readonly dataDir?: string }) {
   const { systemClock } = await import('../work/clock.ts');
   const { createLogger } = await import('../work/log.ts');
   const config = loadConfig(flags, process.env, process.cwd());
+  requirePart('warehouse', config);
   const { warehouse, close } = await joinWarehouse(config, createLogger('warn'));
-  return { warehouse, close, clock: systemClock, config };
+  return {
+    warehouse,
+    close,
+    clock: systemClock,
+    refuseUnknownProject: (id: number, force: boolean) => refuseUnknownProject(id, force, config, warehouse),
+  };
 }
 
 /** For commands on accounts: the database alone. */
-async function openAccounts(flags: { readonly dataDir?: string }) {
+async function openAccounts(flags: AccountsPlace) {
   const { openDatabase } = await import('../database/database.ts');
   const { createAccounts } = await import('../accounts/accounts.ts');
   const { systemClock } = await import('../work/clock.ts');
   const config = loadConfig(flags, process.env, process.cwd());
+  if (!flags.mayBeNew) requirePart('database', config);
   const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir });
   const accounts = createAccounts({ db: database.kysely, clock: systemClock, random: randomBytes });
   return { accounts, close: () => database.close() };

@@ -37,6 +37,7 @@ async function run(...more: string[]): Promise<string> {
   const open = async () => ({
     warehouse: warehouse.warehouse,
     clock: systemClock,
+    refuseUnknownProject: async () => {},
     close: async () => {},
   });
   try {

@@ -18,6 +18,8 @@ import { createProgress } from './progress.ts';
 export interface ExportRoom {
   readonly warehouse: Warehouse;
   readonly clock: Clock;
+  /** Throws `not_found`, `data_dir_locked`. */
+  refuseUnknownProject(id: number, force: boolean): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -34,6 +36,7 @@ interface Flags {
   readonly project: number;
   readonly dataDir?: string;
   readonly replace?: true;
+  readonly force?: true;
 }
 
 /**
@@ -66,6 +69,7 @@ export function exportCommand(open: (flags: { readonly dataDir?: string }) => Pr
     .option('--include <event...>', 'only events of these names')
     .option('--exclude <event...>', 'no events of these names')
     .option('--project <id>', 'project to export', whole, 1)
+    .option('--force', 'take the number of a project that cannot be checked while a server runs')
     .option('--replace', 'remove what another export of the same range left in the directory')
     .option('--data-dir <dir>', 'data directory of Sluice (default: ./.sluice)')
     .addHelpText(
@@ -76,6 +80,7 @@ export function exportCommand(open: (flags: { readonly dataDir?: string }) => Pr
       if (flags.from >= flags.to) command.error('error: --from must be before --to');
       const room = await open(flags.dataDir === undefined ? {} : { dataDir: flags.dataDir });
       try {
+        await room.refuseUnknownProject(flags.project, flags.force ?? false);
         const started = room.clock.now();
         const outcome = await exportOnce(flags, room);
         process.stdout.write(summary(outcome, flags, (room.clock.now() - started) / 1000));

@@ -10,6 +10,8 @@ import { createProgress } from './progress.ts';
 export interface ImportRoom {
   readonly warehouse: Warehouse;
   readonly clock: Clock;
+  /** Throws `not_found`, `data_dir_locked`. */
+  refuseUnknownProject(id: number, force: boolean): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -18,6 +20,7 @@ interface Flags {
   readonly dataDir?: string;
   readonly dryRun?: true;
   readonly skipBad?: true;
+  readonly force?: true;
 }
 
 /**
@@ -34,6 +37,7 @@ export function importCommand(open: (flags: { readonly dataDir?: string }) => Pr
     )
     .argument('<file...>', 'files to read')
     .option('--project <id>', 'project to store the events in', '1')
+    .option('--force', 'take the number of a project that cannot be checked while a server runs')
     .option('--data-dir <dir>', 'data directory of Sluice (default: ./.sluice)')
     .option('--dry-run', 'read and check, store nothing')
     .option('--skip-bad', 'store the good rows of a file that has bad ones (default: nothing of it)')
@@ -47,6 +51,7 @@ export function importCommand(open: (flags: { readonly dataDir?: string }) => Pr
       const sizes = await Promise.all(files.map(fileSize));
       const room = await open(flags.dataDir === undefined ? {} : { dataDir: flags.dataDir });
       try {
+        await room.refuseUnknownProject(Number(flags.project), flags.force ?? false);
         const failed = await importFiles(files, sizes, flags, room);
         if (failed > 0) process.exitCode = 1;
       } finally {

@@ -28,7 +28,8 @@ A tenant from nothing:
     .requiredOption('--name <text>', 'how people call it')
     .addHelpText('after', '\nExample:\n  sluice organizations create --name Acme')
     .action((flags: Place & { readonly name: string }) =>
-      within(open, flags, INSTEAD, async (accounts) =>
+      // The one thing that can be made before the first start.
+      within(open, { ...flags, mayBeNew: true }, INSTEAD, async (accounts) =>
         printLine(await accounts.createOrganization({ name: flags.name, userId: null })),
       ),
     );

@@ -1,0 +1,56 @@
+import type { Config } from '../config.ts';
+import { SluiceError } from '../errors/error.ts';
+import type { Warehouse } from '../warehouse/warehouse.ts';
+import { hasPart } from './installation.ts';
+
+type Where = Pick<Config, 'dataDir' | 'databaseUrl' | 'clickhouseUrl'>;
+
+/**
+ * Refuses the number of a project that does not exist. Without a database (a warehouse alone, a ClickHouse of somebody else's) nobody
+ * knows; while a server holds the embedded one, the first project and those with events are known to be there, and `force` answers
+ * for others. Throws `not_found`, `data_dir_locked`.
+ */
+export async function refuseUnknownProject(
+  id: number,
+  force: boolean,
+  where: Where,
+  warehouse: Warehouse,
+): Promise<void> {
+  if (force || !hasPart('database', where)) return;
+  const known = await projectsOf(where);
+  if (known === null) return refuseUnseenProject(id, warehouse);
+  if (known.includes(id)) return;
+  const list = known.length > 0 ? `There are: ${known.join(', ')}.` : 'There is none yet.';
+  throw new SluiceError('not_found', { detail: `There is no project ${id}. ${list}` });
+}
+
+/** All numbers, or null while a server holds the embedded database. */
+async function projectsOf({ databaseUrl, dataDir }: Where): Promise<readonly number[] | null> {
+  const { openDatabase } = await import('../database/database.ts');
+  try {
+    const database = await openDatabase({ url: databaseUrl, dataDir });
+    try {
+      const rows = await database.kysely.selectFrom('projects').select('id').orderBy('id').execute();
+      return rows.map((row) => row.id);
+    } finally {
+      await database.close();
+    }
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === 'data_dir_locked') return null;
+    throw error;
+  }
+}
+
+/** Every start has made a first project, and projects are never removed. */
+const FIRST = 1;
+
+async function refuseUnseenProject(id: number, warehouse: Warehouse): Promise<void> {
+  if (id === FIRST) return;
+  const sql = 'SELECT 1 AS one FROM events WHERE team_id = {team:Int64} LIMIT 1';
+  if ((await warehouse.rows({ sql, params: { team: id } })).length > 0) return;
+  throw new SluiceError('data_dir_locked', {
+    detail:
+      `Project ${id} has no events, and a running Sluice holds the database, so nobody here can see whether it exists. ` +
+      'If it does, give --force.',
+  });
+}
