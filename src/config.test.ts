@@ -1,25 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { type Environment, loadConfig, type ServeOptions } from './config.ts';
+import { type Environment, loadConfig, type ServeOptions, settingNames } from './config.ts';
 
 const load = (options: ServeOptions = {}, env: Environment = {}) => loadConfig(options, env, '/srv');
 
 /** What a script passes on when a variable of its own is not set. */
-const NAMES = [
-  ...['SLUICE_HOST', 'SLUICE_PORT', 'SLUICE_DATA_DIR', 'CLICKHOUSE_URL', 'DATABASE_URL', 'SLUICE_SECRET_KEY'],
-  ...['SLUICE_LOG_LEVEL', 'SLUICE_BOOTSTRAP_PERSONAL_API_KEY', 'SLUICE_FILES_ROOT', 'SLUICE_ALLOWED_HOSTS'],
-  ...[
-    'SLUICE_CONCURRENCY',
-    'SLUICE_SETTLE_SECONDS',
-    'SLUICE_READ_BACK',
-    'RATE_LIMIT_ENABLED',
-    'SLUICE_JITTER',
-  ],
-  ...['RATE_LIMITING_ALLOW_LIST_TEAMS', 'SLUICE_BACKFILL_PARALLELISM', 'SLUICE_MAX_BACKFILLS'],
-  ...['SLUICE_DOWNLOADS_ROOT', 'SLUICE_MAX_FILE_DOWNLOADS', 'SLUICE_DOWNLOAD_LINK_SECONDS'],
-  ...['SLUICE_DOWNLOAD_KEEP_SECONDS', 'SLUICE_LOG_KEEP_DAYS', 'SLUICE_CLOSED_GATES', 'SLUICE_LEGACY_S3'],
-  ...['SLUICE_WAREHOUSE_MEMORY', 'SLUICE_WAREHOUSE_TIMEOUT_SECONDS', 'SLUICE_DATABASE_TIMEOUT_SECONDS'],
-  ...['SLUICE_DESTINATION_TIMEOUT_SECONDS', 'SLUICE_RETRY_SECONDS', 'SLUICE_TRUST_PROXY'],
-];
+const NAMES = settingNames();
 
 describe('the configuration', () => {
   it('of nothing listens on this machine alone, and keeps its files below the current directory', () => {
@@ -67,6 +52,35 @@ describe('the configuration', () => {
     (text) => {
       const refusal = { code: 'bad_configuration', message: expect.stringContaining('SLUICE_TRUST_PROXY') };
       expect(() => load({}, { SLUICE_TRUST_PROXY: text })).toThrow(expect.objectContaining(refusal));
+    },
+  );
+
+  it.each(['SLUICE_READ_BACK', 'RATE_LIMIT_ENABLED', 'SLUICE_LEGACY_S3'])(
+    '%s is on, off or refused',
+    (name) => {
+      const of = (text: string) => {
+        const { readBack, rateLimitEnabled, legacyS3 } = load({}, { [name]: text });
+        return readBack || rateLimitEnabled || legacyS3;
+      };
+      for (const on of ['1', 'true', 'YES', ' On ']) expect(of(on)).toBe(true);
+      for (const off of ['0', 'false', 'No', 'off', '']) expect(of(off)).toBe(false);
+      for (const other of ['enabled', '2', 'y', ' '])
+        expect(() => of(other)).toThrow(expect.objectContaining({ code: 'bad_configuration' }));
+    },
+  );
+
+  it.each(['minio', '*', '*.lan', '10.0.0.0/8', '::1', '[::1]', 'fd00::/8', 'a_b.c-d.', 'Minio, 127.0.0.1'])(
+    'allows the hosts %s',
+    (text) => {
+      expect(load({}, { SLUICE_ALLOWED_HOSTS: text }).allowedHosts).toEqual(text.toLowerCase().split(', '));
+    },
+  );
+
+  it.each(['http://minio', 'minio:9000', 'a,10.0.0.0/33', 'minio/x', 'x*', '*.*', 'fd00::/129', 'a b'])(
+    'refuses the hosts %s, which could never match',
+    (text) => {
+      const refusal = { code: 'bad_configuration', message: expect.stringContaining('SLUICE_ALLOWED_HOSTS') };
+      expect(() => load({}, { SLUICE_ALLOWED_HOSTS: text })).toThrow(expect.objectContaining(refusal));
     },
   );
 

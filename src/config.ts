@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { isAbsolute, resolve } from 'node:path';
 import { SluiceError } from './errors/error.ts';
+import { isRange } from './work/hosts.ts';
 
 /** The environment and the options of `serve`, typed and validated once. */
 export interface Config {
@@ -83,6 +84,18 @@ export function loadConfig(options: ServeOptions, environment: Environment, cwd:
   refuseEmpty('--host', options.host);
   refuseEmpty('--port', options.port);
   refuseEmpty('--data-dir', options.dataDir);
+  return configOf(options, env, cwd);
+}
+
+/** All variables that are read. */
+export function settingNames(): string[] {
+  const names = new Set<string>();
+  const remember = (_: Environment, name: string | symbol) => void names.add(String(name));
+  configOf({}, new Proxy<Environment>({}, { get: remember }), '/');
+  return [...names];
+}
+
+function configOf(options: ServeOptions, env: Environment, cwd: string): Config {
   const dataDir = resolve(cwd, options.dataDir ?? env.SLUICE_DATA_DIR ?? '.sluice');
   return {
     host: options.host ?? env.SLUICE_HOST ?? '127.0.0.1',
@@ -96,13 +109,13 @@ export function loadConfig(options: ServeOptions, environment: Environment, cwd:
     readyJson: options.readyJson ?? false,
     bootstrapPersonalApiKey: env.SLUICE_BOOTSTRAP_PERSONAL_API_KEY,
     filesRoot: path(env.SLUICE_FILES_ROOT, resolve(dataDir, 'exports'), cwd),
-    allowedHosts: list(env.SLUICE_ALLOWED_HOSTS),
+    allowedHosts: list(env.SLUICE_ALLOWED_HOSTS).map(allowedHost),
     concurrency: integer('SLUICE_CONCURRENCY', env.SLUICE_CONCURRENCY ?? '2', 1, 64),
     settleSeconds: env.SLUICE_SETTLE_SECONDS
       ? integer('SLUICE_SETTLE_SECONDS', env.SLUICE_SETTLE_SECONDS, 0, 86_400)
       : null,
-    readBack: isOn(env.SLUICE_READ_BACK),
-    rateLimitEnabled: isOn(env.RATE_LIMIT_ENABLED),
+    readBack: isOn('SLUICE_READ_BACK', env.SLUICE_READ_BACK),
+    rateLimitEnabled: isOn('RATE_LIMIT_ENABLED', env.RATE_LIMIT_ENABLED),
     // Upstream's name of it.
     rateLimitExempt: list(env.RATE_LIMITING_ALLOW_LIST_TEAMS).map((id) =>
       integer('RATE_LIMITING_ALLOW_LIST_TEAMS', id, 1, 2 ** 31 - 1),
@@ -131,7 +144,7 @@ export function loadConfig(options: ServeOptions, environment: Environment, cwd:
     ),
     logKeepDays: integer('SLUICE_LOG_KEEP_DAYS', env.SLUICE_LOG_KEEP_DAYS ?? '90', 1, 36_500),
     closedGates: list(env.SLUICE_CLOSED_GATES).map((name) => oneOf('SLUICE_CLOSED_GATES', name, GATES)),
-    legacyS3: isOn(env.SLUICE_LEGACY_S3),
+    legacyS3: isOn('SLUICE_LEGACY_S3', env.SLUICE_LEGACY_S3),
     warehouseMemory: integer(
       'SLUICE_WAREHOUSE_MEMORY',
       env.SLUICE_WAREHOUSE_MEMORY ?? '4000000000',
@@ -163,7 +176,24 @@ const list = (text = ''): string[] =>
     .map((item) => item.trim().toLowerCase())
     .filter(Boolean);
 
-const isOn = (text: string | undefined): boolean => ['1', 'true', 'yes'].includes((text ?? '').toLowerCase());
+const ON = ['1', 'true', 'yes', 'on'];
+const OFF = ['0', 'false', 'no', 'off'];
+
+/** Unset is off. */
+function isOn(name: string, text = 'off'): boolean {
+  const word = text.trim().toLowerCase();
+  if (ON.includes(word) || OFF.includes(word)) return ON.includes(word);
+  throw bad(name, `must be one of ${[...ON, ...OFF].join(', ')}, not "${text}"`);
+}
+
+/** What could never match a host is a mistake worth telling: URLs, ports, blocks with too many bits. */
+function allowedHost(entry: string): string {
+  if (isRange(entry) || /^(\*|(\*\.)?[^\s*/:@]+|\[[0-9a-f:.]+\])$/.test(entry)) return entry;
+  throw bad(
+    'SLUICE_ALLOWED_HOSTS',
+    `takes host names, *.suffix, addresses, CIDR blocks and *, without scheme, port or path, not "${entry}"`,
+  );
+}
 
 /** None = 0, and the connection's own address counts. Whoever is not behind as many proxies could else choose an address. */
 function proxies(name: string, text = ''): number | string[] {

@@ -7,6 +7,7 @@ import { createLogger, type Log } from '../work/log.ts';
 import { crashAt } from './crash-at.ts';
 import { setClock } from './set-clock.ts';
 import { untilStopped } from './stop-signal.ts';
+import { unknownSettings } from './unknown-settings.ts';
 
 /** Finishing slices after SIGTERM may take this long; what is not done then resumes from the ledger. */
 const GRACE_MS = 8_000;
@@ -40,6 +41,7 @@ Examples:
     .action(async (options: ServeOptions) => {
       const config = loadConfig(options, process.env, process.cwd());
       const log = createLogger(config.logLevel);
+      for (const sentence of unknownSettings(process.env)) log.warn(sentence);
       const onStep = crashAt(process.env, () => process.kill(process.pid, 'SIGKILL'));
       const clock = setClock(process.env, systemClock, () =>
         log.warn('SLUICE_TEST_NOW is ignored without SLUICE_TEST=1'),

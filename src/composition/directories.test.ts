@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -12,13 +12,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(parent, { recursive: true }));
 
-const make = (urls: { databaseUrl?: string; clickhouseUrl?: string } = {}) =>
+const make = (changes: Partial<Parameters<typeof makeDirectories>[0]> = {}) =>
   makeDirectories({
     dataDir,
     filesRoot: join(dataDir, 'exports'),
     downloadsRoot: join(dataDir, 'downloads'),
-    databaseUrl: urls.databaseUrl,
-    clickhouseUrl: urls.clickhouseUrl,
+    databaseUrl: undefined,
+    clickhouseUrl: undefined,
+    ...changes,
   });
 const rights = (name: string) => statSync(join(dataDir, name)).mode & 0o777;
 const PRIVATE = ['database', 'warehouse', 'downloads'];
@@ -45,4 +46,18 @@ it('makes no directory for engines that are elsewhere', () => {
     false,
     false,
   ]);
+});
+
+it.each([
+  ['SLUICE_FILES_ROOT', 'filesRoot'],
+  ['SLUICE_DOWNLOADS_ROOT', 'downloadsRoot'],
+])('%s that is a file is refused', (name, key) => {
+  const file = join(parent, 'file');
+  writeFileSync(file, '');
+  expect(() => make({ [key]: file })).toThrow(
+    expect.objectContaining({
+      code: 'bad_configuration',
+      message: `${name} must be a directory; ${file} is a file.`,
+    }),
+  );
 });

@@ -138,7 +138,8 @@ const normalize = (host: string): string =>
 
 const RANGE = /^([0-9a-f:.]+)\/(\d{1,3})$/i;
 
-function isRange(entry: string): boolean {
+/** Whether an entry is an address or a CIDR block. */
+export function isRange(entry: string): boolean {
   if (isIP(entry)) return true;
   const match = RANGE.exec(entry);
   if (!match) return false;
