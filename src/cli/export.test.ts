@@ -42,7 +42,7 @@ async function run(...more: string[]): Promise<string> {
   });
   try {
     const words = ['--from', '2026-03-01', '--to', '2026-03-02', '--to-dir', directory, ...more];
-    await exportCommand(open).parseAsync(words, { from: 'user' });
+    await exportCommand(open).exitOverride().parseAsync(words, { from: 'user' });
   } finally {
     for (const one of silent) one.mockRestore();
   }
@@ -102,4 +102,13 @@ it('says of which events there are none', async () => {
   );
   const empty = ['--from', '2020-01-01', '--to', '2020-01-02', '--to-dir', join(directory, 'none')];
   expect(await run(...empty)).toContain('No events in this range');
+});
+
+it.each(['--to-dir', '--include', '--exclude'])('refuses an empty %s', async (option) => {
+  await expect(run(option, '')).rejects.toMatchObject({ code: 'commander.invalidArgument' });
+});
+
+it('takes several names', async () => {
+  const some = await run('--to-dir', join(directory, 'some'), '--include', '$pageview', 'clicked');
+  expect(some).toContain('28 rows, ');
 });

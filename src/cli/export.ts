@@ -13,6 +13,7 @@ import type { Clock } from '../work/clock.ts';
 import { whyUnwritable } from '../work/data-directory.ts';
 import { makeDirectory } from '../work/make-directory.ts';
 import { earlierKeys } from './earlier-export.ts';
+import { allFilled, filled } from './filled.ts';
 import { createProgress } from './progress.ts';
 
 export interface ExportRoom {
@@ -57,7 +58,7 @@ export function exportCommand(open: (flags: { readonly dataDir?: string }) => Pr
       instant,
     )
     .requiredOption('--to <time>', 'first instant after it', instant)
-    .requiredOption('--to-dir <directory>', 'where the files go; made if absent')
+    .requiredOption('--to-dir <directory>', 'where the files go; made if absent', filled)
     .addOption(
       new Option('--format <name>', 'file format').choices(['Parquet', 'JSONLines']).default('Parquet'),
     )
@@ -66,8 +67,8 @@ export function exportCommand(open: (flags: { readonly dataDir?: string }) => Pr
       'Parquet: zstd, lz4, snappy, gzip, brotli; JSONLines: gzip, brotli, zstd (default: none)',
     )
     .option('--max-file-size-mb <number>', 'start another file beyond this size (default: one file)', whole)
-    .option('--include <event...>', 'only events of these names')
-    .option('--exclude <event...>', 'no events of these names')
+    .option('--include <event...>', 'only events of these names', allFilled)
+    .option('--exclude <event...>', 'no events of these names', allFilled)
     .option('--project <id>', 'project to export', whole, 1)
     .option('--force', 'take the number of a project that cannot be checked while a server runs')
     .option('--replace', 'remove what another export of the same range left in the directory')

@@ -4,7 +4,7 @@ import { warehouseCommand } from './warehouse.ts';
 afterEach(() => vi.unstubAllEnvs());
 
 describe('sluice warehouse', () => {
-  it.each(['--host', '--data-dir', '--port'])('refuses an empty %s', async (option) => {
+  it.each(['--host', '--data-dir', '--port', '--password'])('refuses an empty %s', async (option) => {
     let ran = false;
     const command = warehouseCommand()
       .exitOverride()

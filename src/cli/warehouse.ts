@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { wholeNumber } from '../config.ts';
 import { startEmbeddedWarehouse } from '../warehouse/embedded/start.ts';
 import { migrateWarehouse } from '../warehouse/migrate.ts';
+import { filled } from './filled.ts';
 
 interface WarehouseOptions {
   readonly port: number;
@@ -22,7 +23,7 @@ export function warehouseCommand(): Command {
     .option('--host <address>', 'address to listen on', filled, '127.0.0.1')
     .option('--data-dir <dir>', 'where the data lies', filled, process.env.SLUICE_DATA_DIR || '.sluice')
     .option('--memory <bytes>', 'memory the engine may use', bytes, 4_000_000_000)
-    .option('--password <text>', 'password of the user "default"; without it, a random one')
+    .option('--password <text>', 'password of the user "default"; without it, a random one', filled)
     .option('--no-password', 'let in whoever reaches the port')
     .addHelpText('after', EXAMPLE)
     .action(run);
@@ -64,12 +65,6 @@ function port(text: string): number {
 
 function bytes(text: string): number {
   return integer(text, 1e8, 1e13);
-}
-
-/** The empty host is every interface, the empty directory the current one. */
-function filled(text: string): string {
-  if (text !== '') return text;
-  throw new InvalidArgumentError('Must not be empty.');
 }
 
 function integer(text: string, min: number, max: number): number {
