@@ -4,6 +4,7 @@ import type { Clock } from '../work/clock.ts';
 import { type ApiClient, apiClient } from './client.ts';
 import { demoEvents } from './events.ts';
 import { type ReadBack, readBack } from './reader.ts';
+import { problemsOf, type TourRun } from './verdict.ts';
 
 export interface TourOptions {
   /** The server, as `--ready-json` describes it. */
@@ -32,16 +33,6 @@ export interface TourResult {
   readonly problems: readonly string[];
 }
 
-interface TourRun {
-  /** Null = a run of the schedule: the demo may see an hour end. */
-  readonly backfill: string | null;
-  readonly status: string;
-  readonly records_completed: number | null;
-  readonly records_total_count: number | null;
-  readonly bytes_exported: number | null;
-  readonly latest_error: string | null;
-}
-
 const DAY_MS = 86_400_000;
 /** A day of hours. */
 const RUNS = 24;
@@ -67,7 +58,7 @@ export async function takeTour(options: TourOptions): Promise<TourResult> {
     runs,
     folder,
     read,
-    problems: problems(options.count, runs, read),
+    problems: problemsOf(options.count, day.end, runs, read),
   };
 }
 
@@ -138,21 +129,3 @@ async function exportDay(api: ApiClient, options: TourOptions, day: Day): Promis
 }
 
 const isUnderWay = ({ status }: { status: string }) => status === 'Starting' || status === 'Running';
-
-function problems(count: number, runs: readonly TourRun[], read: ReadBack): string[] {
-  const sum = (key: 'records_completed' | 'records_total_count') =>
-    runs.reduce((total, run) => total + (run[key] ?? 0), 0);
-  const ofDay = runs.filter((run) => run.backfill !== null).length;
-  const expectations: [boolean, string][] = [
-    [ofDay === RUNS, `${ofDay} runs instead of ${RUNS}`],
-    ...runs.map((run): [boolean, string] => [
-      run.status === 'Completed',
-      `a run is ${run.status}: ${run.latest_error}`,
-    ]),
-    [sum('records_total_count') === count, `${sum('records_total_count')} rows counted at the source`],
-    [sum('records_completed') === count, `${sum('records_completed')} rows exported`],
-    [read.rows === count, `${read.rows} rows read back`],
-    [read.distinctUuids === count, `${read.distinctUuids} different events read back`],
-  ];
-  return expectations.filter(([holds]) => !holds).map(([, words]) => `${words}, expected ${count} events`);
-}
