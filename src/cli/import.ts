@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { Command } from 'commander';
-import { fileSize } from '../capture/import/file.ts';
 import { type ImportResult, importFile } from '../capture/import/import.ts';
+import { readableSize } from '../capture/import/readable.ts';
 import { createStamps, newestStamp } from '../capture/stamps.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { Clock } from '../work/clock.ts';
@@ -48,7 +48,7 @@ export function importCommand(open: (flags: { readonly dataDir?: string }) => Pr
     .action(async (files: string[], flags: Flags, command: Command) => {
       if (!/^[1-9]\d{0,8}$/.test(flags.project))
         command.error(`error: --project must be a number, not "${flags.project}"`);
-      const sizes = await Promise.all(files.map(fileSize));
+      const sizes = await Promise.all(files.map(readableSize));
       const room = await open(flags.dataDir === undefined ? {} : { dataDir: flags.dataDir });
       try {
         await room.refuseUnknownProject(Number(flags.project), flags.force ?? false);

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { pipeline, Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip } from 'node:zlib';
 import { SluiceError } from '../../errors/error.ts';
@@ -7,13 +7,6 @@ import { jsonRow, lines } from './json-lines.ts';
 import { parquetRows } from './parquet.ts';
 import { BadRow, type FileRow, type SourceRow } from './row.ts';
 import { isZstd, unpackZstd } from './zstd.ts';
-
-/** The size in bytes. Throws `not_found` when there is no such file. */
-export async function fileSize(path: string): Promise<number> {
-  const found = await stat(path).catch(() => null);
-  if (found?.isFile()) return found.size;
-  throw new SluiceError('not_found', { detail: `There is no file ${path}.` });
-}
 
 /**
  * The rows of an exported file: Parquet, or JSON Lines plain, gzip, Zstandard or Brotli; known by its
