@@ -3,6 +3,7 @@ import type { Authenticator, FoundProject, Identified, ProjectReference } from '
 import type { Caller, Project } from '../http/endpoint.ts';
 import { activityRecorder, type RecordActivity } from './activity.ts';
 import { type Bootstrap, bootstrap } from './bootstrap.ts';
+import { leaveOrganization, setActive } from './departures.ts';
 import { hashKey, sameHash } from './keys.ts';
 import { membershipLevel } from './levels.ts';
 import { createLogins, type Logins } from './login.ts';
@@ -60,6 +61,10 @@ export interface Accounts extends Authenticator, Logins {
   /** Returns their number. */
   createPerson(wanted: NewPerson, password?: string | null): Promise<number>;
   joinOrganization(wanted: NewPerson): Promise<void>;
+  /** Lets a person in or out: their keys, password and sessions. */
+  setActive(userId: number, active: boolean): Promise<void>;
+  /** Ends a membership. Throws `not_found`. */
+  leaveOrganization(userId: number, organizationId: string): Promise<void>;
   listPeople(): Promise<PersonInfo[]>;
   recordActivity: RecordActivity;
 }
@@ -105,6 +110,8 @@ export function createAccounts(parts: AccountsParts): Accounts {
     listProjects: () => allProjects(db),
     createPerson: (wanted, password) => createPerson(parts, wanted, password),
     joinOrganization: (wanted) => joinOrganization(parts, wanted),
+    setActive: (userId, active) => setActive(parts, userId, active),
+    leaveOrganization: (userId, organizationId) => leaveOrganization(parts, userId, organizationId),
     listPeople: () => listPeople(db),
     recordActivity: activityRecorder(clock),
   };

@@ -26,6 +26,13 @@ export function demoCommand(): Command {
     .option('--events <number>', 'how many events the day has', count, 100_000)
     .option('--seed <number>', 'another seed, another day', count, 1)
     .option('--exit', 'stop when done, with status 1 when anything failed or any count differs')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sluice demo
+  sluice demo --events 1000000 --port 0 --exit`,
+    )
     .action(async (options: DemoCommandOptions) => {
       const config = demoSettings(options, process.env, process.cwd());
       freshDirectory(config.dataDir);

@@ -51,6 +51,7 @@ describe('sluice keys', () => {
     });
     const line = (await run('list')).split('\n').find((text) => text.includes('airflow')) ?? '';
     expect(line).toContain('projects 1');
+    expect(line).toMatch(/ {2}admin@sluice\.local {2}.* {2}made 20\d\d-.* {2}used 20/);
     expect(line).not.toContain(key);
     await run('revoke', line.split('  ')[0] ?? '');
     expect(await accounts.authenticate(key)).toBeNull();

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { KeyInfo } from '../accounts/accounts.ts';
+import type { KeyInfo, PersonInfo } from '../accounts/accounts.ts';
 import { SluiceError } from '../errors/error.ts';
 import {
   type AccountsRoom,
@@ -11,7 +11,9 @@ import {
   within,
 } from './accounts-room.ts';
 
-type Open = OpenAccounts<'createKey' | 'listKeys' | 'revokeKey' | 'findUserId' | 'findOrganizationId'>;
+type Open = OpenAccounts<
+  'createKey' | 'listKeys' | 'listPeople' | 'revokeKey' | 'findUserId' | 'findOrganizationId'
+>;
 
 interface CreateFlags extends Place {
   readonly label: string;
@@ -34,6 +36,13 @@ export function keysCommand(open: Open): Command {
       'Personal API keys (phx_…) open the API. These commands work on the database: on the Postgres of\n' +
         'DATABASE_URL at any time, on the embedded database while no server runs. A running server makes\n' +
         'keys itself: POST /api/personal_api_keys/.',
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sluice keys create --label airflow --scopes batch_export:write --projects 1
+  sluice keys list`,
     );
   withDataDir(keys.command('create'))
     .description('Make a key and print it, the only time it can be shown.')
@@ -55,11 +64,14 @@ Examples:
     )
     .action((flags: CreateFlags) => within(open, flags, INSTEAD, (accounts) => create(accounts, flags)));
   withDataDir(keys.command('list'))
-    .description('List all keys, masked; revoked ones too.')
+    .description('List all keys, masked, with their owners; revoked ones too.')
     .addHelpText('after', '\nExample:\n  sluice keys list')
     .action((flags: Place) =>
       within(open, flags, INSTEAD, async (accounts) => {
-        for (const key of await accounts.listKeys(null)) printLine(...describe(key));
+        const people = new Map((await accounts.listPeople()).map((person) => [person.id, person]));
+        for (const key of await accounts.listKeys(null)) {
+          printLine(...describe(key, people.get(key.userId)));
+        }
       }),
     );
   withDataDir(keys.command('revoke'))
@@ -93,11 +105,13 @@ async function create(
   printLine(key);
 }
 
-const describe = (key: KeyInfo): string[] => [
+const describe = (key: KeyInfo, owner: PersonInfo | undefined): string[] => [
   key.id,
   key.mask,
+  `${owner?.email ?? key.userId}${owner?.active === false ? ' (inactive)' : ''}`,
   key.scopes.join(','),
   limitsOf(key),
+  `made ${key.createdAt.toISOString()}`,
   key.revokedAt
     ? `revoked ${key.revokedAt.toISOString()}`
     : `used ${key.lastUsedAt?.toISOString() ?? 'never'}`,

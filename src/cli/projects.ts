@@ -19,6 +19,13 @@ export function projectsCommand(open: Open): Command {
       'A project has its own events, exports, integrations and project key (phc_…,\n' +
         'for capture). Every member of its organization may enter it. A running\n' +
         'server makes projects itself: POST /api/organizations/:id/projects/.',
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sluice projects create --organization Acme --name Web
+  sluice projects list`,
     );
   withDataDir(projects.command('create'))
     .description('Make a project; print its number and its project key.')

@@ -170,6 +170,48 @@ describe('sluice users password', () => {
   });
 });
 
+describe('somebody leaves', () => {
+  const EMAIL = 'leaving@acme.test';
+
+  it('deactivated, nothing of theirs opens; activated, all does but the sessions', async () => {
+    const person = ['--email', EMAIL, '--organization', 'Acme', '--password'];
+    await run(['users', 'create', ...person], typing(['leaving pass word\n']));
+    const key = (await run(['keys', 'create', '--user', EMAIL])).trim();
+    const session = await login(EMAIL, 'leaving pass word');
+    expect(await accounts.authenticate(key)).not.toBeNull();
+
+    await run(['users', 'deactivate', EMAIL]);
+    expect(await run(['users', 'list'])).toContain(`${EMAIL}  inactive`);
+    expect(await run(['keys', 'list'])).toContain(`  ${EMAIL} (inactive)  `);
+    expect(await accounts.authenticate(key)).toBeNull();
+    expect(await accounts.authenticateSession(session)).toBeNull();
+    await expect(login(EMAIL, 'leaving pass word')).rejects.toMatchObject({ code: 'invalid_credentials' });
+
+    await run(['users', 'activate', EMAIL]);
+    expect(await accounts.authenticate(key)).not.toBeNull();
+    expect(await accounts.authenticateSession(session)).toBeNull();
+    await login(EMAIL, 'leaving pass word');
+  });
+
+  it('out of one organization, they are in another of theirs, then in none', async () => {
+    const id = await accounts.findUserId(EMAIL);
+    const key = (await run(['keys', 'create', '--user', EMAIL])).trim();
+    const acme = (await accounts.authenticate(key))?.caller.currentProjectId ?? 0;
+    await run(['users', 'join', '--email', EMAIL, '--organization', 'My organization']);
+    expect(await accounts.findProject(acme, id)).toMatchObject({ member: true });
+
+    await run(['users', 'leave', EMAIL, '--organization', 'Acme']);
+    expect(await accounts.findProject(acme, id)).toMatchObject({ member: false });
+    expect((await accounts.authenticate(key))?.caller.currentProjectId).toBe(1);
+    await run(['users', 'leave', EMAIL, '--organization', 'My organization']);
+    expect((await accounts.authenticate(key))?.caller.currentProjectId).toBeNull();
+    expect(await run(['users', 'list'])).toContain(`${EMAIL}  password  no organization`);
+
+    const again = run(['users', 'leave', EMAIL, '--organization', 'Acme']);
+    await expect(again).rejects.toMatchObject({ code: 'not_found' });
+  });
+});
+
 describe('refusals', () => {
   const at = ['--organization', 'Acme'];
   it.each([
@@ -184,6 +226,9 @@ describe('refusals', () => {
     [['users', 'create', ...at], 'commander.missingMandatoryOptionValue'],
     [['users', 'join', ...at, '--email', 'nobody@acme.test'], 'not_found'],
     [['users', 'password', '--email', 'nobody@acme.test'], 'not_found'],
+    [['users', 'leave', ...at, 'nobody@acme.test'], 'not_found'],
+    [['users', 'deactivate', 'nobody@acme.test'], 'not_found'],
+    [['users', 'deactivate'], 'commander.missingArgument'],
     [['keys', 'create', '--organizations', 'Nobody'], 'not_found'],
   ])('%j: %s', async (words, code) => {
     await expect(run(words)).rejects.toMatchObject({ code });

@@ -6,7 +6,14 @@ import { type OpenAccounts, type Place, printLine, withDataDir, within } from '.
 import { readSecret, type SecretInput } from './secret-prompt.ts';
 
 type Open = OpenAccounts<
-  'createPerson' | 'joinOrganization' | 'listPeople' | 'findUserId' | 'findOrganizationId' | 'setPassword'
+  | 'createPerson'
+  | 'joinOrganization'
+  | 'leaveOrganization'
+  | 'setActive'
+  | 'listPeople'
+  | 'findUserId'
+  | 'findOrganizationId'
+  | 'setPassword'
 >;
 
 interface JoinFlags extends Place {
@@ -24,15 +31,23 @@ const INSTEAD = 'It has no API for people.';
 const INSTEAD_OF_PASSWORD =
   'Set your password through its API (PATCH /api/users/@me/ {"password": …} with a key of all scopes).';
 
-/** `sluice users create|join|password|list`. Passwords come from the terminal or standard input. */
+/** `sluice users create|join|leave|deactivate|activate|password|list`. Passwords come from the terminal or standard input. */
 export function usersCommand(open: Open, input: SecretInput = process.stdin): Command {
   const ask = () => readSecret('Password', input, process.stderr);
   const users = new Command('users')
-    .summary('make and list people, and set their passwords')
+    .summary('make, list and let out people, and set their passwords')
     .description(
-      'People belong to organizations. With a password they may log in to the web\n' +
-        'UI; for scripts they have personal API keys (`sluice keys`). The first\n' +
-        'person, admin@sluice.local, has no password until one is set here.',
+      'People belong to organizations. With a password they may log in (POST\n' +
+        '/api/login/); for scripts they have personal API keys (`sluice keys`). The\n' +
+        'first person, admin@sluice.local, has no password until one is set here.',
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  sluice users create --email ada@acme.test --organization Acme --level owner --password
+  sluice users deactivate ada@acme.test        # somebody leaves
+  sluice users list`,
     );
   withLevel(withDataDir(users.command('create')))
     .description('Make a person and print their number.')
@@ -67,6 +82,28 @@ Examples:
         await accounts.joinOrganization({ email, level, organizationId });
       }),
     );
+  withDataDir(users.command('leave'))
+    .description('End a membership: the person and their keys see nothing of the organization any more.')
+    .argument('<email or number>', 'who')
+    .requiredOption('--organization <name or id>', 'which (`sluice organizations list`)')
+    .addHelpText('after', '\nExample:\n  sluice users leave ada@acme.test --organization Globex')
+    .action((who: string, flags: Place & { readonly organization: string }) =>
+      within(open, flags, INSTEAD, async (accounts) => {
+        const organizationId = await accounts.findOrganizationId(flags.organization);
+        await accounts.leaveOrganization(await accounts.findUserId(who), organizationId);
+      }),
+    );
+  for (const [name, active, words] of SWITCHES) {
+    withDataDir(users.command(name))
+      .description(words)
+      .argument('<email or number>', 'who')
+      .addHelpText('after', `\nExample:\n  sluice users ${name} ada@acme.test`)
+      .action((who: string, flags: Place) =>
+        within(open, flags, INSTEAD, async (accounts) =>
+          accounts.setActive(await accounts.findUserId(who), active),
+        ),
+      );
+  }
   withDataDir(users.command('password'))
     .description('Set the password of a person. All their sessions end.')
     .option('--email <email or number>', 'whose (default: the first person’s)')
@@ -94,6 +131,15 @@ Examples:
     );
   return users;
 }
+
+const SWITCHES: readonly (readonly [name: string, active: boolean, description: string])[] = [
+  [
+    'deactivate',
+    false,
+    'Let nobody in as this person: their sessions end, their keys and password open nothing. What they made stays.',
+  ],
+  ['activate', true, 'Let a deactivated person in again, with their old keys and password.'],
+];
 
 const withLevel = (command: Command): Command =>
   command
