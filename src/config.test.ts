@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type Environment, loadConfig, type ServeOptions, settingNames } from './config.ts';
 
@@ -87,5 +88,16 @@ describe('the configuration', () => {
   it('takes a blank for no number', () => {
     const refusal = { code: 'bad_configuration', message: expect.stringContaining('from 0 to 65535') };
     expect(() => load({}, { SLUICE_PORT: ' ' })).toThrow(expect.objectContaining(refusal));
+  });
+});
+
+describe('docs/guide.md', () => {
+  it('has every setting in its table, and no other', () => {
+    const guide = readFileSync(new URL('../docs/guide.md', import.meta.url), 'utf8');
+    const [, section = ''] = guide.split('\n## All settings\n');
+    const [table = ''] = section.split('\n## ');
+    const rows = table.split('\n').filter((line) => line.startsWith('| `'));
+    const named = rows.flatMap((row) => row.split(' | ')[0]?.match(/[A-Z_0-9]{4,}/g) ?? []);
+    expect(named.toSorted()).toEqual(settingNames().toSorted());
   });
 });

@@ -15,7 +15,7 @@ export interface Config {
   readonly clickhouseUrl: string | undefined;
   /** Absent = Sluice brings its own PGlite. */
   readonly databaseUrl: string | undefined;
-  /** Base64 or text of at least 32 bytes; absent = a 0600 file in the data directory. */
+  /** Base64 or text of at least 16 bytes, or several by commas, the newest first; absent = a 0600 file in the data directory. */
   readonly secretKey: string | undefined;
   readonly logLevel: string;
   readonly readyJson: boolean;

@@ -7,6 +7,10 @@ const program = new Command('sluice')
   .description('Moves product-analytics events out of a warehouse, on schedule, exactly once, and proves it.')
   .version(VERSION)
   .showHelpAfterError('(add --help for what is possible)')
+  .addHelpText(
+    'afterAll',
+    '\nIn the clone, `sluice` is `npx sluice`; `npm link` there makes it a command of its own.',
+  )
   .configureHelp({ sortSubcommands: false });
 
 for (const command of await loadCommands(process.argv[2])) program.addCommand(command);
