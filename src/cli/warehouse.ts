@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { wholeNumber } from '../config.ts';
+import { checkListening } from '../http/listening.ts';
 import { startEmbeddedWarehouse } from '../warehouse/embedded/start.ts';
 import { migrateWarehouse } from '../warehouse/migrate.ts';
 import { filled } from './filled.ts';
@@ -42,6 +43,7 @@ async function run(options: WarehouseOptions): Promise<void> {
     process.once('SIGTERM', () => stop());
     process.once('SIGINT', () => stop());
   });
+  await checkListening(options.host, options.port);
   const running = await startEmbeddedWarehouse({
     dataDir: resolve(options.dataDir),
     port: options.port,

@@ -9,7 +9,7 @@ it('a port that is taken is refused with what to do; a free one stays free', asy
   const { port } = taken.address() as AddressInfo;
   await expect(checkListening('127.0.0.1', port)).rejects.toMatchObject({
     code: 'bad_configuration',
-    message: `Port ${port} is in use; choose another with --port or SLUICE_PORT (EADDRINUSE).`,
+    message: `Port ${port} is in use; choose another with --port (EADDRINUSE).`,
   });
   taken.close();
   await once(taken, 'close');
@@ -25,14 +25,8 @@ it('an address of another machine is refused', async () => {
 });
 
 it.each([
-  [
-    'EACCES',
-    'This user may not listen on port 80; choose one from 1024 on with --port or SLUICE_PORT (EACCES).',
-  ],
-  [
-    'ENOTFOUND',
-    'x.invalid is no address of this machine; choose another with --host or SLUICE_HOST (ENOTFOUND).',
-  ],
+  ['EACCES', 'This user may not listen on port 80; choose one from 1024 on with --port (EACCES).'],
+  ['ENOTFOUND', 'x.invalid is no address of this machine; choose another with --host (ENOTFOUND).'],
 ])('%s in words', (code, message) => {
   const problem = listeningProblem(Object.assign(new Error('listen'), { code }), 'x.invalid', 80);
   expect(problem).toMatchObject({ code: 'bad_configuration', message });

@@ -27,12 +27,11 @@ export function listeningProblem(error: unknown, host: string, port: number): un
 }
 
 const otherHost = (host: string): string =>
-  `${host} is no address of this machine; choose another with --host or SLUICE_HOST`;
+  `${host} is no address of this machine; choose another with --host`;
 
 const WORDS: Readonly<Record<string, (host: string, port: number) => string>> = {
-  EADDRINUSE: (_, port) => `Port ${port} is in use; choose another with --port or SLUICE_PORT`,
-  EACCES: (_, port) =>
-    `This user may not listen on port ${port}; choose one from 1024 on with --port or SLUICE_PORT`,
+  EADDRINUSE: (_, port) => `Port ${port} is in use; choose another with --port`,
+  EACCES: (_, port) => `This user may not listen on port ${port}; choose one from 1024 on with --port`,
   EADDRNOTAVAIL: otherHost,
   EINVAL: otherHost,
   ENOTFOUND: otherHost,

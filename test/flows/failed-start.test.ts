@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { prepareDatabase } from '../test/kit/prepared-database.ts';
-import { type Environment, loadConfig } from './config.ts';
-import { startSluice } from './main.ts';
+import { type Environment, loadConfig } from '../../src/config.ts';
+import { startSluice } from '../../src/main.ts';
+import { prepareDatabase } from '../kit/prepared-database.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'sluice-main-'));
 const taken = createServer();
