@@ -70,7 +70,7 @@ export function exportCommand(open: (flags: { readonly dataDir?: string }) => Pr
     .option('--include <event...>', 'only events of these names', allFilled)
     .option('--exclude <event...>', 'no events of these names', allFilled)
     .option('--project <id>', 'project to export', whole, 1)
-    .option('--force', 'take the number of a project that cannot be checked while a server runs')
+    .option('--force', 'take the number of a project that is not known here')
     .option('--replace', 'remove what another export of the same range left in the directory')
     .option('--data-dir <dir>', 'data directory of Sluice (default: ./.sluice)')
     .addHelpText(

@@ -37,7 +37,7 @@ export function importCommand(open: (flags: { readonly dataDir?: string }) => Pr
     )
     .argument('<file...>', 'files to read')
     .option('--project <id>', 'project to store the events in', '1')
-    .option('--force', 'take the number of a project that cannot be checked while a server runs')
+    .option('--force', 'take the number of a project that is not known here')
     .option('--data-dir <dir>', 'data directory of Sluice (default: ./.sluice)')
     .option('--dry-run', 'read and check, store nothing')
     .option('--skip-bad', 'store the good rows of a file that has bad ones (default: nothing of it)')
