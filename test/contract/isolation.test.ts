@@ -33,11 +33,14 @@ beforeAll(async () => {
   const token = project.find(({ id }) => id === projectId)?.api_token ?? '';
   privateTexts = [MARK, token, objects.export, objects.run, objects.backfill, objects.download];
   // The lines that the runs left are written a moment after them.
-  await vi.waitFor(async () => {
-    const last = before;
-    before = await tenants.rows();
-    expect(before).toEqual(last);
-  });
+  await vi.waitFor(
+    async () => {
+      const last = before;
+      before = await tenants.rows();
+      expect(before).toEqual(last);
+    },
+    { timeout: 20_000, interval: 500 },
+  );
 });
 afterAll(() => tenants?.close());
 
