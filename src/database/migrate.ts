@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { type Kysely, sql } from 'kysely';
+import { SluiceError } from '../errors/error.ts';
 
 const FOLDER = new URL('./migrations/', import.meta.url);
 /** Any constant: processes that start together wait for the one that migrates. */
@@ -7,7 +8,7 @@ const ADVISORY_LOCK = 7_583_320_201;
 
 /**
  * Brings the database to the newest of `migrations/NNNN_name.sql`, each in one transaction, in order,
- * once. Throws when the database has a migration this version does not know: an older Sluice must not
+ * once. Throws `made_by_newer` when the database has a migration this version does not know: an older Sluice must not
  * write to a newer one's tables.
  */
 export async function migrateDatabase<Tables>(db: Kysely<Tables>): Promise<void> {
@@ -22,9 +23,9 @@ export async function migrateDatabase<Tables>(db: Kysely<Tables>): Promise<void>
     const done = new Set(rows.map((row) => row.name));
     const unknown = [...done].filter((name) => !known.includes(name));
     if (unknown.length > 0) {
-      throw new Error(
-        `The database was made by a newer Sluice (it has ${unknown.join(', ')}); update Sluice.`,
-      );
+      throw new SluiceError('made_by_newer', {
+        detail: `The database was made by a newer Sluice (it has ${unknown.join(', ')}); start that one, or restore the copy from before the update.`,
+      });
     }
     for (const name of known.filter((candidate) => !done.has(candidate))) {
       for (const statement of statements(readFileSync(new URL(name, FOLDER), 'utf8'))) {

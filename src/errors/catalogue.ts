@@ -179,6 +179,13 @@ export const catalogue = {
     kind: 'user',
     meaning: 'The data directory cannot be written to.',
   },
+  made_by_newer: {
+    status: 503,
+    type: 'server_error',
+    kind: 'user',
+    meaning:
+      'The database or the warehouse was made by a newer Sluice; start that one, or restore the copy from before the update.',
+  },
   bad_configuration: {
     status: 500,
     type: 'server_error',

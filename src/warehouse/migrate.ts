@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { SluiceError } from '../errors/error.ts';
 import type { Warehouse } from './warehouse.ts';
 
 const FOLDER = new URL('./migrations/', import.meta.url);
@@ -13,7 +14,7 @@ interface Migration {
  * transactions, so every statement is `CREATE … IF NOT EXISTS` and may run again after a crash, or in
  * two processes at once. What Sluice did not make it never alters: where all tables exist and
  * `sluice_migrations` does not (PostHog's own ClickHouse), nothing is written, so reading rights do.
- * Throws the warehouse's errors, and an Error when a newer Sluice made these tables.
+ * Throws the warehouse's errors, and `made_by_newer`.
  */
 export async function migrateWarehouse(warehouse: Warehouse): Promise<void> {
   const migrations = readMigrations();
@@ -31,9 +32,9 @@ export async function migrateWarehouse(warehouse: Warehouse): Promise<void> {
   const done = await applied(warehouse);
   const unknown = [...done].filter((name) => !migrations.some((migration) => migration.name === name));
   if (unknown.length > 0) {
-    throw new Error(
-      `The warehouse was made by a newer Sluice (it has ${unknown.join(', ')}); update Sluice.`,
-    );
+    throw new SluiceError('made_by_newer', {
+      detail: `The warehouse was made by a newer Sluice (it has ${unknown.join(', ')}); start that one, or restore the copy from before the update.`,
+    });
   }
   for (const migration of migrations.filter(({ name }) => !done.has(name))) {
     for (const sql of migration.statements) await warehouse.command({ sql });

@@ -50,7 +50,9 @@ it("a newer version's database is refused, and left as it is", async () => {
   const database = await PGlite.create(folder);
   await database.query("insert into sluice_migrations (name) values ('9999_from_the_future.sql')");
   await database.close();
-  await expect(startSluice({ dataDir })).rejects.toThrow(/9999_from_the_future/);
+  await expect(startSluice({ dataDir })).rejects.toThrow(
+    /sluice: The database was made by a newer Sluice \(it has 9999_from_the_future/,
+  );
   const again = await PGlite.create(folder);
   const { rows } = await again.query('select count(*)::int as count from sluice_migrations');
   const known = readdirSync(new URL('../../src/database/migrations/', import.meta.url));
