@@ -132,7 +132,7 @@ async function exportOnce(flags: Flags, { warehouse, clock }: ExportRoom): Promi
       warehouse,
       target,
       files,
-      ledger: { ...memoryLedger(), previousKeys: async () => earlier },
+      ledger: memoryLedger(earlier.map((key) => ({ key, listed: true }))),
       observer: {
         log: (level, message) => {
           if (level === 'WARNING' || level === 'ERROR') process.stderr.write(`${message}\n`);
