@@ -10,6 +10,7 @@ import { removeOldLog } from '../batch-exports/log-expiry.ts';
 import { openLogWriter } from '../batch-exports/logs.ts';
 import { createRuns } from '../batch-exports/runs/start.ts';
 import { FILE_DOWNLOAD, fileDownload } from '../export/destinations/file-download.ts';
+import { folderOf } from '../export/destinations/filesystem/folder.ts';
 import { destinations } from '../export/destinations/index.ts';
 import { checkQuery } from '../export/models/hogql/check.ts';
 import { createRowCounter } from '../export/models/hogql/count.ts';
@@ -42,7 +43,10 @@ export async function composeExports(
   const spool = warehouse.localFiles ? join(config.dataDir, 'spool') : null;
   if (spool !== null) await emptySpool(spool);
   // The root itself belongs to who installed the server: what wrote there before there were others goes on.
-  const filesFolder = (teamId: number) => organizationUnlessFirst(db, teamId);
+  const filesFolder = async (teamId: number) => {
+    const organization = await organizationUnlessFirst(db, teamId);
+    return organization === null ? null : folderOf(organization);
+  };
   const shared = {
     db,
     clock,

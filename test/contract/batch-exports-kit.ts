@@ -11,6 +11,7 @@ import { type BatchExports, batchExports } from '../../src/batch-exports/batch-e
 import { createLinkSigner } from '../../src/batch-exports/downloads/links.ts';
 import type { Db, Gates, ResourcePorts } from '../../src/batch-exports/ports.ts';
 import { openDatabase } from '../../src/database/database.ts';
+import { folderOf } from '../../src/export/destinations/filesystem/folder.ts';
 import { destinations } from '../../src/export/destinations/index.ts';
 import { checkQuery } from '../../src/export/models/hogql/check.ts';
 import { createQueryParser } from '../../src/export/models/hogql/parser.ts';
@@ -95,7 +96,10 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     projectsOf: (caller, organizationId) => projectsOf(db, caller, organizationId),
     legacyS3: null,
     destinationPorts: { random: () => 0.5, filesRoot: dataDir, checkHost: async () => {} },
-    filesFolder: (teamId) => organizationUnlessFirst(db, teamId),
+    filesFolder: async (teamId) => {
+      const organization = await organizationUnlessFirst(db, teamId);
+      return organization === null ? null : folderOf(organization);
+    },
     seal: sealer.seal,
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,

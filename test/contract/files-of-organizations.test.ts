@@ -11,6 +11,7 @@ const destination = (prefix: string) => ({ type: 'Filesystem', config: { prefix,
 
 let sluice: RunningSluice;
 let other: RunningSluice;
+const folder = () => `organization-${other.ready.organization_id}`;
 
 beforeAll(async () => {
   sluice = await startSluice();
@@ -30,16 +31,16 @@ afterAll(async () => void (await sluice?.stop()));
 
 it('each finds its own events there, and no others', async () => {
   const root = join(sluice.dataDir, 'exports');
-  for (const [tenant, folder, events] of [
+  for (const [tenant, place, events] of [
     [sluice, root, 5],
-    [other, join(root, other.ready.organization_id), 7],
+    [other, join(root, folder()), 7],
   ] as const) {
     const sent = await capture(tenant, events, start, end);
     const id = await createExport(tenant, destination('events'));
     await backfill(tenant, id, day, nextDay);
-    expect(await uuids(join(folder, 'events'))).toEqual(sent.toSorted());
+    expect(await uuids(join(place, 'events'))).toEqual(sent.toSorted());
   }
-  expect(readdirSync(root).toSorted()).toEqual(['events', other.ready.organization_id].toSorted());
+  expect(readdirSync(root).toSorted()).toEqual(['events', folder()].toSorted());
 });
 
 it('a connection test writes where an export would', async () => {
@@ -49,11 +50,11 @@ it('a connection test writes where an export would', async () => {
   const { body } = await other.api('POST', path, test);
   expect(body.result).toEqual({ status: 'Passed', message: null });
   expect(readdirSync(root)).not.toContain('tried');
-  expect(readdirSync(join(root, other.ready.organization_id))).toContain('tried');
+  expect(readdirSync(join(root, folder()))).toContain('tried');
 });
 
 it('the first one may not name the folder of another', async () => {
-  const prefix = `/${other.ready.organization_id}/events`;
+  const prefix = `/${folder()}/events`;
   const sent = { name: 'x', interval: 'hour', destination: destination(prefix) };
   const create = async ({ ready, api }: RunningSluice) =>
     api('POST', `/api/projects/${ready.project_id}/batch_exports/`, sent);
@@ -63,6 +64,6 @@ it('the first one may not name the folder of another', async () => {
     'invalid_input',
     'destination',
   ]);
-  expect(refused.body.detail).toContain('UUID');
+  expect(refused.body.detail).toContain('organization-<id>');
   expect((await create(other)).status).toBe(201);
 });

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { DestinationPorts, Slot } from './destination.ts';
 import { errnoOf, onDisk } from './filesystem/disk-error.ts';
+import { folderOf } from './filesystem/folder.ts';
 import { keyProblem } from './filesystem/place.ts';
 import { filesystem } from './filesystem.ts';
 
@@ -127,7 +128,7 @@ describe('keys stay below the root', () => {
 });
 
 describe('organizations', () => {
-  const ID = '0199d2f0-1111-7000-8000-00000000000a';
+  const ID = folderOf('0199d2f0-1111-7000-8000-00000000000a');
 
   it('of which each has a folder leave the files of others alone', async () => {
     const [first, second] = [await open(root, null), await open(root, ID)];
@@ -142,7 +143,7 @@ describe('organizations', () => {
     await second.remove('events/x');
     await writeFile(join(root, '.x.r1.1.partial'), '');
     await second.sweep('r1', 2, ['x'], []);
-    expect(await readdir(root)).toEqual(['.x.r1.1.partial', ID, 'events']);
+    expect(await readdir(root)).toEqual(['.x.r1.1.partial', 'events', ID]);
     expect(await readFile(join(root, 'events/x'), 'utf8')).toBe('of the first');
     await expect(second.put('../x', Buffer.from(''), 'text/plain')).rejects.toMatchObject({
       code: 'destination_config',
@@ -154,7 +155,7 @@ describe('organizations', () => {
 
   it.each([ID, `${ID}/x`, `//${ID.toUpperCase()}/x`])('the first one may not write %s', async (key) => {
     const target = await open(root, null);
-    const refused = { code: 'destination_config', message: expect.stringContaining('UUID') };
+    const refused = { code: 'destination_config', message: expect.stringContaining('organization-<id>') };
     await expect(target.stagingPath(slot(key))).rejects.toMatchObject(refused);
     await expect(target.stage(slot(key), body(), signal)).rejects.toMatchObject(refused);
     await expect(target.put(key, Buffer.from(''), 'text/plain')).rejects.toMatchObject(refused);
