@@ -4,7 +4,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import nodeModule from 'node:module';
-import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 
 const major = Number.parseInt(process.versions.node, 10);
@@ -22,8 +21,7 @@ if (major >= 24) {
     process.exit(1);
   }
   const child = spawn(pinned, [fileURLToPath(main), ...process.argv.slice(2)], { stdio: 'inherit' });
-  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  // A terminal sends Ctrl-C to both; passed on it would be a second one, which ends the server without waiting for its runs.
-  process.on('SIGINT', () => isatty(0) || child.kill('SIGINT'));
+  // A terminal sends Ctrl-C to both: the server takes two at once for one.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)));
 }

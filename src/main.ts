@@ -40,6 +40,10 @@ export interface Sluice {
   stop(graceMs: number): Promise<void>;
 }
 
+const KEY_IN_DIRECTORY =
+  'The secret key is in secret.key of the data directory; other processes on this database, and this one with another data directory, are refused ' +
+  'without it. Set SLUICE_SECRET_KEY for all of them.';
+
 /** What `--ready-json` prints. */
 export interface Ready {
   readonly url: string;
@@ -96,6 +100,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   // Alone on its own database, it has nobody to share with.
   if (!isAlone(config)) {
     await checkSharedKey(db, secrets);
+    if (configured === undefined) log.warn({ dataDir }, KEY_IN_DIRECTORY);
     await lookAtRoots(db, config, log);
   }
   await checkListening(config.host, config.port);

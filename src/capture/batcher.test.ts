@@ -209,6 +209,23 @@ describe('Batcher', () => {
     },
   );
 
+  it('does without that where the user may not set it', async () => {
+    const { batcher, inserts, clock } = store({ repeatWithinMs: 15_000, retryDelaysMs: [] });
+    const answer = batcher.add(rows(1));
+    await turn();
+    inserts[0]?.failed(new SluiceError('warehouse_denied'));
+    await turn();
+    expect(inserts[1]?.insert.settings).not.toHaveProperty('max_execution_time');
+    inserts[1]?.stored();
+    await answer;
+    const refused = expect(batcher.add(rows(1))).rejects.toMatchObject({ code: 'unavailable' });
+    clock.set(1_001_000);
+    await turn();
+    inserts[2]?.failed(new SluiceError('warehouse_denied'));
+    await refused;
+    expect(inserts).toHaveLength(3);
+  });
+
   it.each([
     ['retries are used up', [], retryable],
     ['trying again is useless', [100, 100], new SluiceError('warehouse_query')],

@@ -70,6 +70,8 @@ export class Batcher {
   #waitingRows = 0;
   #queuedBytes = 0;
   readonly #inFlight = new Set<number>();
+  /** Whether inserts carry a limit of time. */
+  #bounded = true;
   #lastInsertAt = Number.NEGATIVE_INFINITY;
   #timer: AbortController | undefined;
   #scheduled = false;
@@ -205,6 +207,7 @@ export class Batcher {
         return;
       } catch (error) {
         onFailure?.(error, attempt);
+        if (this.#wasForbidden(error)) continue;
         const delay = this.#limits.retryDelaysMs[attempt - 1];
         const retryable = error instanceof SluiceError && error.kind === 'retry';
         if (!retryable || delay === undefined || this.#isOld(stamp, delay)) {
@@ -221,8 +224,17 @@ export class Batcher {
 
   #settings(): Readonly<Record<string, number>> {
     const { repeatWithinMs } = this.#limits;
-    if (repeatWithinMs === null) return SETTINGS;
+    if (repeatWithinMs === null || !this.#bounded) return SETTINGS;
     return { ...SETTINGS, max_execution_time: Math.max(1, Math.floor(repeatWithinMs / 1000)) };
+  }
+
+  /** Whether it may be the limit of time that the user's profile does not allow to be set. From now on it is not. */
+  #wasForbidden(error: unknown): boolean {
+    const denied = error instanceof SluiceError && error.code === 'warehouse_denied';
+    const asked = this.#bounded && this.#limits.repeatWithinMs !== null;
+    if (!denied || !asked) return false;
+    this.#bounded = false;
+    return true;
   }
 
   /** Whether an attempt after `delay` would come too late for its stamp. */

@@ -130,6 +130,10 @@ describe('captureEvent', () => {
     expect(idOf('"order-1"')).toBe(idOf('"order-1"'));
     expect(new Set([idOf('"order-1"'), idOf('"order-2"'), idOf('"order-1"', 2), NEW_UUID]).size).toBe(4);
     expect(idOf('7')).toBe(idOf('"7"'));
+    const counted = (url: string) =>
+      stringify(capture(`{"event":"e","distinct_id":"d","uuid":1,"properties":{"url":"${url}"}}`).uuid);
+    expect(counted('/a')).toBe(counted('/a'));
+    expect(counted('/a')).not.toBe(counted('/b'));
     for (const none of ['""', 'null', '{}', '" "', '"undefined"', '"NaN"']) expect(idOf(none)).toBe(NEW_UUID);
   });
 

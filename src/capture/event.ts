@@ -38,7 +38,7 @@ export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): E
   const ignoresSentAt = arrival.historicalMigration || properties.$ignore_sent_at === true;
   const ownSentAt = value.sent_at === undefined ? null : parseMicros(value.sent_at);
   return {
-    uuid: eventId(value.uuid, event, id, arrival),
+    uuid: eventId(value, event, id, arrival),
     event,
     distinctId: id,
     timestampMicros: eventMicros(
@@ -61,11 +61,21 @@ export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): E
 /** What programs write for an id that they do not have. */
 const NO_IDS: ReadonlySet<string> = new Set(['', 'undefined', 'null', 'none', 'nan', '[object object]']);
 
-/** What is no UUID still names the event: sent again, it must become the same one. */
-function eventId(sent: unknown, event: string, distinctId: string, { teamId, newUuid }: Arrival): Uint8Array {
-  const known = typeof sent === 'string' || typeof sent === 'number' ? String(sent) : '';
+/**
+ * What is no UUID still names the event: sent again, it must become the same one. With all of its content: whoever counts from 1 on
+ * every page names different events alike.
+ */
+function eventId(
+  { uuid, timestamp, properties }: SentEvent['value'],
+  event: string,
+  distinctId: string,
+  { teamId, newUuid }: Arrival,
+): Uint8Array {
+  const known = typeof uuid === 'string' || typeof uuid === 'number' ? String(uuid) : '';
   if (NO_IDS.has(known.trim().toLowerCase())) return newUuid();
-  return parseUuid(known) ?? derivedUuid(JSON.stringify([teamId, event, distinctId, known]));
+  return (
+    parseUuid(known) ?? derivedUuid(JSON.stringify([teamId, event, distinctId, known, timestamp, properties]))
+  );
 }
 
 const valuesOf = (sent: Readonly<Record<string, SentValue>>): JsonObject =>

@@ -12,13 +12,13 @@ const ISO =
   /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9})\d*)?)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?$/i;
 
 const MONTH = '(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*';
-/** A day with a year of four digits, as in `Sun, 01 Mar 2026`, `Mar 1, 2026`, `2026/3/1`, `3/1/2026`. JavaScript finds a time in `order 12`, too. */
+/** A day with a year of four digits, as in `Sun, 01 Mar 2026`, `Mar 1, 2026`, `Mar 1 10:00:00 UTC 2026`, `2026/3/1`, `3/1/2026`. JavaScript finds a time in `order 12`, too. */
 const SPELLED_DAY = new RegExp(
-  `^(?:[a-z]{3,9},?\\s+)?(?:\\d{4}[-/]\\d{1,2}[-/]\\d{1,2}|\\d{1,2}/\\d{1,2}/\\d{4}|\\d{1,2}[ -]${MONTH}[ -]\\d{4}|${MONTH} +\\d{1,2},? +\\d{4})(?!\\d)`,
+  `^(?:[a-z]{3,9},?\\s+)?(?:\\d{4}[-/]\\d{1,2}[-/]\\d{1,2}|\\d{1,2}/\\d{1,2}/\\d{4}|\\d{1,2}[ -]${MONTH},?[ -]\\d{4}|${MONTH} +\\d{1,2},? +\\d{4}|${MONTH} +\\d{1,2} +\\d{1,2}:\\d\\d.* \\d{4}$)(?!\\d)`,
   'i',
 );
-/** A time of day with a zone at its end; JavaScript would take the machine's zone for text without. */
-const ZONED = /\d:\d\d.*(?:z|utc|gmt|[ecmp][sd]t|[+-]\d\d:?\d\d)\s*(?:\([^)]*\))?$/i;
+/** A time of day with a zone at its end, but for a year; JavaScript would take the machine's zone for text without. */
+const ZONED = /\d:\d\d.*(?:z|utc|gmt|[ecmp][sd]t|[+-]\d{1,2}(?::?\d\d)?)\s*(?:\([^)]*\))?(?: \d{4})?$/i;
 
 /**
  * Reads what clients send as a time: ISO 8601 with up to nine decimals and any spelling of the zone

@@ -15,6 +15,7 @@ import { makeDirectory } from '../work/make-directory.ts';
 import { earlierKeys } from './earlier-export.ts';
 import { allFilled, filled } from './filled.ts';
 import { createProgress } from './progress.ts';
+import { untilStopped } from './stop-signal.ts';
 
 export interface ExportRoom {
   readonly warehouse: Warehouse;
@@ -123,7 +124,7 @@ async function exportOnce(flags: Flags, { warehouse, clock }: ExportRoom): Promi
     onRetry: () => {},
   });
   const stop = new AbortController();
-  process.once('SIGINT', () =>
+  void untilStopped().then(() =>
     stop.abort(new SluiceError('run_cancelled', { detail: 'Stopped; nothing was left behind.' })),
   );
   let bar: ReturnType<typeof createProgress> | undefined;

@@ -3,6 +3,9 @@ import { SluiceError } from '../errors/error.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 import { hasPart } from './installation.ts';
 
+/** Every start has made a first project, and projects are never removed. */
+const FIRST = 1;
+
 type Where = Pick<Config, 'dataDir' | 'databaseUrl' | 'clickhouseUrl'>;
 
 /**
@@ -19,9 +22,12 @@ export async function refuseUnknownProject(
   if (force || !hasPart('database', where)) return;
   const known = await projectsOf(where);
   if (known === null) return refuseUnseenProject(id, warehouse);
-  if (known.includes(id)) return;
+  // The first start will make the first one.
+  if (known.includes(id) || (known.length === 0 && id === FIRST)) return;
   const list = known.length > 0 ? `There are: ${known.join(', ')}.` : 'There is none yet.';
-  throw new SluiceError('not_found', { detail: `There is no project ${id}. ${list}` });
+  throw new SluiceError('not_found', {
+    detail: `There is no project ${id}. ${list} If it is another installation's, give --force.`,
+  });
 }
 
 /** All numbers, or null while a server holds the embedded database. */
@@ -40,9 +46,6 @@ async function projectsOf({ databaseUrl, dataDir }: Where): Promise<readonly num
     throw error;
   }
 }
-
-/** Every start has made a first project, and projects are never removed. */
-const FIRST = 1;
 
 async function refuseUnseenProject(id: number, warehouse: Warehouse): Promise<void> {
   if (id === FIRST) return;

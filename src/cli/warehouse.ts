@@ -6,6 +6,7 @@ import { checkListening } from '../http/listening.ts';
 import { startEmbeddedWarehouse } from '../warehouse/embedded/start.ts';
 import { migrateWarehouse } from '../warehouse/migrate.ts';
 import { filled } from './filled.ts';
+import { untilStopped } from './stop-signal.ts';
 
 interface WarehouseOptions {
   readonly port: number;
@@ -39,10 +40,7 @@ The URL is printed when the warehouse is ready. Give it to Sluice:
 `;
 
 async function run(options: WarehouseOptions): Promise<void> {
-  const stopped = new Promise<void>((stop) => {
-    process.once('SIGTERM', () => stop());
-    process.once('SIGINT', () => stop());
-  });
+  const stopped = untilStopped();
   await checkListening(options.host, options.port);
   const running = await startEmbeddedWarehouse({
     dataDir: resolve(options.dataDir),

@@ -349,13 +349,13 @@ describe('§7.2 retry', () => {
       expect(await elsewhere.previousSlices()).toEqual([]);
     });
 
-    it('of earlier versions, when they were configured for the same bucket by the same integration', async () => {
+    it('of earlier versions, when they were configured for the same bucket, of a store that is no Amazon by the same integration', async () => {
       const { id, runs } = await withRuns(1);
       await deliver(runs[0].id, 'x/a.parquet');
       const second = await repeat(id, runs[0].id);
-      const configure = async (runId: string, bucket: string, integrationId = 1) => {
+      const configure = async (runId: string, bucket: string, integrationId = 1, type = 'AwsS3') => {
         const config = { bucket_name: bucket, prefix: 'x', file_format: 'Parquet' };
-        const snapshot = { model: 'events', destination: { type: 'AwsS3', config, integrationId } };
+        const snapshot = { model: 'events', destination: { type, config, integrationId } };
         await bench.db
           .updateTable('batch_export_runs')
           .set({ snapshot: JSON.stringify(snapshot) })
@@ -369,8 +369,22 @@ describe('§7.2 retry', () => {
       expect(await replaced()).toEqual([{ key: 'x/a.parquet', listed: false }]);
       await configure(second, 'other');
       expect(await replaced()).toEqual([]);
+      // Another key for the same bucket.
       await configure(second, 'one', 2);
+      expect(await replaced()).toHaveLength(1);
+      await configure(runs[0].id, 'one', 1, 'S3Compatible');
+      await configure(second, 'one', 1, 'S3Compatible');
+      expect(await replaced()).toHaveLength(1);
+      await configure(second, 'one', 2, 'S3Compatible');
       expect(await replaced()).toEqual([]);
+    });
+
+    it('of earlier versions on the server’s own disk, in the root alone: no organization had a folder', async () => {
+      const { id, runs } = await withRuns(1);
+      await deliver(runs[0].id, 'x/a.parquet');
+      const second = await repeat(id, runs[0].id);
+      expect(await (await ledgerAt(second, 'files')).replaced()).toHaveLength(1);
+      expect(await (await ledgerAt(second, 'files:organization-x')).replaced()).toEqual([]);
     });
 
     it('and those of a later one that failed while it was replacing them', async () => {

@@ -68,15 +68,17 @@ async function othersOf(db: Db, runId: string, root: string): Promise<Other[]> {
   return rows;
 }
 
-/** Runs of earlier versions did not note their place: it is the same when they were configured for the same one. */
+/**
+ * Runs of earlier versions did not note their place: it is the same when they were configured for the same one. On the server's own disk all
+ * wrote below the root. What is no Amazon has its address from the integration.
+ */
 function liesAt(other: Other, place: string, run: Pick<RunRow, 'snapshot'>): boolean {
   if (other.place !== null) return other.place === place;
   const [theirs, ours] = [destinationOf(other), destinationOf(run)];
-  return (
-    theirs.type === ours.type &&
-    theirs.integrationId === ours.integrationId &&
-    theirs.config.bucket_name === ours.config.bucket_name
-  );
+  if (theirs.type !== ours.type) return false;
+  if (theirs.type === 'Filesystem') return place === 'files';
+  const sameAddress = theirs.type !== 'S3Compatible' || theirs.integrationId === ours.integrationId;
+  return sameAddress && theirs.config.bucket_name === ours.config.bucket_name;
 }
 
 function wasListed(other: Other): boolean {

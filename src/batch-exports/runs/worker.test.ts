@@ -61,6 +61,9 @@ it('waits for a watermark that is near and postpones the run when it is far', as
   });
   await far.worker.handle('a', NEVER_LOST);
   expect(far.did).toEqual(['postpone a +60000']);
+  const century = bench({ watermark: async () => -1e12 });
+  await century.worker.handle('a', NEVER_LOST);
+  expect(century.did).toEqual(['postpone a +60000']);
 });
 
 it.each([

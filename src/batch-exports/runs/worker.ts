@@ -66,6 +66,8 @@ export interface RunWorker {
 /** An interval that is readable this soon is waited for; a later one gives its place to others. */
 const WAIT_HERE_MS = 2_000;
 const POSTPONE_MS = 5_000;
+/** How far the watermark is may be anything: a replica that has just started says it is half a century behind. Then it is looked at again. */
+const LONGEST_POSTPONE_MS = 60_000;
 /** Between two attempts to go on while the database is away. */
 const OUTAGE_MS = 1_000;
 /**
@@ -144,7 +146,8 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
       const missing = run.readableFrom - (await ports.watermark(run));
       if (missing <= 0) return true;
       if (missing > WAIT_HERE_MS) {
-        await ports.postpone(run, ports.clock.now() + Math.max(missing, POSTPONE_MS));
+        const wait = Math.min(Math.max(missing, POSTPONE_MS), LONGEST_POSTPONE_MS);
+        await ports.postpone(run, ports.clock.now() + wait);
         return false;
       }
       await ports.clock.sleep(Math.max(missing, 20), signal);

@@ -1,5 +1,5 @@
 import { SluiceError } from '../../errors/error.ts';
-import { packing } from '../body.ts';
+import { MAX_BODY_BYTES, packing } from '../body.ts';
 import type { Client, Reader, SentRequest } from '../reader.ts';
 import { WaitingLine } from './line.ts';
 import type { ReaderThread } from './open-thread.ts';
@@ -63,7 +63,8 @@ export function readInThreads(ports: ThreadedReaderPorts): ThreadedReader {
     }
   };
   const readThere = (request: SentRequest, client?: Client) => {
-    const reading = line.join(request, Math.max(aboutBytes(request), LEAST_WAITING_BYTES), client);
+    const bytes = Math.min(MAX_BODY_BYTES, Math.max(aboutBytes(request), LEAST_WAITING_BYTES));
+    const reading = line.join(request, bytes, client);
     handOut();
     return reading;
   };

@@ -41,7 +41,7 @@ export async function openFilesystem(setup: DestinationSetup, given: Destination
   const begun = new Map<string, Slot>();
   const own = (slot: Slot) => void begun.set(slot.key, slot);
   return {
-    place: 'files',
+    place: setup.folder ? `files:${setup.folder}` : 'files',
     stagingPath: (slot) => {
       own(slot);
       return stagingPath(ports, slot);
