@@ -23,6 +23,8 @@ const backlog: Range = { start: new Date(yesterday), end: new Date(yesterday + 4
 /** What the client sends all the while. */
 const ongoing: Range = { start: new Date(yesterday - DAY), end: new Date(yesterday - DAY + HOUR) };
 
+/** A run that is killed ten times in a row waits: here not for longer than a server lives. */
+const env = { SLUICE_RETRY_SECONDS: '1' };
 const dataDir = mkdtempSync(join(tmpdir(), 'sluice-kills-'));
 const files = filesystem(join(dataDir, 'exports'));
 let sluice: RunningSluice;
@@ -30,7 +32,7 @@ let bucket: BucketPlace;
 let kills = 0;
 
 beforeAll(async () => {
-  sluice = await startSluice({ dataDir });
+  sluice = await startSluice({ dataDir, env });
   bucket = await openBucketPlace(sluice);
 });
 afterAll(async () => {
@@ -47,12 +49,13 @@ async function killAndRestart(random: () => number): Promise<void> {
     const life = random() * LONGEST_LIFE_MS;
     const stillborn = await startSluice({
       dataDir,
+      env,
       onSpawn: (child) => void pause(life).then(() => child.kill('SIGKILL')),
     }).catch(ifKilled);
     await stillborn?.kill();
     kills += 1;
   }
-  sluice = await startSluice({ dataDir });
+  sluice = await startSluice({ dataDir, env });
 }
 
 it(`exactly once through ${KILLS} kills at random moments`, {

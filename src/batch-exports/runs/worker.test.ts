@@ -102,21 +102,21 @@ it.each([
   },
 );
 
-it('lets a run wait that ended with its process five times in a row, then tries it once more each time', async () => {
+it('lets a run wait that ended with its process ten times in a row, then tries it once more each time', async () => {
   const claimed = (silentClaims: number, failures: number) => ({
     claim: async (id: string) => ({ id, attempt: 9, failures, bugs: 0, silentClaims, readableFrom: 0 }),
     retry: async (_: ClaimedRun, error: unknown, next: { at: number; silentClaims: number }) =>
       void said.push([error, next.silentClaims]),
   });
   const said: unknown[] = [];
-  const unlucky = bench(claimed(4, 0));
+  const unlucky = bench(claimed(9, 0));
   await unlucky.worker.handle('a', NEVER_LOST);
   expect(unlucky.did).toEqual(['execute a']);
-  const deadly = bench(claimed(5, 0));
+  const deadly = bench(claimed(10, 0));
   await deadly.worker.handle('a', NEVER_LOST);
   expect(deadly.did).toEqual([]);
-  expect(said).toEqual([[new SluiceError('run_silent'), 4]]);
-  const hopeless = bench(claimed(5, 149));
+  expect(said).toEqual([[new SluiceError('run_silent'), 9]]);
+  const hopeless = bench(claimed(10, 149));
   await hopeless.worker.handle('a', NEVER_LOST);
   expect(hopeless.did).toEqual(['fail a FailedRetryable', 'tidy a']);
 });

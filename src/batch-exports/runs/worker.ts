@@ -74,7 +74,7 @@ const OUTAGE_MS = 1_000;
  * A run that takes its process along each time would do so for ever, and at once: after so many times it counts as failed and waits, then has
  * one attempt. A kill, a crash of something else and a restart happen to a run in good health, too.
  */
-const SILENT_CLAIMS = 5;
+const SILENT_CLAIMS = 10;
 
 interface Active {
   readonly controller: AbortController;
