@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { v7 } from 'uuid';
-import { organizationUnlessFirst } from '../accounts/first-organization.ts';
 import { projectsOf } from '../accounts/organizations.ts';
 import { estimateBackfill } from '../batch-exports/backfills/estimate.ts';
 import { type BatchExports, batchExports } from '../batch-exports/batch-exports.ts';
@@ -10,7 +9,6 @@ import { removeOldLog } from '../batch-exports/log-expiry.ts';
 import { openLogWriter } from '../batch-exports/logs.ts';
 import { createRuns } from '../batch-exports/runs/start.ts';
 import { FILE_DOWNLOAD, fileDownload } from '../export/destinations/file-download.ts';
-import { folderOf } from '../export/destinations/filesystem/folder.ts';
 import { destinations } from '../export/destinations/index.ts';
 import { checkQuery } from '../export/models/hogql/check.ts';
 import { createRowCounter } from '../export/models/hogql/count.ts';
@@ -21,6 +19,7 @@ import { openIntegration } from '../integrations/integrations.ts';
 import { findIntegration } from '../integrations/store.ts';
 import { loop } from '../work/loop.ts';
 import { type Base, hostChecker, isAlone } from './base.ts';
+import { filesFolder } from './files-folder.ts';
 import { gatesOf, settle } from './settings.ts';
 
 /** How often files of downloads are looked through for those whose time is over. */
@@ -42,11 +41,6 @@ export async function composeExports(
   const { accounts, clock, config, db, integrations, log, queue, sealer, warehouse } = base;
   const spool = warehouse.localFiles ? join(config.dataDir, 'spool') : null;
   if (spool !== null) await emptySpool(spool);
-  // The root itself belongs to who installed the server: what wrote there before there were others goes on.
-  const filesFolder = async (teamId: number) => {
-    const organization = await organizationUnlessFirst(db, teamId);
-    return organization === null ? null : folderOf(organization);
-  };
   const shared = {
     db,
     clock,
@@ -88,7 +82,7 @@ export async function composeExports(
         type,
         config: current,
         integration: { ...opened?.config, ...opened?.secrets },
-        folder: await filesFolder(teamId),
+        folder: await filesFolder(db, teamId),
       };
     },
     onStep: base.onStep,
@@ -105,7 +99,7 @@ export async function composeExports(
   stack.defer(() => parser.close());
   const feature = batchExports({
     ...shared,
-    filesFolder,
+    filesFolder: (teamId) => filesFolder(db, teamId),
     onRunCancelled: runs.onRunCancelled,
     openIntegration: (teamId, id) => openIntegration(integrations, teamId, id),
     hosts: base.guard,

@@ -1,11 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { SluiceError } from '../errors/error.ts';
+import { MOST_FIELDS, refuseTooMany, refuseTooManyFields } from './form-limit.ts';
 import { refuseUnkeepable } from './keepable.ts';
 
 const FORM = 'application/x-www-form-urlencoded';
 const MULTIPART = 'multipart/form-data';
-/** As Django has it. Every field costs, before anybody knows who sends it: a million of them keep the thread for 40 s. */
-const MOST_FIELDS = 1_000;
 /** Of all parts of a multipart form: 1.6 million of them keep the thread for 4 s. A field has four at most. */
 const MOST_HEADER_LINES = 4 * MOST_FIELDS;
 /**
@@ -55,11 +54,10 @@ export async function parseBody(contentType: string | undefined, body: Buffer): 
     case 'application/json':
       return parseJson(body);
     case FORM:
-      refuseTooMany(body, /&/g, MOST_FIELDS, 'fields');
+      refuseTooManyFields(body.toString('latin1'));
       return fieldsOf(new URLSearchParams(decode(body)));
     case MULTIPART:
-      refuseTooMany(body, /content-disposition/gi, MOST_FIELDS, 'fields');
-      refuseTooMany(body, /\n[^\s:]+:/g, MOST_HEADER_LINES, 'header lines');
+      refuseTooManyParts(body.toString('latin1'));
       return fieldsOf(await parseMultipart(contentType as string, body));
     default:
       throw new SluiceError('unsupported_media_type', {
@@ -91,14 +89,9 @@ function decode(body: Buffer): string {
   }
 }
 
-/** Throws `parse_error` when what each of something has comes too often. */
-function refuseTooMany(body: Buffer, sign: RegExp, most: number, what: string): void {
-  let found = 0;
-  for (const _ of body.toString('latin1').matchAll(sign)) {
-    if (++found > most) {
-      throw new SluiceError('parse_error', { detail: `The form has more than ${most} ${what}.` });
-    }
-  }
+function refuseTooManyParts(form: string): void {
+  refuseTooMany(form, /content-disposition/gi, { most: MOST_FIELDS, what: 'fields' });
+  refuseTooMany(form, /\n[^\s:]+:/g, { most: MOST_HEADER_LINES, what: 'header lines' });
 }
 
 async function parseMultipart(contentType: string, body: Buffer): Promise<FormData> {

@@ -5,13 +5,12 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { createAccounts } from '../../src/accounts/accounts.ts';
-import { organizationUnlessFirst } from '../../src/accounts/first-organization.ts';
 import { projectsOf } from '../../src/accounts/organizations.ts';
 import { type BatchExports, batchExports } from '../../src/batch-exports/batch-exports.ts';
 import { createLinkSigner } from '../../src/batch-exports/downloads/links.ts';
 import type { Db, Gates, ResourcePorts } from '../../src/batch-exports/ports.ts';
+import { filesFolder } from '../../src/composition/files-folder.ts';
 import { openDatabase } from '../../src/database/database.ts';
-import { folderOf } from '../../src/export/destinations/filesystem/folder.ts';
 import { destinations } from '../../src/export/destinations/index.ts';
 import { checkQuery } from '../../src/export/models/hogql/check.ts';
 import { createQueryParser } from '../../src/export/models/hogql/parser.ts';
@@ -96,10 +95,7 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     projectsOf: (caller, organizationId) => projectsOf(db, caller, organizationId),
     legacyS3: null,
     destinationPorts: { random: () => 0.5, filesRoot: dataDir, checkHost: async () => {} },
-    filesFolder: async (teamId) => {
-      const organization = await organizationUnlessFirst(db, teamId);
-      return organization === null ? null : folderOf(organization);
-    },
+    filesFolder: (teamId) => filesFolder(db, teamId),
     seal: sealer.seal,
     unseal: sealer.unseal,
     recordActivity: accounts.recordActivity,
