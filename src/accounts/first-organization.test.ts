@@ -1,25 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { prepareDatabase } from '../../test/kit/prepared-database.ts';
-import { type Database, openDatabase } from '../database/database.ts';
+import { openPreparedDatabase } from '../../test/kit/prepared-database.ts';
+import type { Database } from '../database/database.ts';
 import { migrateDatabase } from '../database/migrate.ts';
 import { createAccounts } from './accounts.ts';
 import { organizationUnlessFirst } from './first-organization.ts';
 
-const dataDir = mkdtempSync(join(tmpdir(), 'sluice-first-'));
 let database: Database;
 
 beforeAll(async () => {
-  await prepareDatabase(dataDir);
-  database = await openDatabase({ dataDir });
+  database = await openPreparedDatabase();
 });
-afterAll(async () => {
-  await database.close();
-  rmSync(dataDir, { recursive: true });
-});
+afterAll(() => database.close());
 
 it('the first organization is the one of the first start, also where the command line and older versions came before', async () => {
   const db = database.kysely;

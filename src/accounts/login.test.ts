@@ -1,29 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { prepareDatabase } from '../../test/kit/prepared-database.ts';
-import { type Database, openDatabase } from '../database/database.ts';
+import { openPreparedDatabase } from '../../test/kit/prepared-database.ts';
+import type { Database } from '../database/database.ts';
 import { createAccounts } from './accounts.ts';
 import { createLogins, type Logins } from './login.ts';
 import { hashPassword } from './passwords.ts';
 
 /** 5 in a minute for an address and an e-mail, 100 for an address. */
 describe('attempts of one address at many e-mails', () => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'sluice-login-'));
   const clock = { time: 1_000_000, now: () => clock.time };
   let database: Database;
   let logins: Logins;
 
   beforeAll(async () => {
-    await prepareDatabase(dataDir);
-    database = await openDatabase({ dataDir });
+    database = await openPreparedDatabase();
   });
-  afterAll(async () => {
-    await database.close();
-    rmSync(dataDir, { recursive: true });
-  });
+  afterAll(() => database.close());
   beforeEach(() => {
     const passwordCost = { N: 1024, r: 8, p: 1 };
     logins = createLogins({
@@ -60,7 +52,6 @@ describe('attempts of one address at many e-mails', () => {
 });
 
 describe('a password that is changed while another attempt is under way', () => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'sluice-login-race-'));
   const passwordCost = { N: 1024, r: 8, p: 1 };
   const email = 'ada@acme.test';
   const [old, fresh] = ['the old pass word', 'the new pass word'];
@@ -71,8 +62,7 @@ describe('a password that is changed while another attempt is under way', () => 
   let meanwhile: (() => void) | null = null;
 
   beforeAll(async () => {
-    await prepareDatabase(dataDir);
-    database = await openDatabase({ dataDir });
+    database = await openPreparedDatabase();
     const parts = {
       db: database.kysely,
       clock: {
@@ -90,10 +80,7 @@ describe('a password that is changed while another attempt is under way', () => 
     const organizationId = await accounts.createOrganization({ name: 'Acme', userId: null });
     userId = await accounts.createPerson({ email, organizationId, level: 'owner' }, old);
   });
-  afterAll(async () => {
-    await database.close();
-    rmSync(dataDir, { recursive: true });
-  });
+  afterAll(() => database.close());
   beforeEach(async () => {
     await logins.setPassword({ userId, password: old, proof: null, keep: null });
   });

@@ -1,25 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { prepareDatabase } from '../../test/kit/prepared-database.ts';
-import { type Database, openDatabase } from '../database/database.ts';
+import { openPreparedDatabase } from '../../test/kit/prepared-database.ts';
+import type { Database } from '../database/database.ts';
 import { removeOldLog } from './log-expiry.ts';
 import { appendLog, readLog } from './logs.ts';
 
 const DAY = 86_400_000;
 const now = Date.UTC(2026, 0, 1);
-const dataDir = mkdtempSync(join(tmpdir(), 'sluice-log-expiry-'));
 let database: Database;
 
 beforeAll(async () => {
-  await prepareDatabase(dataDir);
-  database = await openDatabase({ dataDir });
+  database = await openPreparedDatabase();
 });
-afterAll(async () => {
-  await database.close();
-  rmSync(dataDir, { recursive: true });
-});
+afterAll(() => database.close());
 
 const write = (count: number, at: number) =>
   appendLog(

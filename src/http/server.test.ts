@@ -1,10 +1,7 @@
-import { pino } from 'pino';
-import { Registry } from 'prom-client';
 import Type from 'typebox';
 import { expect, it } from 'vitest';
-import { systemClock } from '../work/clock.ts';
+import { createPublicServer } from '../../test/kit/public-server.ts';
 import type { Endpoint } from './endpoint.ts';
-import { createServer } from './server.ts';
 
 const who: Endpoint = {
   method: 'GET',
@@ -19,20 +16,8 @@ const who: Endpoint = {
 };
 
 async function addressBehind(trustProxy: number | string[] | undefined, forwarded: string): Promise<string> {
-  const server = await createServer({
+  const server = await createPublicServer({
     endpoints: [who],
-    authenticator: {
-      authenticate: async () => null,
-      authenticateSession: async () => null,
-      findProject: async () => null,
-    },
-    log: pino({ level: 'silent' }),
-    metrics: new Registry(),
-    clock: systemClock,
-    readiness: async () => ({}),
-    rateLimitEnabled: false,
-    version: 'test',
-    docsPage: false,
     ...(trustProxy === undefined ? {} : { trustProxy }),
   });
   try {

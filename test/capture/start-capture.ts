@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { Registry } from 'prom-client';
 import { Batcher } from '../../src/capture/batcher.ts';
 import { captureEndpoints } from '../../src/capture/endpoints.ts';
 import { createPersonIds } from '../../src/capture/person-id.ts';
@@ -12,11 +11,11 @@ import { openReaderThread } from '../../src/capture/threads/open-thread.ts';
 import { readInThreads } from '../../src/capture/threads/readers.ts';
 import { newUuid } from '../../src/capture/uuid.ts';
 import type { Endpoint } from '../../src/http/endpoint.ts';
-import { createServer } from '../../src/http/server.ts';
 import { type EmbeddedWarehouse, startEmbeddedWarehouse } from '../../src/warehouse/embedded/start.ts';
 import { migrateWarehouse } from '../../src/warehouse/migrate.ts';
 import type { Warehouse } from '../../src/warehouse/warehouse.ts';
 import { systemClock } from '../../src/work/clock.ts';
+import { createPublicServer } from '../kit/public-server.ts';
 
 export const KEY = 'phc_capture';
 export const TEAM = 7;
@@ -57,7 +56,7 @@ export async function startCapture(more: readonly Endpoint[] = []): Promise<Capt
     threadBytes: 1024,
     onLost: neverLost,
   });
-  const server = await createServer({
+  const server = await createPublicServer({
     endpoints: [
       ...captureEndpoints({
         reader,
@@ -67,18 +66,6 @@ export async function startCapture(more: readonly Endpoint[] = []): Promise<Capt
       }),
       ...more,
     ],
-    authenticator: {
-      authenticate: async () => null,
-      authenticateSession: async () => null,
-      findProject: async () => null,
-    },
-    log,
-    metrics: new Registry(),
-    clock: systemClock,
-    readiness: async () => ({}),
-    rateLimitEnabled: false,
-    version: 'test',
-    docsPage: false,
     verifyAnswers: true,
   });
   const url = await server.listen('127.0.0.1', 0);

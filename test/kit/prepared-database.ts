@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { PGlite } from '@electric-sql/pglite';
-import { openDatabase } from '../../src/database/database.ts';
+import { type Database, openDatabase } from '../../src/database/database.ts';
 import { openQueue } from '../../src/work/queue.ts';
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
@@ -33,6 +33,20 @@ export async function prepareDatabase(dataDir: string, prepared: Prepared = 'tab
   if (!existsSync(template)) await makeTemplate(template, prepared);
   await mkdir(dataDir, { recursive: true });
   await cp(template, target, { recursive: true });
+}
+
+/** A database with all tables in a directory of its own, which goes when it is closed. */
+export async function openPreparedDatabase(): Promise<Database> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'sluice-prepared-'));
+  await prepareDatabase(dataDir);
+  const database = await openDatabase({ dataDir });
+  return {
+    ...database,
+    close: async () => {
+      await database.close();
+      await rm(dataDir, { recursive: true });
+    },
+  };
 }
 
 /** Under its name at once and whole, however many tests make it at the same time. */
