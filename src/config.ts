@@ -8,7 +8,10 @@ export interface Config {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
-  /** Proxies that are believed who the client is: so many before this server, or those at these addresses and in these CIDR blocks. */
+  /**
+   * Proxies that are believed who the client is: so many before this server, or those at these addresses and in these
+   * CIDR blocks.
+   */
   readonly trustProxy: number | string[];
   readonly dataDir: string;
   /** Absent = Sluice brings its own chDB. */

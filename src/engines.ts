@@ -77,7 +77,8 @@ async function openMigrated(config: WarehouseSettings, log: Log): Promise<OpenWa
   const own = await openWarehouse(config, log);
   const server = serverOf(config, log);
   try {
-    // Before, so that none of several servers gets tables of its own; after, because the tables tell what the database does with them.
+    // Before, so that none of several servers gets tables of its own; after, because the tables tell what the database
+    // does with them.
     if (server) await refuseSeparateServers(server);
     await migrateWarehouse(own.warehouse);
     if (server) await refuseSeparateServers(server);

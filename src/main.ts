@@ -190,7 +190,8 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   stack.defer(() => server.close());
   // Or a slow download would keep the server from closing.
   stack.defer(() => stopping.abort());
-  // The first key is shown once, by a server that runs: it is made when all else is known to work, and before anybody can come in.
+  // The first key is shown once, by a server that runs: it is made when all else is known to work, and before anybody
+  // can come in.
   const first = await accounts.bootstrap(config.bootstrapPersonalApiKey);
   const url = await server.listen(config.host, config.port);
   await runs.start();

@@ -5,8 +5,8 @@ import { endSessionsOf } from './sessions.ts';
 import type { Db } from './store.ts';
 
 /**
- * Lets a person in, or out: their sessions end, and their keys and password open nothing until they are activated again. What they
- * made stays.
+ * Lets a person in, or out: their sessions end, and their keys and password open nothing until they are activated
+ * again. What they made stays.
  */
 export async function setActive(
   { db, clock }: AccountsParts,

@@ -60,7 +60,10 @@ export function readDestinationConfig(
 const propertiesOf = (destination: Destination): Readonly<Record<string, Property>> =>
   destination.config.properties as Readonly<Record<string, Property>>;
 
-/** A property without a plain type (one that may be null, or one of several) is left to the destination's check; digits for a number or null are read. */
+/**
+ * A property without a plain type (one that may be null, or one of several) is left to the destination's check; digits
+ * for a number or null are read.
+ */
 function readValue(name: string, property: Property | undefined, value: unknown): unknown {
   if (value === null && property?.orNull) return null;
   switch (property?.type) {

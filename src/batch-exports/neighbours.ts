@@ -7,8 +7,8 @@ import type { Actor, ResourcePorts, Trx } from './ports.ts';
 const PLACE = ['prefix', 'bucket_name', 'container_name', 'endpoint_url'] as const;
 
 /**
- * Says in the log of an export that was just written which other exports of the organization write files under the same names: each
- * replaces the files of the other, as upstream's do, and their runs are Completed all the same.
+ * Says in the log of an export that was just written which other exports of the organization write files under the same
+ * names: each replaces the files of the other, as upstream's do, and their runs are Completed all the same.
  */
 export async function warnOfNeighbours(
   trx: Trx,

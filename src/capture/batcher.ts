@@ -31,8 +31,9 @@ export interface BatcherLimits {
   /** Waits between the attempts of one insert, milliseconds. */
   readonly retryDelaysMs: readonly number[];
   /**
-   * An insert is not tried again so long after its rows were stamped, milliseconds, and ClickHouse itself ends one that takes as long: other
-   * processes may have exported what arrived then, and where several nodes answer they do not see what runs on each of them. Null = no limit, for the only process, whose arrival watermark knows its inserts.
+   * An insert is not tried again so long after its rows were stamped, milliseconds, and ClickHouse itself ends one that
+   * takes as long: other processes may have exported what arrived then, and where several nodes answer they do not see
+   * what runs on each of them. Null = no limit, for the only process, whose arrival watermark knows its inserts.
    */
   readonly repeatWithinMs: number | null;
 }

@@ -17,8 +17,8 @@ export interface CapturePorts {
 }
 
 /**
- * The paths that take events today; all read the same shapes. posthog-node uses /batch/, and /i/v0/ai/batch/ for those of language
- * models, posthog-js /e/ or /i/v0/e/.
+ * The paths that take events today; all read the same shapes. posthog-node uses /batch/, and /i/v0/ai/batch/ for those
+ * of language models, posthog-js /e/ or /i/v0/e/.
  */
 const PATHS = ['batch', 'i/v0/ai/batch', 'capture', 'e', 'i/v0/e', 'track', 'engage'] as const;
 type Path = (typeof PATHS)[number];
@@ -82,8 +82,9 @@ function shared(path: string, method: 'GET' | 'POST', verb: string) {
 const STORED = { status: 200, body: { status: 'Ok' } } as const;
 
 /**
- * Stores all events of a request or none, but for the bad ones of v1. Resolves, with v1's results, when ClickHouse has stored them. Throws what reading throws,
- * and `unavailable` when the events should be sent again. What waits for its insert is the encoded rows alone.
+ * Stores all events of a request or none, but for the bad ones of v1. Resolves, with v1's results, when ClickHouse has
+ * stored them. Throws what reading throws, and `unavailable` when the events should be sent again. What waits for its
+ * insert is the encoded rows alone.
  */
 async function store(sent: SentRequest, client: Client, ports: CapturePorts) {
   const { rows, results } = await ports.reader.read(sent, client);

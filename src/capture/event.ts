@@ -62,8 +62,8 @@ export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): E
 const NO_IDS: ReadonlySet<string> = new Set(['', 'undefined', 'null', 'none', 'nan', '[object object]']);
 
 /**
- * What is no UUID still names the event: sent again, it must become the same one. With all of its content: whoever counts from 1 on
- * every page names different events alike.
+ * What is no UUID still names the event: sent again, it must become the same one. With all of its content: whoever
+ * counts from 1 on every page names different events alike.
  */
 function eventId(
   { uuid, timestamp, properties }: SentEvent['value'],
@@ -96,7 +96,10 @@ function eventName(sent: SentEvent): string {
   return cut(event);
 }
 
-/** `distinct_id` at the top, then in the properties; what is no text is kept as its JSON text. White space is part of it, NUL becomes U+FFFD. */
+/**
+ * `distinct_id` at the top, then in the properties; what is no text is kept as its JSON text. White space is part of
+ * it, NUL becomes U+FFFD.
+ */
 function distinctId(text: string, sent: SentEvent, properties: JsonObject): string {
   const { value, members } = sent;
   for (const key of ['distinct_id', '$distinct_id']) {

@@ -24,8 +24,8 @@ export interface SentValue {
 export interface Payload {
   readonly text: string;
   /**
-   * Each made when it is asked for: a request without a good key, or with a bad event, costs no more than what was read until then.
-   * Throws `incorrect_type` for what is no event.
+   * Each made when it is asked for: a request without a good key, or with a bad event, costs no more than what was read
+   * until then. Throws `incorrect_type` for what is no event.
    */
   events(): IteratorObject<SentEvent, undefined>;
   /** The project key; null when the body has none. */

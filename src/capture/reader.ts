@@ -39,7 +39,8 @@ export interface Reader {
   /**
    * All events of a request, encoded. Throws `parse_error` and `request_too_large` for what cannot be read,
    * `not_authenticated` or `authentication_failed` for the project key, and a validation error for the first event that cannot be
-   * kept (of `v1` such an event is left out, and the results say so). A request whose client has gone may be left unread, and is `unavailable`.
+   * kept (of `v1` such an event is left out, and the results say so). A request whose client has gone may be left
+   * unread, and is `unavailable`.
    */
   read(request: SentRequest, client?: Client): Promise<ReadRequest>;
 }

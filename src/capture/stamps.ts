@@ -29,10 +29,9 @@ export function createStamps(clock: Pick<Clock, 'now'>, afterMicros: number): St
 const DAY_MS = 86_400_000;
 
 /**
- * The newest arrival stamp in `events`, microseconds since the epoch; 0 = none of the last two days, which alone are read: the clock is past older
- * ones. Stamps more than a day
- * ahead of the clock are no trace of a corrected clock but someone's own rows: following them would
- * hide every new event from the exports until that day comes.
+ * The newest arrival stamp in `events`, microseconds since the epoch; 0 = none of the last two days, which alone are
+ * read: the clock is past older ones. Stamps more than a day ahead of the clock are no trace of a corrected clock but
+ * someone's own rows: following them would hide every new event from the exports until that day comes.
  */
 export async function newestStamp(
   warehouse: Pick<Warehouse, 'rows'>,

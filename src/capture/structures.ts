@@ -9,9 +9,9 @@ const CHARACTERS_EACH = 12;
 export const mostStructures = (text: string): number => Math.max(ALWAYS, text.length / CHARACTERS_EACH);
 
 /**
- * Throws `request_too_large` when a JSON text begins more than `most` objects and lists, before a parser makes them: in memory the
- * shortest take twenty times their text. Brackets inside strings count as well. Stops at the first too many; a text of 20 MB
- * with few takes 2 ms.
+ * Throws `request_too_large` when a JSON text begins more than `most` objects and lists, before a parser makes them: in
+ * memory the shortest take twenty times their text. Brackets inside strings count as well. Stops at the first too many;
+ * a text of 20 MB with few takes 2 ms.
  */
 export function refuseMoreStructures(text: string, most: number): void {
   let found = 0;

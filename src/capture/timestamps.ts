@@ -12,7 +12,10 @@ const ISO =
   /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9})\d*)?)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?$/i;
 
 const MONTH = '(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*';
-/** A day with a year of four digits, as in `Sun, 01 Mar 2026`, `Mar 1, 2026`, `Mar 1 10:00:00 UTC 2026`, `2026/3/1`, `3/1/2026`. JavaScript finds a time in `order 12`, too. */
+/**
+ * A day with a year of four digits, as in `Sun, 01 Mar 2026`, `Mar 1, 2026`, `Mar 1 10:00:00 UTC 2026`, `2026/3/1`,
+ * `3/1/2026`. JavaScript finds a time in `order 12`, too.
+ */
 const SPELLED_DAY = new RegExp(
   `^(?:[a-z]{3,9},?\\s+)?(?:\\d{4}[-/]\\d{1,2}[-/]\\d{1,2}|\\d{1,2}/\\d{1,2}/\\d{4}|\\d{1,2}[ -]${MONTH},?[ -]\\d{4}|${MONTH} +\\d{1,2},? +\\d{4}|${MONTH} +\\d{1,2} +\\d{1,2}:\\d\\d.* \\d{4}$)(?!\\d)`,
   'i',
@@ -54,7 +57,10 @@ function fromIso(parts: RegExpExecArray): number | null {
   return start * MICROS_PER_MS + (seconds - zoneMinutes(zone) * 60) * 1_000_000 + micros;
 }
 
-/** Milliseconds. Null for a day that does not exist (31 June), which JavaScript would roll over; a client that sends one is wrong. */
+/**
+ * Milliseconds. Null for a day that does not exist (31 June), which JavaScript would roll over; a client that sends one
+ * is wrong.
+ */
 function dayStart(year: number, month: number, day: number): number | null {
   // Date.UTC takes the first hundred years for those of the last century; 400 years always have as many days.
   const at = Date.UTC(year + 400, month - 1, day);

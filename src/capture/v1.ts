@@ -74,12 +74,15 @@ export function bearerKey(authorization: string): string | null {
   return /^Bearer\s+(\S+)$/i.exec(authorization)?.[1] ?? null;
 }
 
-/** What became of each event, by the id that the client gave it. `details` says what is wrong with it, e.g. `blank: distinct_id`. */
+/**
+ * What became of each event, by the id that the client gave it. `details` says what is wrong with it, e.g. `blank:
+ * distinct_id`.
+ */
 export type V1Results = Record<string, { readonly result: 'ok' | 'drop'; readonly details?: string }>;
 
 /**
- * A bad event of this protocol costs itself alone: clients do not send a refused batch again. Each event must have an id of its own, or
- * nothing could be said about it; without one the whole batch is refused.
+ * A bad event of this protocol costs itself alone: clients do not send a refused batch again. Each event must have an
+ * id of its own, or nothing could be said about it; without one the whole batch is refused.
  */
 export function v1Outcomes() {
   const results = new Map<string, V1Results[string]>();

@@ -10,8 +10,8 @@ const MARK = 'made-by-sluice-demo';
 const LOCKS = ['database.lock', 'warehouse.lock'];
 
 /**
- * Makes the directory of a demo, and removes what an earlier one left there, and nothing else. Throws `bad_configuration` where it
- * was not made by a demo, `data_dir_locked` while a Sluice runs on it.
+ * Makes the directory of a demo, and removes what an earlier one left there, and nothing else. Throws
+ * `bad_configuration` where it was not made by a demo, `data_dir_locked` while a Sluice runs on it.
  */
 export function freshDirectory(dataDir: string): void {
   if (existsSync(dataDir)) {

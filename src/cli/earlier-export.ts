@@ -5,8 +5,8 @@ import { fileNames } from '../export/file-names.ts';
 import type { FileOptions, RunSpec } from '../export/spec.ts';
 
 /**
- * The keys that an earlier export of the same range left below `root` by its manifest, for this one to replace; none where there is
- * no manifest. Throws `bad_configuration` where it is another command's, unless `replace` is set.
+ * The keys that an earlier export of the same range left below `root` by its manifest, for this one to replace; none
+ * where there is no manifest. Throws `bad_configuration` where it is another command's, unless `replace` is set.
  */
 export function earlierKeys(
   root: string,

@@ -9,9 +9,9 @@ const FIRST = 1;
 type Where = Pick<Config, 'dataDir' | 'databaseUrl' | 'clickhouseUrl'>;
 
 /**
- * Refuses the number of a project that does not exist. Without a database (a warehouse alone, a ClickHouse of somebody else's) nobody
- * knows; while a server holds the embedded one, the first project and those with events are known to be there, and `force` answers
- * for others. Throws `not_found`, `data_dir_locked`.
+ * Refuses the number of a project that does not exist. Without a database (a warehouse alone, a ClickHouse of somebody
+ * else's) nobody knows; while a server holds the embedded one, the first project and those with events are known to be
+ * there, and `force` answers for others. Throws `not_found`, `data_dir_locked`.
  */
 export async function refuseUnknownProject(
   id: number,

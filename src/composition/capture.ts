@@ -9,16 +9,16 @@ import type { Endpoint } from '../http/endpoint.ts';
 import type { Base } from './base.ts';
 
 /**
- * 320 events, 8 ms of reading. On two cores, all of which are busy with storing events, handing over requests of a hundred as well brings
- * not an event more.
+ * 320 events, 8 ms of reading. On two cores, all of which are busy with storing events, handing over requests of a
+ * hundred as well brings not an event more.
  */
 const THREAD_BYTES = 256 * 1024;
 const MOST_THREADS = 4;
 /** Forty for each of a hundred events. */
 const MOST_STRUCTURES_HERE = 4_000;
 /**
- * The worst that may be in 20 MB (`structures.ts`) can be read with half of it, parsing takes a quarter. It must stay well above that:
- * reached inside `JSON.parse`, it ends the whole process instead of the thread.
+ * The worst that may be in 20 MB (`structures.ts`) can be read with half of it, parsing takes a quarter. It must stay
+ * well above that: reached inside `JSON.parse`, it ends the whole process instead of the thread.
  */
 const THREAD_LIMITS = { maxOldGenerationSizeMb: 2048 };
 

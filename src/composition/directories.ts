@@ -7,7 +7,10 @@ import { makeDirectory } from '../work/make-directory.ts';
 
 type Settings = Pick<Config, 'dataDir' | 'filesRoot' | 'downloadsRoot' | 'databaseUrl' | 'clickhouseUrl'>;
 
-/** Makes the data directory and what belongs inside it. A root somewhere else is the administrator's to make: it may be a disk that is not mounted yet. Throws `bad_configuration` where one is a file. */
+/**
+ * Makes the data directory and what belongs inside it. A root somewhere else is the administrator's to make: it may be
+ * a disk that is not mounted yet. Throws `bad_configuration` where one is a file.
+ */
 export function makeDirectories({
   dataDir,
   filesRoot,
@@ -21,7 +24,8 @@ export function makeDirectories({
     makeDirectory(dataDir);
     if (isInside(filesRoot, dataDir)) makeDirectory(filesRoot);
     if (isInside(downloadsRoot, dataDir)) makeDirectory(downloadsRoot, 0o700);
-    // The engines make their files as anybody's to read and some as anybody's to write. Not the data directory: others read exports/.
+    // The engines make their files as anybody's to read and some as anybody's to write. Not the data directory: others
+    // read exports/.
     if (databaseUrl === undefined) makePrivate(join(dataDir, 'database'));
     if (clickhouseUrl === undefined) makePrivate(join(dataDir, 'warehouse'));
   });

@@ -10,9 +10,9 @@ import type { Log } from '../work/log.ts';
 const MARK = '.sluice-root';
 
 /**
- * Processes of one database should see the same files: a run that moves to another process goes on with them. The first that finds a root
- * leaves a mark in it; one that does not find it there is told so in its log, and starts: nobody may use the root. A root that
- * is not there yet, or cannot be written to, is left alone.
+ * Processes of one database should see the same files: a run that moves to another process goes on with them. The first
+ * that finds a root leaves a mark in it; one that does not find it there is told so in its log, and starts: nobody may
+ * use the root. A root that is not there yet, or cannot be written to, is left alone.
  */
 export async function lookAtRoots(
   db: Kysely<Tables>,

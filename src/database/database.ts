@@ -23,7 +23,10 @@ export interface DatabaseOptions {
   readonly dataDir: string;
   /** Milliseconds that a statement to a server may take; default 60,000. Migrations take as long as they need. */
   readonly timeoutMs?: number | undefined;
-  /** Told of lost connections, or of the embedded database's thread; they are replaced by themselves; and of a tidying that failed. */
+  /**
+   * Told of lost connections, or of the embedded database's thread; they are replaced by themselves; and of a tidying
+   * that failed.
+   */
   readonly onError?: (error: Error) => void;
 }
 

@@ -4,9 +4,10 @@ const DISK_FULL = '53100';
 const READ_ONLY = '25006';
 
 /**
- * SQLSTATE classes 08 (connection), 53 (out of resources), 57P (the server is stopping or starting), 58030 (I/O error), 25006 (the server takes
- * no changes: it was the primary before a failover), what a server does to a statement that stood in the way of others (57014
- * cancelled, 55P03 a lock not to be had, 40001 and 40P01 in conflict with others) and the errno names of sockets: what was asked may succeed later, unchanged.
+ * SQLSTATE classes 08 (connection), 53 (out of resources), 57P (the server is stopping or starting), 58030 (I/O error),
+ * 25006 (the server takes no changes: it was the primary before a failover), what a server does to a statement that
+ * stood in the way of others (57014 cancelled, 55P03 a lock not to be had, 40001 and 40P01 in conflict with others) and
+ * the errno names of sockets: what was asked may succeed later, unchanged.
  */
 export function isOutage(error: unknown): boolean {
   return /^(08...|53...|57P..|57014|58030|25006|55P03|40001|40P01|ECONN[A-Z]+|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/.test(

@@ -15,8 +15,8 @@ export interface TourRun {
 const HOUR_MS = 3_600_000;
 
 /**
- * What did not add up of `count` events of the day before `end`. A backfill begins at the hour of the first event: few events may leave
- * the first hours empty, and those have no run.
+ * What did not add up of `count` events of the day before `end`. A backfill begins at the hour of the first event: few
+ * events may leave the first hours empty, and those have no run.
  */
 export function problemsOf(
   count: number,

@@ -7,8 +7,8 @@ export interface FileNames {
   /** The manifest beside a file of the same run: another one when the run's prefix was another. */
   manifestBeside(key: string): string;
   /**
-   * Whether a key is that of a numbered file of this run. Never without a size limit: numbered files of the same place and interval are
-   * another export's, then, but for those that a lack of memory made.
+   * Whether a key is that of a numbered file of this run. Never without a size limit: numbered files of the same place
+   * and interval are another export's, then, but for those that a lack of memory made.
    */
   owns(key: string): boolean;
   /** What the user should know about the prefix; null = nothing. */

@@ -1,7 +1,10 @@
 import type { Ledger, LedgerEntry, ReplacedFile } from './outcome.ts';
 import { sliceName } from './spec.ts';
 
-/** The ledger of a one-shot export: it is not resumed, so nothing has to survive. `replaced`: what it is to remove when it is done. */
+/**
+ * The ledger of a one-shot export: it is not resumed, so nothing has to survive. `replaced`: what it is to remove when
+ * it is done.
+ */
 export function memoryLedger(replaced: readonly ReplacedFile[] = []): Ledger {
   const entries = new Map<string, LedgerEntry>();
   let replacing = false;

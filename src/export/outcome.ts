@@ -26,8 +26,8 @@ export interface Ledger {
   /** Called before anything becomes visible; throws as `record` does. */
   assertOwned(): Promise<void>;
   /**
-   * Marks the run as one that removes what it replaces, before it does: from here on it is not cancelled, and a later attempt goes
-   * on to its end. Throws as `record` does.
+   * Marks the run as one that removes what it replaces, before it does: from here on it is not cancelled, and a later
+   * attempt goes on to its end. Throws as `record` does.
    */
   beginReplacing(): Promise<void>;
   /** Whether this attempt or an earlier one has begun to. Throws `run_superseded` once a newer one has the run. */

@@ -20,8 +20,9 @@ import { withdraw } from './withdraw.ts';
  *
  * When it fails, what it staged stays for the next attempt, unless that must start afresh (verification failed), a
  * person must act first, or the run was cancelled: then all that it made is removed (`withdraw`). A run that
- * another worker took over removes only what this very attempt left, and so does one that failed of a bug. What a run has published
- * stays once it has begun to remove what it replaces. Throws SluiceErrors; an abort throws the signal's reason.
+ * another worker took over removes only what this very attempt left, and so does one that failed of a bug. What a run
+ * has published stays once it has begun to remove what it replaces. Throws SluiceErrors; an abort throws the signal's
+ * reason.
  */
 export async function runExport(spec: RunSpec, ports: ExportPorts): Promise<Outcome> {
   const context = begin(spec, ports);
@@ -52,8 +53,8 @@ async function afterFailure(context: RunContext, error: unknown): Promise<unknow
 }
 
 /**
- * What this attempt staged and no ledger knows, be it after a newer one had swept. What the ledger holds is the newer one's, whoever
- * staged it; when that has ended, it is published and has another name.
+ * What this attempt staged and no ledger knows, be it after a newer one had swept. What the ledger holds is the newer
+ * one's, whoever staged it; when that has ended, it is published and has another name.
  */
 async function removeOwnLeftovers(context: RunContext): Promise<void> {
   const { ledger, target } = context;

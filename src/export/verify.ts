@@ -20,7 +20,8 @@ export interface Delivered {
 /**
  * Compares three counts: source, written, re-read. Every published file is read again where readers of the
  * destination would; one that the engine read while it lay on this machine only has to have arrived: the target
- * renamed that very file, or the store confirmed the checksum of every part of it. Throws `verification_failed` naming the first file that differs.
+ * renamed that very file, or the store confirmed the checksum of every part of it. Throws `verification_failed` naming
+ * the first file that differs.
  */
 export async function verify(
   context: RunContext,

@@ -3,7 +3,10 @@ import { SluiceError } from '../errors/error.ts';
 import type { Query } from '../warehouse/warehouse.ts';
 import { arrivalWatermark } from './watermark.ts';
 
-/** What a replicated server says, which no embedded engine can; that the embedded one understands the questions is in test/engine. */
+/**
+ * What a replicated server says, which no embedded engine can; that the embedded one understands the questions is in
+ * test/engine.
+ */
 const NOW = Date.UTC(2026, 2, 1);
 
 function watermark(replicas: () => unknown[], localFiles = false, server = 1e15): Promise<number> {

@@ -17,9 +17,9 @@ export interface WatermarkPorts {
  * instead (engine.md §9.6).
  *
  * An insert stamps its rows when it starts and shows them when it ends, so the oldest insert that is
- * still running holds the watermark back, whichever process sent it. The files that exports write are inserts, too, into functions.
- * A replica that has not fetched everything holds it back by what it is behind, and so does a server whose clock is behind this
- * machine's: rows that it stamps itself come below our time.
+ * still running holds the watermark back, whichever process sent it. The files that exports write are inserts, too,
+ * into functions. A replica that has not fetched everything holds it back by what it is behind, and so does a server
+ * whose clock is behind this machine's: rows that it stamps itself come below our time.
  */
 export async function arrivalWatermark(ports: WatermarkPorts): Promise<number> {
   const settled = ports.clock.now() - ports.settleMs;
@@ -38,8 +38,9 @@ export async function arrivalWatermark(ports: WatermarkPorts): Promise<number> {
 }
 
 /**
- * Milliseconds that `events` on the server that answers is behind the other replicas; 0 where it is not replicated, or distributed: then the
- * server chooses replicas that are not (warehouse/settings.ts). 0, too, for a user who may not know.
+ * Milliseconds that `events` on the server that answers is behind the other replicas; 0 where it is not replicated, or
+ * distributed: then the server chooses replicas that are not (warehouse/settings.ts). 0, too, for a user who may not
+ * know.
  */
 async function replicaDelay(warehouse: WatermarkPorts['warehouse']): Promise<number> {
   if (warehouse.localFiles) return 0;

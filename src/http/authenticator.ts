@@ -9,7 +9,10 @@ export interface FoundProject {
   readonly member: boolean;
 }
 
-/** Who is calling, and the project that the request is about as it was found for them; null = not asked for, or no such project. */
+/**
+ * Who is calling, and the project that the request is about as it was found for them; null = not asked for, or no such
+ * project.
+ */
 export interface Identified {
   readonly caller: Caller;
   readonly project: FoundProject | null;

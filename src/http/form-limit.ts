@@ -8,7 +8,10 @@ export const refuseTooManyFields = (form: string): void =>
   // There is a sign between two.
   refuseTooMany(form, /&/g, { most: MOST_FIELDS, what: 'fields', from: 1 });
 
-/** Throws `parse_error` when what each of something in a form has (`sign`, with its flag g) comes too often. Counts from `from`, default 0. */
+/**
+ * Throws `parse_error` when what each of something in a form has (`sign`, with its flag g) comes too often. Counts from
+ * `from`, default 0.
+ */
 export function refuseTooMany(
   form: string,
   sign: RegExp,

@@ -4,8 +4,8 @@ import { portionsOf } from '../work/portions.ts';
 const PORTION = 100;
 
 /**
- * An answer's JSON. A long list, the body itself or its `results`, is written in portions with a turn for others in between: ten thousand exports
- * with their latest runs are 59 MB.
+ * An answer's JSON. A long list, the body itself or its `results`, is written in portions with a turn for others in
+ * between: ten thousand exports with their latest runs are 59 MB.
  */
 export async function jsonAnswer(body: unknown): Promise<string | Buffer> {
   if (isLong(body)) return Buffer.concat(await listParts(body));

@@ -1,8 +1,8 @@
 import { isIPv6 } from 'node:net';
 
 /**
- * Whom to count an address as: itself, or of IPv6 its first 64 bits, because the rest is whatever a single client likes. Text that
- * is no address is returned as it is.
+ * Whom to count an address as: itself, or of IPv6 its first 64 bits, because the rest is whatever a single client
+ * likes. Text that is no address is returned as it is.
  */
 export function networkOf(address: string): string {
   const [plain = ''] = address.split('%', 1);

@@ -36,7 +36,10 @@ export interface ServerOptions {
   /** Projects that are not limited even then. Default: none. */
   readonly rateLimitExempt?: readonly number[];
   readonly version: string;
-  /** Whose `X-Forwarded-*` are believed: of so many proxies before this server, or of those at these addresses and in these CIDR blocks. Default: 0. */
+  /**
+   * Whose `X-Forwarded-*` are believed: of so many proxies before this server, or of those at these addresses and in
+   * these CIDR blocks. Default: 0.
+   */
   readonly trustProxy?: number | string[];
   /** Serve the readable API page at `/api/docs`. Default true. */
   readonly docsPage?: boolean;

@@ -16,7 +16,8 @@ interface Source {
 
 /**
  * The secrets of sealing.ts: from the environment, else from `secret.key` in the data directory, made
- * at the first start and readable by its owner only. Throws `bad_configuration` without repeating them, and `data_dir_unwritable`.
+ * at the first start and readable by its owner only. Throws `bad_configuration` without repeating them, and
+ * `data_dir_unwritable`.
  */
 export function loadSecretKeys(source: Source): readonly [string, ...string[]] {
   if (source.configured !== undefined) return parse(source.configured, 'SLUICE_SECRET_KEY');

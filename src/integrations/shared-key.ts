@@ -8,8 +8,8 @@ const ROW = 'secret_keys';
 
 /**
  * Processes of one database must share the secret key: what one seals, another has to open. The first remembers its key's id;
- * one that has none of the keys known by then is refused, before it takes runs that it cannot execute. With a key that is known, new ones
- * become known, so that rotation goes on as sealing.ts says. Throws `bad_configuration`.
+ * one that has none of the keys known by then is refused, before it takes runs that it cannot execute. With a key that
+ * is known, new ones become known, so that rotation goes on as sealing.ts says. Throws `bad_configuration`.
  */
 export async function checkSharedKey(db: Kysely<Tables>, secrets: readonly string[]): Promise<void> {
   const own = secrets.map(keyId);

@@ -4,7 +4,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 const TURN = 256 * 1024;
 const NEWLINE = 0x0a;
 
-/** The rows of JSONEachRow. A long answer is read in portions with a turn for others in between: 20,000 events would take a third of a second. */
+/**
+ * The rows of JSONEachRow. A long answer is read in portions with a turn for others in between: 20,000 events would
+ * take a third of a second.
+ */
 export async function jsonRows<Row>(answer: Buffer): Promise<Row[]> {
   const rows: Row[] = [];
   for (let start = 0; start < answer.length; ) {

@@ -14,8 +14,9 @@ interface Seen {
 }
 
 /**
- * Looks through several connections whether the address leads to servers each of which has an `events` of its own, or would get one: rows would
- * go to one of them and be missed in the others. Throws `bad_configuration` then, and the warehouse's errors.
+ * Looks through several connections whether the address leads to servers each of which has an `events` of its own, or
+ * would get one: rows would go to one of them and be missed in the others. Throws `bad_configuration` then, and the
+ * warehouse's errors.
  */
 export async function refuseSeparateServers(connection: WarehouseConnection): Promise<void> {
   const seen: Seen[] = [];

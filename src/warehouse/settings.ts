@@ -10,10 +10,10 @@ const ALWAYS = {
 const LONGEST_REPLICA_DELAY_SECONDS = 15;
 
 /**
- * Sent to servers besides: an answer is whole or an error, and an insert has arrived when it is acknowledged. By default a distributed table
- * is read from replicas that are up to five minutes behind, or older when there are no others, and keeps inserts in a queue
- * on one node's disk; a profile may let a query leave out shards, or end early with what it has. All names are known to servers older than those
- * that know the settings above.
+ * Sent to servers besides: an answer is whole or an error, and an insert has arrived when it is acknowledged. By
+ * default a distributed table is read from replicas that are up to five minutes behind, or older when there are no
+ * others, and keeps inserts in a queue on one node's disk; a profile may let a query leave out shards, or end early
+ * with what it has. All names are known to servers older than those that know the settings above.
  */
 const WHOLE = {
   skip_unavailable_shards: 0,

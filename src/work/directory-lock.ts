@@ -20,8 +20,9 @@ interface Holder {
  * Takes `file` as a lock for this process, or throws `data_dir_locked` naming the process that holds
  * it, or `data_dir_unwritable`. A holder that died (kill -9, power loss) does not count: its file is taken over.
  *
- * Twice over. The kernel's lock, on a file beside it, is also seen by processes in other containers, whose pids mean nothing here. Where the file
- * system has none, and for the holder's name, there are pid and start time; link(2) makes taking that atomic.
+ * Twice over. The kernel's lock, on a file beside it, is also seen by processes in other containers, whose pids mean
+ * nothing here. Where the file system has none, and for the holder's name, there are pid and start time; link(2) makes
+ * taking that atomic.
  */
 export function lockDirectory(file: string): DirectoryLock {
   const mine: Holder = { pid: process.pid, started: startTime(process.pid) ?? '' };

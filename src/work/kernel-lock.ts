@@ -8,9 +8,10 @@ export interface KernelLock {
 const SQLITE_BUSY = 5;
 
 /**
- * Takes `file`, made if it is missing and never removed, as a lock that the kernel knows of: it is seen from every container and gone with the
- * process, however that ends. Node has neither flock nor fcntl; SQLite in Node has. `taken` while another process, or another caller in this one,
- * holds it; `unknown` where the file system has no such locks or refuses the file.
+ * Takes `file`, made if it is missing and never removed, as a lock that the kernel knows of: it is seen from every
+ * container and gone with the process, however that ends. Node has neither flock nor fcntl; SQLite in Node has. `taken`
+ * while another process, or another caller in this one, holds it; `unknown` where the file system has no such locks or
+ * refuses the file.
  */
 export function lockByKernel(file: string): KernelLock | 'taken' | 'unknown' {
   let database: DatabaseSync | null = null;

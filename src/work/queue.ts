@@ -109,7 +109,10 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   };
 }
 
-/** In their order. "not exists" costs the sum of both sides; "not in" reads the whole queue for each run beyond some 150,000 jobs. */
+/**
+ * In their order. "not exists" costs the sum of both sides; "not in" reads the whole queue for each run beyond some
+ * 150,000 jobs.
+ */
 async function withoutJob<Tables>(db: Kysely<Tables>, runIds: readonly string[]): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     select wanted.id from jsonb_array_elements_text(${JSON.stringify(runIds)}::jsonb) with ordinality wanted (id, nth)

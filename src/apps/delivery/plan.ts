@@ -37,8 +37,8 @@ export const firstReach = (): Reach => ({ micros: 60_000_000 });
 
 /**
  * Cuts the next batches after `cursor` and before `end` (microseconds, exclusive). A last one that is not full waits
- * `waitMs` for company; with `waitMs` 0 it goes at once. Reads no more than a few batches' ids, however much is left. Throws the warehouse's
- * errors, and when `signal` aborts.
+ * `waitMs` for company; with `waitMs` 0 it goes at once. Reads no more than a few batches' ids, however much is left.
+ * Throws the warehouse's errors, and when `signal` aborts.
  */
 export async function planBatches(
   ports: PlanPorts,

@@ -5,15 +5,18 @@ import { type PlacedEvents, readEvents } from './read.ts';
 import type { OpenBatch } from './store.ts';
 
 /**
- * Events read with one query, as in ten batches of a webhook. Merged parts are not in the order of arrival: two hundred events may lie in two hundred granules, all
- * of which are read for them, and the next two hundred in the same ones.
+ * Events read with one query, as in ten batches of a webhook. Merged parts are not in the order of arrival: two hundred
+ * events may lie in two hundred granules, all of which are read for them, and the next two hundred in the same ones.
  */
 const MOST_EVENTS = 2_000;
 /** And as large: a batch may be one event of 20 MB, and all that is read is in memory at once. */
 const MOST_BYTES = 10_000_000;
 
 export interface ReadAhead {
-  /** The events of a batch, and with them those of the batches in `next` that follow it without a gap, for when they are asked for. */
+  /**
+   * The events of a batch, and with them those of the batches in `next` that follow it without a gap, for when they are
+   * asked for.
+   */
   read(batch: OpenBatch, next: readonly OpenBatch[], signal: AbortSignal): Promise<PlacedEvents>;
   /** What has been read and not asked for is read anew. */
   forget(): void;

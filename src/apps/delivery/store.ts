@@ -134,8 +134,8 @@ export async function storePlan(
 }
 
 /**
- * Replaces a batch by smaller ones of the same events, in the caller's transaction. Throws `delivery_superseded`, also when it has
- * been replaced before.
+ * Replaces a batch by smaller ones of the same events, in the caller's transaction. Throws `delivery_superseded`, also
+ * when it has been replaced before.
  */
 export async function replaceBatch(
   trx: Trx,

@@ -41,7 +41,8 @@ const NAMES: Readonly<Record<string, readonly [kind: string, name: string]>> = {
 
 /**
  * Writes what ended runs add to app_metrics2. Every row carries the run's id, so runs that are there already, counted just
- * before a crash, are found and left out; merges add up equal rows, so one process at a time writes. Returns whether there may be more. Throws the warehouse's errors; nothing is lost then.
+ * before a crash, are found and left out; merges add up equal rows, so one process at a time writes. Returns whether
+ * there may be more. Throws the warehouse's errors; nothing is lost then.
  */
 export async function countRuns(ports: CountRunsPorts): Promise<boolean> {
   const [any] = await ports.runs.next(1);

@@ -4,9 +4,9 @@ import type { Db } from '../ports.ts';
 const DAY_MS = 86_400_000;
 
 /**
- * When an app that is on was last turned on, milliseconds since the epoch; 0 = none. It gets what arrives from then on: events must not
- * be stamped below it, also after the clock was set back. What is more than a day ahead of the clock counts for nothing: new
- * events would be hidden until that day comes.
+ * When an app that is on was last turned on, milliseconds since the epoch; 0 = none. It gets what arrives from then on:
+ * events must not be stamped below it, also after the clock was set back. What is more than a day ahead of the clock
+ * counts for nothing: new events would be hidden until that day comes.
  */
 export async function lastTurnedOn(db: Db, clock: Pick<Clock, 'now'>): Promise<number> {
   const row = await db

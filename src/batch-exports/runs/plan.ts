@@ -10,8 +10,8 @@ import { type Claim, runById, write } from './store.ts';
 
 /**
  * Fixes which rows the claimed run delivers and the name of its output, at its first plan; later attempts get the same
- * answers (R5, R8). Under a lock on the export's row, so that no row and no name is given to two runs (R6). Throws `run_superseded`,
- * `run_cancelled`.
+ * answers (R5, R8). Under a lock on the export's row, so that no row and no name is given to two runs (R6). Throws
+ * `run_superseded`, `run_cancelled`.
  */
 export async function planRun(db: Db, claim: Claim, now: number): Promise<Plan> {
   return db.transaction().execute(async (trx) => {

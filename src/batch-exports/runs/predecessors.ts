@@ -69,8 +69,8 @@ async function othersOf(db: Db, runId: string, root: string): Promise<Other[]> {
 }
 
 /**
- * Runs of earlier versions did not note their place: it is the same when they were configured for the same one. On the server's own disk all
- * wrote below the root. What is no Amazon has its address from the integration.
+ * Runs of earlier versions did not note their place: it is the same when they were configured for the same one. On the
+ * server's own disk all wrote below the root. What is no Amazon has its address from the integration.
  */
 function liesAt(other: Other, place: string, run: Pick<RunRow, 'snapshot'>): boolean {
   if (other.place !== null) return other.place === place;

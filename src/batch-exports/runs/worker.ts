@@ -66,13 +66,17 @@ export interface RunWorker {
 /** An interval that is readable this soon is waited for; a later one gives its place to others. */
 const WAIT_HERE_MS = 2_000;
 const POSTPONE_MS = 5_000;
-/** How far the watermark is may be anything: a replica that has just started says it is half a century behind. Then it is looked at again. */
+/**
+ * How far the watermark is may be anything: a replica that has just started says it is half a century behind. Then it
+ * is looked at again.
+ */
 const LONGEST_POSTPONE_MS = 60_000;
 /** Between two attempts to go on while the database is away. */
 const OUTAGE_MS = 1_000;
 /**
- * A run that takes its process along each time would do so for ever, and at once: after so many times it counts as failed and waits, then has
- * one attempt. A kill, a crash of something else and a restart happen to a run in good health, too.
+ * A run that takes its process along each time would do so for ever, and at once: after so many times it counts as
+ * failed and waits, then has one attempt. A kill, a crash of something else and a restart happen to a run in good
+ * health, too.
  */
 const SILENT_CLAIMS = 10;
 

@@ -30,7 +30,8 @@ export function dueIntervals(
 
 /**
  * Before a pause or an edit: the runs of all intervals that ended so far, without waiting for their jitter. None while
- * paused. Changes no schedule column: the caller, who holds the export's lock, stores the new cursor. Five-minute intervals after a year of downtime are 105,120 rows; they all belong to this moment.
+ * paused. Changes no schedule column: the caller, who holds the export's lock, stores the new cursor. Five-minute
+ * intervals after a year of downtime are 105,120 rows; they all belong to this moment.
  */
 export async function runEndedIntervals(
   trx: Trx,

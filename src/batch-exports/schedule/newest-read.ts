@@ -6,8 +6,9 @@ const DAY_MS = 86_400_000;
 
 /**
  * Up to when, by arrival, runs may have read, milliseconds since the epoch: the ends of the newest live runs and the moments at
- * which backfills were asked for; 0 = none. Events must not be stamped below it, also after the clock was set back. What is more than
- * a day ahead of the clock counts for nothing: new events would be hidden from the exports until that day comes.
+ * which backfills were asked for; 0 = none. Events must not be stamped below it, also after the clock was set back.
+ * What is more than a day ahead of the clock counts for nothing: new events would be hidden from the exports until that
+ * day comes.
  */
 export async function newestRead(db: Db, clock: Pick<Clock, 'now'>): Promise<number> {
   const limit = new Date(clock.now() + DAY_MS);

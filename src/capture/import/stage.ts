@@ -56,10 +56,10 @@ const IDENTITY = 'uuid, event, cityHash64(distinct_id)';
 const ROWS_PER_SLICE = 500_000;
 
 /**
- * A day at a time: the ids already there are held in memory for the comparison, 100 bytes an event. Each slice of a large day has a stamp of
- * its own. The rows are counted before they are stamped, and the stamp is no earlier than the start of the insert: from there on
- * it holds the arrival watermark back, also of other processes. Nodes behind one URL do not see each other's inserts: there it must end
- * before others have waited long enough for rows to settle.
+ * A day at a time: the ids already there are held in memory for the comparison, 100 bytes an event. Each slice of a
+ * large day has a stamp of its own. The rows are counted before they are stamped, and the stamp is no earlier than the
+ * start of the insert: from there on it holds the arrival watermark back, also of other processes. Nodes behind one URL
+ * do not see each other's inserts: there it must end before others have waited long enough for rows to settle.
  */
 async function publishDay(
   warehouse: Warehouse,

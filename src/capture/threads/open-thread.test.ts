@@ -92,8 +92,8 @@ it('says what the search for a project failed with', async () => {
 it('a body that takes more memory than there is costs the thread, not the process', async () => {
   const onLost = vi.fn();
   const small = openReaderThread(projectByKey, onLost, { maxOldGenerationSizeMb: 16 });
-  // Parsed, they are a third of the memory there is; what is to be stored of them does not fit. Inside `JSON.parse`, the end of the
-  // memory is the end of the process.
+  // Parsed, they are a third of the memory there is; what is to be stored of them does not fit. Inside `JSON.parse`,
+  // the end of the memory is the end of the process.
   const first = outcome(small.read(request(batch(KEY, Array(100_000).fill({ event: 'e', distinct_id: 1 })))));
   const second = outcome(small.read(request(batch(KEY, []))));
   expect(await first).toMatchObject({ code: 'unavailable', retryAfter: 5 });

@@ -15,8 +15,8 @@ export interface ReaderThread extends Reader {
 const RETRY_AFTER_SECONDS = 5;
 
 /**
- * Starts one; requests wait until it is loaded. When it ends, be it for want of memory, what it has not read is `unavailable`, to be
- * sent again, and `onLost` is told, unless it was closed. It keeps no process from ending.
+ * Starts one; requests wait until it is loaded. When it ends, be it for want of memory, what it has not read is
+ * `unavailable`, to be sent again, and `onLost` is told, unless it was closed. It keeps no process from ending.
  */
 export function openReaderThread(
   projectByKey: ReaderPorts['projectByKey'],

@@ -10,7 +10,10 @@ export interface ThreadedReader extends Reader {
 }
 
 export interface ThreadedReaderPorts {
-  /** Reads in the calling thread, and refuses what turns out to be larger than `threadBytes`, or to hold too much for its size. */
+  /**
+   * Reads in the calling thread, and refuses what turns out to be larger than `threadBytes`, or to hold too much for
+   * its size.
+   */
   readonly here: Reader;
   /** Starts a thread; `onLost` is told when it ended by itself. */
   open(onLost: (error: Error) => void): ReaderThread;
@@ -32,8 +35,8 @@ const MOST_AT_A_THREAD = 2;
 
 /**
  * Reads large requests in threads of their own, so that the server's thread has time for everybody else meanwhile, and small ones
- * here. A thread is started by the first request that finds none idle, and instead of one that was lost. What finds all of them busy
- * waits: not more than `mostWaitingBytes`, nor longer than its client does.
+ * here. A thread is started by the first request that finds none idle, and instead of one that was lost. What finds all
+ * of them busy waits: not more than `mostWaitingBytes`, nor longer than its client does.
  */
 export function readInThreads(ports: ThreadedReaderPorts): ThreadedReader {
   const threads = new Set<ReaderThread>();

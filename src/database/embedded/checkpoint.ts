@@ -8,7 +8,8 @@ const WRITTEN = `
 
 /**
  * Writes what has changed to its place and gives the write-ahead log's room back, where there is much of it. A Postgres
- * server's checkpointer does so by time and size; PGlite, which is one process, only when it is closed. Resolves with whether it did.
+ * server's checkpointer does so by time and size; PGlite, which is one process, only when it is closed. Resolves with
+ * whether it did.
  */
 export async function checkpointIfDue(pglite: Pick<PgliteThread, 'query' | 'exec'>): Promise<boolean> {
   const { rows } = await pglite.query<{ bytes: number }>(WRITTEN);

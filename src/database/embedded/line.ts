@@ -85,5 +85,8 @@ export function openLine(
   };
 }
 
-/** After its PANIC Postgres would end the process; PGlite goes on, holding its locks, and the next statement waits for them for ever. */
+/**
+ * After its PANIC Postgres would end the process; PGlite goes on, holding its locks, and the next statement waits for
+ * them for ever.
+ */
 const isFatal = ({ severity }: SqlFailure): boolean => severity === 'PANIC' || severity === 'FATAL';

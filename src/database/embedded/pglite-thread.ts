@@ -20,8 +20,8 @@ export interface SqlTransaction {
 /**
  * PGlite in a thread of its own: Postgres' work and the reading of its answers take none of the time of the thread that
  * serves the API. Every method throws Postgres' errors with their SQLSTATE in `code`, and `database_unavailable` for those that
- * pass by themselves (a full disk), when it cannot be opened, and when the thread ended meanwhile: what was asked may have happened or not, as with
- * a lost connection. The next call starts a new thread, which finds every commit.
+ * pass by themselves (a full disk), when it cannot be opened, and when the thread ended meanwhile: what was asked may
+ * have happened or not, as with a lost connection. The next call starts a new thread, which finds every commit.
  */
 export interface PgliteThread {
   query<Row>(sql: string, parameters?: readonly unknown[]): Promise<SqlResult<Row>>;
@@ -49,8 +49,8 @@ const SILENT_MS = 600_000;
 const REOPEN_MS = 1_000;
 
 /**
- * Opens the database in `folder`, which PGlite makes when it is not there. Throws `database_unavailable` when it cannot be opened.
- * `onLost` is told when the thread ended by itself, or was ended because Postgres in it cannot go on.
+ * Opens the database in `folder`, which PGlite makes when it is not there. Throws `database_unavailable` when it cannot
+ * be opened. `onLost` is told when the thread ended by itself, or was ended because Postgres in it cannot go on.
  */
 export async function openPgliteThread(
   folder: string,

@@ -6,7 +6,10 @@ import { keyProblem } from './filesystem/place.ts';
 import { openFilesystem } from './filesystem/target.ts';
 import { writingStep } from './test-steps.ts';
 
-/** Files below `SLUICE_FILES_ROOT` on the server's own disk, each organization but the first in a folder of its own; ours, contract.md §3. */
+/**
+ * Files below `SLUICE_FILES_ROOT` on the server's own disk, each organization but the first in a folder of its own;
+ * ours, contract.md §3.
+ */
 export const filesystem: Destination = {
   type: 'Filesystem',
   title: 'Files on the server',

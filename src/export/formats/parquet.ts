@@ -36,8 +36,9 @@ export function parquet(compression: Compression | null): Format {
 
 /**
  * Text becomes valid UTF-8: a String of ClickHouse is any bytes, and one bad byte makes DuckDB and Arrow
- * refuse the file. What is valid already is only looked at, which takes less than mending and comparing it (two million rows 3.1–3.2 s
- * instead of 3.2–3.3 s, four times in turn). Empty JSON is null. Times are TIMESTAMP in microseconds, UTC.
+ * refuse the file. What is valid already is only looked at, which takes less than mending and comparing it (two million
+ * rows 3.1–3.2 s instead of 3.2–3.3 s, four times in turn). Empty JSON is null. Times are TIMESTAMP in microseconds,
+ * UTC.
  */
 function column({ name, kind }: Column): string {
   switch (kind) {

@@ -12,8 +12,9 @@ import { rereadByEngine } from './engine.ts';
 const PIECE_BYTES = 256 * 1024;
 
 /**
- * Whoever compresses goes first: with equal rights it is interrupted for the reader, who waits for it anyway (gzip 0.89–0.91 of the bare
- * statement, so 0.94–0.95). Needs the right to set priorities, which root has; without it ClickHouse leaves them as they are.
+ * Whoever compresses goes first: with equal rights it is interrupted for the reader, who waits for it anyway (gzip
+ * 0.89–0.91 of the bare statement, so 0.94–0.95). Needs the right to set priorities, which root has; without it
+ * ClickHouse leaves them as they are.
  */
 const BEHIND = { os_threads_nice_value_query: 10 };
 

@@ -6,8 +6,8 @@ import { abortUpload } from './stage.ts';
 
 /**
  * Takes back the uploads of a run that nobody will complete: every one of its keys that the ledger does not keep. One
- * listing per directory, not per key. S3 does not tell who began an upload, and a run that repeats another has the same keys: should
- * its upload be struck, it begins anew (`takenAway`).
+ * listing per directory, not per key. S3 does not tell who began an upload, and a run that repeats another has the same
+ * keys: should its upload be struck, it begins anew (`takenAway`).
  */
 export async function sweep(
   calls: Calls,

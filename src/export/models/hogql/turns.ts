@@ -8,8 +8,8 @@ export interface Turns {
 }
 
 /**
- * Hands out turns; each is given back by disposing of it. Throws `throttled` when the project or all together have no more. `what`
- * completes "Too many queries are …".
+ * Hands out turns; each is given back by disposing of it. Throws `throttled` when the project or all together have no
+ * more. `what` completes "Too many queries are …".
  */
 export function createTurns({ all, each }: Turns, what: string): (teamId: number) => Disposable {
   const taken = new Map<number, number>();
