@@ -9,8 +9,7 @@ export interface Config {
   /** 0 = any free port. */
   readonly port: number;
   /**
-   * Proxies that are believed who the client is: so many before this server, or those at these addresses and in these
-   * CIDR blocks.
+   * Proxies whose `X-Forwarded-*` are believed: how many stand in front of this server, or their addresses and CIDR blocks.
    */
   readonly trustProxy: number | string[];
   readonly dataDir: string;

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { PersonalApiKeysTable, Tables } from '../database/tables.ts';
 import type { ProjectReference } from '../http/authenticator.ts';
 
-/** Queries of the accounts feature. `Selectable` rows leave this folder only as the types of service.ts. */
+/** Queries of the accounts feature. `Selectable` rows leave this folder only as the types of accounts.ts. */
 export type Db = Kysely<Tables>;
 
 /**

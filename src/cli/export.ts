@@ -49,7 +49,7 @@ export function exportCommand(open: (flags: { readonly dataDir?: string }) => Pr
   return new Command('export')
     .summary('export a range once, to a directory')
     .description(
-      'Exports the events that happened in a range into a directory, counts them at the source, re-reads\n' +
+      'Exports the events that happened in a range into a directory, counts them at the source, re-reads ' +
         'what it wrote and compares. Works beside a running server. The same command again replaces its files.',
     )
     .addOption(new Option('--model <name>', 'what to export').choices(['events']).default('events'))

@@ -31,8 +31,8 @@ export function importCommand(open: (flags: { readonly dataDir?: string }) => Pr
   return new Command('import')
     .summary('read exported events back in')
     .description(
-      'Reads exported events (JSON Lines, plain or .gz, .zst, .br, or Parquet, as Sluice or PostHog write\n' +
-        'them) into a project. Works beside a running server. Events that are already there are not stored\n' +
+      'Reads exported events (JSON Lines, plain or .gz, .zst, .br, or Parquet, as Sluice or PostHog write ' +
+        'them) into a project. Works beside a running server. Events that are already there are not stored ' +
         'again, so an import may be repeated.',
     )
     .argument('<file...>', 'files to read')

@@ -17,9 +17,8 @@ export function settle({
 }
 
 /**
- * How long after their stamp captured events may be inserted again, milliseconds: half the shortest wait of other
- * processes for rows to settle. Null = without limit: for the only process, and where nobody waits, so that others are
- * safe from late rows in no case.
+ * How long after their stamp captured events may be inserted again, milliseconds: half the shortest settle delay.
+ * Null = no limit: for the only process, and where the delay is 0, which protects nobody from late rows anyway.
  */
 export function repeatWithin(config: Config): number | null {
   const settleMs = settle(config)('every 5 minutes');

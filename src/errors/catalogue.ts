@@ -159,7 +159,6 @@ export const catalogue = {
   delivery_superseded: run('retry', 'Another process took over this delivery.'),
   // --- the run itself ---
   verification_failed: run('retry', 'What was read back from the destination is not what was written.'),
-  interval_in_future: run('user', 'The data interval ends in the future.'),
   run_silent: run(
     'retry',
     'The process at work on this run ended without a word, several times in a row; look for its end in the log of the system (out of memory?).',

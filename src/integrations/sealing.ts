@@ -55,7 +55,7 @@ export function createSealer(
   };
 }
 
-/** By which a secret is told from another, and not found out. */
+/** A short id of a key: tells keys apart without revealing them. */
 export const keyId = (secret: string): string => deriveKey(secret).id;
 
 /** Secrets have 32 bytes or more of entropy or length, so a plain HKDF is enough: nothing to slow down. */

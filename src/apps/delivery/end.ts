@@ -95,7 +95,7 @@ async function end(
   );
 }
 
-/** Whatever is remembered of failures: one that another batch has just stored is over, too. What it is to wait for is not. */
+/** Clears every trace of failures, also of one that another batch has just stored, but keeps a wait that is not over yet. */
 const healthy = (notBefore: number, now: number): DeliveryColumns => ({
   failures: 0,
   failing_since: null,

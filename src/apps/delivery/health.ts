@@ -17,7 +17,7 @@ export interface Health {
   failed(retryAfter: number | undefined): void;
   /** One event, for what it is; not for its size. */
   refused(): void;
-  /** What a batch that failed beside it is to wait for, it waits for all the same. */
+  /** Ends the row of failures. A wait that another batch's failure imposed stays. */
   succeeded(): void;
   /** Not the receiver's fault. */
   pause(ms: number): void;

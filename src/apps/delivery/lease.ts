@@ -12,7 +12,7 @@ export interface Lease {
 /** By the database's clock, so that the clocks of processes need not agree. */
 const fromNow = (seconds: number) => sql<Date>`now() + make_interval(secs => ${seconds})`;
 
-/** Per look, so that processes that start together share what there is; who gets so many looks again at once. */
+/** Leases taken per look, so that processes that start together share them. Whoever got the full number looks again at once. */
 export const AT_ONCE = 20;
 
 /**

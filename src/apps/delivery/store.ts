@@ -79,7 +79,7 @@ export async function loadDelivery(
   };
 }
 
-/** For each delivery, what is another text whenever what it is made with is: not its name, order or description. */
+/** For each delivery, a hash of its config and secrets: it changes when they do, not with name, order or description. */
 export async function configVersions(
   db: Db,
   deliveryIds: readonly string[],

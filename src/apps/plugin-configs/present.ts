@@ -73,7 +73,7 @@ export function presentConfig(
   };
 }
 
-/** A mask for every secret that is stored; after the loss of the key, for every one that may be. */
+/** Masks each stored secret; when the key is lost, each field that may hold one. */
 function masked(ports: Pick<AppsPorts, 'unseal'>, app: App, row: PluginConfigRow): Config {
   if (row.sealed === null) return row.config;
   const secrets = app.fields.filter(({ secret }) => secret).map(({ key }) => key);
