@@ -26,7 +26,7 @@ export const awsS3: IntegrationKind = {
     typeof role === 'string' ? { external_id: organizationId } : {},
   displayName: ({ name, aws_role_arn: role, aws_account_id: account }) => {
     if (typeof role === 'string') return `${name} (${role})`;
-    return typeof account === 'string' ? `${name} (AWS account ${account})` : String(name);
+    return typeof account === 'string' ? `${name} (AWS account ${account})` : `${name} (access key)`;
   },
 };
 

@@ -49,7 +49,7 @@ export function integrationsEndpoints(ports: IntegrationPorts, people: People): 
       operationId: 'integrations_create',
       summary: 'Store credentials.',
       scope: 'integration:write',
-      body: Type.Object({ kind: Kind, config: Type.Record(Type.String(), Type.Unknown()) }),
+      body: Type.Object({ kind: Kind, config: Type.Optional(Type.Record(Type.String(), Type.Unknown())) }),
       response: { 201: schema },
       handler: async (request) => {
         const row = await createIntegration(ports, actorOf(request), request.body);
@@ -119,7 +119,7 @@ const presentIntegration = (row: IntegrationRow, createdBy: unknown) => ({
   created_at: formatTimestamp(row.created_at),
   created_by: createdBy,
   errors: row.errors,
-  display_name: kinds.get(row.kind)?.displayName(row.config) ?? `ID: ${row.id}`,
+  display_name: kinds.get(row.kind)?.displayName(row.config) ?? `ID: ${row.identity}`,
   files_write_requestable: false,
   installation_shared: null,
   installation_status: null,

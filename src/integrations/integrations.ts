@@ -56,11 +56,11 @@ const ADMINISTRATOR = 8;
 export async function createIntegration(
   ports: IntegrationPorts,
   actor: Actor,
-  sent: { kind: string; config: Fields },
+  sent: { readonly kind: string; readonly config?: Fields },
 ): Promise<IntegrationRow> {
   const kind = kinds.get(sent.kind);
   if (!kind) throw new SluiceError('invalid_choice', { attr: 'kind' });
-  const { identity, config, secrets, replaces } = await kind.read(sent.config, ports);
+  const { identity, config, secrets, replaces } = await kind.read(sent.config ?? {}, ports);
   const level = replaces ? await ports.membershipLevel(actor.userId, actor.organizationId) : 0;
   const sealed = ports.sealer.seal(JSON.stringify(secrets), contextOf(actor.teamId, kind.kind));
   return ports.db.transaction().execute(async (trx) => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -157,8 +158,8 @@ describe('asking for a download', () => {
     ['no model', { ...day(), model: undefined }, 'required', 'model'],
     ['another model', day({ model: 'groups' }), 'invalid_choice', 'model'],
     ['names that are no list', day({ include: 'x' }), 'not_a_list', 'include'],
-    ['no start', day({ data_interval_start: undefined }), 'required', 'data_interval_start'],
-    ['end null', day({ data_interval_end: null }), 'required', 'data_interval_end'],
+    ['no start', day({ data_interval_start: undefined }), 'invalid_input', null],
+    ['end null', day({ data_interval_end: null }), 'invalid_input', null],
     ['a start that is no time', day({ data_interval_start: 'x' }), 'invalid_input', 'data_interval_start'],
     ['start after end', day({ data_interval_start: '2026-02-28T00:00:01Z' }), 'invalid_input', null],
     ['more than 7 days', day({ data_interval_start: '2026-02-20T23:59:59Z' }), 'invalid_input', null],
@@ -169,16 +170,16 @@ describe('asking for a download', () => {
       'invalid_input',
       null,
     ],
-    ['a query for events', day({ hogql_query: 'SELECT 1 AS one' }), 'invalid_input', 'hogql_query'],
-    ['modifiers for events', day({ hogql_modifiers: {} }), 'invalid_input', 'hogql_modifiers'],
-    ['no query', query('', { hogql_query: undefined }), 'invalid_input', 'hogql_query'],
-    ['include with a query', query('SELECT 1 AS one', { include: ['x'] }), 'invalid_input', 'include'],
-    ['exclude with a query', query('SELECT 1 AS one', { exclude: ['x'] }), 'invalid_input', 'exclude'],
+    ['a query for events', day({ hogql_query: 'SELECT 1 AS one' }), 'invalid_input', null],
+    ['modifiers for events', day({ hogql_modifiers: {} }), 'invalid_input', null],
+    ['no query', query('', { hogql_query: undefined }), 'invalid_input', null],
+    ['include with a query', query('SELECT 1 AS one', { include: ['x'] }), 'invalid_input', null],
+    ['exclude with a query', query('SELECT 1 AS one', { exclude: ['x'] }), 'invalid_input', null],
     ['an unknown placeholder', query('SELECT {team} AS t'), 'invalid_input', 'hogql_query'],
     [
       'a placeholder without its bound',
       query('SELECT {data_interval_end} AS e'),
-      'required',
+      'invalid_input',
       'data_interval_end',
     ],
   ])('refuses %s', async (_, body, code, attr) => {
@@ -221,7 +222,7 @@ describe('counting rows', () => {
     ['no model', { hogql_query: 'SELECT 1 AS one' }, 'required', 'model'],
     ['no query', { model: 'hogql' }, 'required', 'hogql_query'],
     ['an unknown placeholder', query('SELECT {x} AS x'), 'invalid_input', 'hogql_query'],
-    ['a missing bound', query('SELECT {data_interval_start} AS s'), 'required', 'data_interval_start'],
+    ['a missing bound', query('SELECT {data_interval_start} AS s'), 'invalid_input', 'data_interval_start'],
   ])('refuses %s', async (_, body, code, attr) => {
     const answer = await bench.call('POST', `${PATH}count_rows/`, body);
     expect(answer).toMatchObject({ status: 400, body: { type: 'validation_error', code, attr } });
@@ -305,6 +306,8 @@ describe('downloads that exist', () => {
     expect((await bench.call('GET', `${PATH}${id}/`)).body).toEqual({ status: 'Cancelled' });
     const { body } = await bench.call('GET', `${PATH}${id}/logs/`);
     expect(body.results).toMatchObject([{ log_source_id: id, instance_id: id, message: 'Run cancelled.' }]);
+    const others = await bench.call('GET', `${PATH}${id}/logs/?instance_id=${randomUUID()}`);
+    expect(others.body).toMatchObject({ count: 0, results: [] });
   });
 
   it('are no batch exports', async () => {

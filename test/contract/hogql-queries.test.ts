@@ -106,6 +106,23 @@ describe('§4.3 queries that are accepted', () => {
   });
 });
 
+it('§1.8 a closed gate does not open the way for a query that cannot be read', async () => {
+  const { id, hogql_query } = await bench.create(exporting({ hogql_query: 'SELECT event FROM events' }));
+  await bench.closing(['hogql'], async () => {
+    for (const [patch, attr] of [
+      [{ hogql_query: 'no query (((' }, 'hogql_query'],
+      [{ primary_key: ['no_such_column'], incremental_mode: 'MERGE' }, 'primary_key'],
+    ] as const) {
+      const answer = await bench.call('PATCH', `batch_exports/${id}`, patch);
+      expect(answer).toMatchObject(refused('invalid_input', attr));
+    }
+  });
+  expect((await bench.call('GET', `batch_exports/${id}`)).body).toMatchObject({
+    hogql_query,
+    primary_key: null,
+  });
+});
+
 describe('§4.3 keys and modifiers', () => {
   it.each<[string, Record<string, unknown>, string, string]>([
     ['a primary key', { primary_key: ['id', 'uuid'] }, 'invalid_input', 'primary_key'],
@@ -186,7 +203,7 @@ describe('the same checks elsewhere', () => {
     ['an unknown table', { hogql_query: 'SELECT a FROM cohorts' }, 'invalid_input', 'hogql_query'],
     ['an item without a name', { hogql_query: 'SELECT 1' }, 'invalid_input', 'hogql_query'],
     ['an unknown modifier', { hogql_modifiers: { fast: 1 } }, 'invalid_input', 'hogql_modifiers'],
-    ['a bound that is missing', {}, 'required', 'data_interval_start'],
+    ['a bound that is missing', {}, 'invalid_input', 'data_interval_start'],
   ];
   const asked = { model: 'hogql', hogql_query: GOOD };
 

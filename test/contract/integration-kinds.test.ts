@@ -55,12 +55,12 @@ const tls = { ssl_mode: 'require', ssl_root_cert: null };
 
 describe('§10 creating', () => {
   it.each([
-    ['postgresql', postgres, { host: PUBLIC, port: 5433, user: 'loader', ...tls }, /^ID: \d+$/],
+    ['postgresql', postgres, { host: PUBLIC, port: 5433, user: 'loader', ...tls }, /^ID: .+:5433:loader$/],
     [
       'postgresql',
       { ...postgres, port: '6432', ssl_mode: 'verify-full', ssl_root_cert: CERTIFICATE },
       { host: PUBLIC, port: 6432, user: 'loader', ssl_mode: 'verify-full', ssl_root_cert: CERTIFICATE },
-      /^ID: \d+$/,
+      /^ID: .+:6432:loader$/,
     ],
     [
       'snowflake',
@@ -75,14 +75,14 @@ describe('§10 creating', () => {
       /^pair \(/,
     ],
     ['databricks', databricks, { server_hostname: PUBLIC }, /^db\.example$/],
-    ['google-cloud-service-account', google, google, /^ID: \d+$/],
-    ['google-cloud-service-account', { ...google, ...key }, google, /^ID: \d+$/],
-    ['azure-blob', azure, {}, /^ID: \d+$/],
+    ['google-cloud-service-account', google, google, /^ID: loader@acme/],
+    ['google-cloud-service-account', { ...google, ...key }, google, /^ID: loader@acme/],
+    ['azure-blob', azure, {}, /^ID: acme$/],
     [
       'aws-redshift',
       { ...postgres, port: undefined },
       { host: PUBLIC, port: 5439, user: 'loader', ...tls },
-      /^ID: \d+$/,
+      /^ID: .+:5439:loader$/,
     ],
     [
       'aws-redshift',

@@ -46,7 +46,12 @@ const create = (kind: unknown, config: unknown, key?: string) =>
 
 describe('creating', () => {
   it.each([
-    ['aws-s3', { name: 'prod-aws', ...KEYS }, { name: 'prod-aws', aws_account_id: null }, 'prod-aws'],
+    [
+      'aws-s3',
+      { name: 'prod-aws', ...KEYS },
+      { name: 'prod-aws', aws_account_id: null },
+      'prod-aws (access key)',
+    ],
     ['aws-s3', { name: 'role', aws_role_arn: ROLE }, { name: 'role', aws_role_arn: ROLE }, `role (${ROLE})`],
     [
       's3-compatible',
@@ -80,7 +85,7 @@ describe('creating', () => {
 
   it.each([
     ['an unknown kind', 'nope', {}, 'invalid_choice', 'kind'],
-    ['no config', 'aws-s3', undefined, 'required', 'config'],
+    ['no config', 'aws-s3', undefined, 'invalid_input', null],
     ['config that is no object', 'aws-s3', [], 'not_a_dict', 'config'],
     ['a kind to come', 'snowflake', { name: 'x' }, 'invalid_input', null],
     ['no name', 'aws-s3', KEYS, 'invalid_input', null],

@@ -86,10 +86,7 @@ async function countRuns(db: Db, backfillIds: readonly string[]): Promise<Map<st
     .select((eb) => [
       'backfill_id',
       eb.fn.countAll<number>().as('total'),
-      eb.fn
-        .countAll<number>()
-        .filterWhere('status', 'in', ['Completed', 'Failed', 'FailedRetryable'])
-        .as('finished'),
+      eb.fn.countAll<number>().filterWhere('status', 'in', ['Completed', 'Failed']).as('finished'),
     ])
     .where('backfill_id', 'in', [...backfillIds])
     .groupBy('backfill_id')

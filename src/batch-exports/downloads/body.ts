@@ -60,15 +60,15 @@ export async function readDownload(
 ): Promise<Wanted> {
   const { model, hogql_query: query = null, hogql_modifiers: modifiers = null } = body;
   const config = fileConfig(body);
-  let needed: Iterable<Bound> = BOUNDS;
+  let needed: Iterable<Bound> | null = null;
   if (model === 'hogql') {
     for (const key of ['include', 'exclude'] as const) {
-      if (body[key] !== undefined) throw invalid(key, 'Goes with the model "events" only.');
+      if (body[key] !== undefined) throw invalid(null, `${key} goes with the model "events" only.`);
     }
     needed = (await readDownloadQuery(ports, teamId, query, modifiers as Modifiers | null)).placeholders;
   } else {
-    if (query !== null) throw invalid('hogql_query', 'Goes with the model "hogql" only.');
-    if (modifiers !== null) throw invalid('hogql_modifiers', 'Goes with the model "hogql" only.');
+    if (query !== null) throw invalid(null, 'hogql_query goes with the model "hogql" only.');
+    if (modifiers !== null) throw invalid(null, 'hogql_modifiers goes with the model "hogql" only.');
   }
   return {
     model,
@@ -84,15 +84,18 @@ type Bound = (typeof BOUNDS)[number];
 
 const LONGEST_MS = 7 * 86_400_000;
 
-/** Bounds of a download or a count; those in `needed` must be there. */
+/**
+ * Bounds of a download or a count, milliseconds since the epoch. Those that the query's `placeholders` name must be there;
+ * without a query (null) both. Throws `invalid_input`, with the missing bound as attr only when a placeholder asks for it.
+ */
 export function readBounds(
   body: Pick<DownloadBody, Bound>,
-  needed: Iterable<Bound>,
+  placeholders: Iterable<Bound> | null,
   now: number,
 ): { start: number | null; end: number | null } {
-  const wanted = new Set(needed);
+  const wanted = new Set(placeholders ?? BOUNDS);
   const missing = BOUNDS.find((name) => wanted.has(name) && (body[name] ?? null) === null);
-  if (missing) throw new SluiceError('required', { attr: missing });
+  if (missing) throw invalid(placeholders && missing, `${missing} is required.`);
   const [start, end] = BOUNDS.map((name) => moment(body[name])) as [number | null, number | null];
   if (start !== null && end !== null) {
     if (start > end) throw invalid(null, 'data_interval_end must not be before data_interval_start.');

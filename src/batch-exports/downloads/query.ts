@@ -15,7 +15,7 @@ export async function readDownloadQuery(
   }
   if (!query?.trim()) {
     const detail = 'The model "hogql" needs a query.';
-    throw new SluiceError('invalid_input', { attr: 'hogql_query', detail });
+    throw new SluiceError('invalid_input', { detail });
   }
   const read = await ports.readQuery(query, teamId);
   if (modifiers !== null) checkModifiers(modifiers);

@@ -146,7 +146,8 @@ export function downloadEndpoints(ports: ResourcePorts): Endpoint[] {
       response: { 200: pageSchema(LogEntrySchema) },
       handler: async ({ project, params, query, url }) => {
         const run = await findDownload(ports.db, project.id, params.id);
-        const of = { teamId: project.id, exportId: run.batch_export_id, runId: run.id };
+        // All its lines are of its one run: `instance_id` may still name another, which wrote none.
+        const of = { teamId: project.id, exportId: run.batch_export_id };
         return { status: 200, body: await exportLogPage(ports, of, query, url) };
       },
     }),
