@@ -1,7 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Pool } from 'pg';
 import { type ConstructorOptions, fromKysely, fromPglite, PgBoss } from 'pg-boss';
-import type { PgliteThread } from '../database/embedded/pglite-thread.ts';
 import { systemClock } from './clock.ts';
 
 /**
@@ -26,7 +25,7 @@ export interface Queue {
 }
 
 export interface QueueOptions {
-  readonly engine: { readonly pglite: PgliteThread } | { readonly pool: Pool };
+  readonly engine: { readonly pglite: Parameters<typeof fromPglite>[0] } | { readonly pool: Pool };
   readonly databaseUrl: string | undefined;
   /** Milliseconds that a statement to a server may take; default 60,000. */
   readonly timeoutMs?: number;

@@ -28,7 +28,7 @@ const runsOf = async (id: string): Promise<Json[]> =>
     .results;
 
 /** Ends all active runs of an export as given; tells how many there were. */
-async function finishActive(id: string, status: 'Completed' | 'Failed'): Promise<number> {
+async function finishActive(id: string, status: 'Completed' | 'Failed' | 'FailedRetryable'): Promise<number> {
   const active = (await runsOf(id)).filter((run) => run.status === 'Starting');
   for (const run of active) {
     const claim = await claimRun(bench.db, { runId: run.id, worker: 'w', now: bench.clock.now() });
