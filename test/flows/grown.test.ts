@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -19,6 +21,10 @@ describe('the main job on servers', () => {
   let sent: string[];
   let env: Record<string, string>;
   let databaseUrl: string;
+  /** Holds the step at which the first process is to die. */
+  let pointFile: string;
+  const startFirst = () =>
+    startSluice({ env: { ...env, SLUICE_TEST: '1', SLUICE_CRASH_AT: `@${pointFile}` } });
 
   beforeAll(async () => {
     [postgres, warehouse] = await Promise.all([startPostgres(), startTestWarehouse()]);
@@ -30,7 +36,8 @@ describe('the main job on servers', () => {
       SLUICE_SETTLE_SECONDS: '0',
       SLUICE_FILES_ROOT: warehouse.dataDir,
     };
-    first = await startSluice({ env });
+    pointFile = join(warehouse.dataDir, 'crash-at');
+    first = await startFirst();
     second = await startSluice({ env });
     sent = await capture(first, EVENTS, start, end);
   });
@@ -97,7 +104,7 @@ describe('the main job on servers', () => {
           .flatMap(({ uuids }) => uuids)
           .toSorted(),
       ).toEqual(uuidsSent.toSorted());
-      if (holder === first) first = await startSluice({ env });
+      if (holder === first) first = await startFirst();
       else second = await startSluice({ env });
     } finally {
       await database.end();
@@ -105,19 +112,30 @@ describe('the main job on servers', () => {
     }
   });
 
-  it('runs of a process that was killed move to the living one within 20 seconds', async () => {
+  it('a run whose process dies in the middle of it is taken over by the living one within 30 seconds', async () => {
     const id = await createExport(
       second,
       { type: 'Filesystem', config: { prefix: 'moved', file_format: 'JSONLines', compression: 'gzip' } },
       'hour',
     );
     const base = `/api/projects/${second.ready.project_id}/batch_exports/${id}`;
+    writeFileSync(pointFile, 'slice-staged:1');
+    const died = once(first.process, 'exit');
     await second.api('POST', `${base}/backfills/`, {
       start_at: start.toISOString(),
       end_at: end.toISOString(),
     });
-    await first.kill();
+    const [, signal] = await died;
+    expect(signal).toBe('SIGKILL');
     const killedAt = Date.now();
+    rmSync(pointFile);
+    const database = new Client({ connectionString: databaseUrl });
+    await database.connect();
+    const held = await database.query<{ id: string }>(
+      "SELECT id FROM batch_export_runs WHERE status = 'Running' AND worker LIKE $1",
+      [`%:${first.process.pid}`],
+    );
+    expect(held.rows.length).toBeGreaterThan(0);
     await vi.waitFor(
       async () => {
         const { body } = await second.api<{ results: Run[] }>('GET', `${base}/runs/`);
@@ -126,6 +144,12 @@ describe('the main job on servers', () => {
       { timeout: 40_000, interval: 200 },
     );
     expect(Date.now() - killedAt).toBeLessThan(30_000);
+    const moved = await database.query(
+      'SELECT 1 FROM batch_export_runs WHERE id = ANY($1) AND worker LIKE $2 AND attempt > 1',
+      [held.rows.map(({ id: run }) => run), `%:${second.process.pid}`],
+    );
+    await database.end();
+    expect(moved.rows).toHaveLength(held.rows.length);
     expect(await uuids(join(warehouse.dataDir, 'moved'))).toEqual(sent.toSorted());
   });
 });
