@@ -1,3 +1,4 @@
+import { quote } from '../warehouse/quoting.ts';
 import type { Query } from '../warehouse/warehouse.ts';
 import type { Format } from './formats/format.ts';
 import { EVENT_COLUMNS } from './models/events.ts';
@@ -47,8 +48,4 @@ export function writeQuery(encode: Query, path: string, format: Format, slices?:
 /** ClickHouse takes these in a path for patterns; such files go through Node. */
 export function isPlainPath(path: string): boolean {
   return !/[*?{}]/.test(path);
-}
-
-export function quote(value: string): string {
-  return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }

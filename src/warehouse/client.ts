@@ -14,6 +14,7 @@ import { keptConnections } from './agent.ts';
 import { guardAnswer } from './answer.ts';
 import { connectionError, exceptionError } from './exception.ts';
 import { jsonRows } from './json-rows.ts';
+import { quoteName } from './quoting.ts';
 import { settingsOf } from './settings.ts';
 import { watchSilence } from './silence.ts';
 import { parseUrl } from './url.ts';
@@ -249,9 +250,4 @@ function toSluiceError(error: unknown, signal: AbortSignal | undefined): SluiceE
     return exceptionError(Number(error.code), `${error.message} (${error.type ?? 'unknown'})`, error);
   }
   return connectionError('no answer', error);
-}
-
-/** Backticks, so that any table or column name is a name and nothing else. */
-function quoteName(name: string): string {
-  return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
 }

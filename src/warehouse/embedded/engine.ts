@@ -1,7 +1,8 @@
+import { quote, quoteName } from '../quoting.ts';
 import { toEngineError, unknownSetting } from './engine-error.ts';
 import { carries, mark } from './query-mark.ts';
 import { type PooledSession, Sessions } from './sessions.ts';
-import { bindParameters, quote, quoteName } from './sql-text.ts';
+import { bindParameters } from './sql-text.ts';
 import { tokens } from './statement.ts';
 
 /** What a request asks for besides its text. */

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { quote } from '../quoting.ts';
 import type { Submission } from './body.ts';
 import type { Engine } from './engine.ts';
 import { EngineError } from './engine-error.ts';
@@ -6,7 +7,6 @@ import { readingOwnIds } from './own-ids.ts';
 import type { Pipe } from './pipes.ts';
 import { NO_ANSWER, relay, sendResult } from './reply.ts';
 import type { WarehouseRequest } from './request.ts';
-import { quote } from './sql-text.ts';
 
 export interface Means {
   readonly engine: Engine;

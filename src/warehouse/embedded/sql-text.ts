@@ -1,14 +1,5 @@
+import { quote } from '../quoting.ts';
 import { type Token, tokens } from './statement.ts';
-
-/** A string literal. */
-export function quote(text: string): string {
-  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
-}
-
-/** A name that is a name and nothing else, whatever it holds. */
-export function quoteName(name: string): string {
-  return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
-}
 
 export interface Bound {
   readonly sql: string;
