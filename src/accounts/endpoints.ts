@@ -1,7 +1,7 @@
 import { type TSchema, Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
 import { type Caller, type Endpoint, endpoint } from '../http/endpoint.ts';
-import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
+import { limitOffsetQuery, listPage, pageSchema } from '../http/pagination.ts';
 import type { Logins } from './login.ts';
 import { organizationOf, organizationsOf } from './organizations.ts';
 import { describeProject, ProjectSchema } from './projects.ts';
@@ -107,7 +107,7 @@ export function accountsEndpoints(db: Db, logins: Pick<Logins, 'setPassword'>): 
       response: { 200: pageSchema(OrganizationSchema) },
       handler: async ({ caller, url }) => ({
         status: 200,
-        body: await pageOf(url, await organizationsOf(db, caller)),
+        body: await listPage(url, await organizationsOf(db, caller)),
       }),
     },
     {
@@ -139,7 +139,7 @@ export function accountsEndpoints(db: Db, logins: Pick<Logins, 'setPassword'>): 
         const projects = (await listProjects(db, id)).filter(
           (project) => caller.scopedProjects === null || caller.scopedProjects.includes(project.id),
         );
-        return { status: 200, body: await pageOf(url, projects.map(describeProject)) };
+        return { status: 200, body: await listPage(url, projects.map(describeProject)) };
       },
     },
     {
@@ -159,12 +159,6 @@ export function accountsEndpoints(db: Db, logins: Pick<Logins, 'setPassword'>): 
     },
   ];
 }
-
-const pageOf = <Item>(url: URL, items: readonly Item[]) =>
-  limitOffsetPage(url, async ({ limit, offset }) => ({
-    count: items.length,
-    items: items.slice(offset, offset + limit),
-  }));
 
 /** Undefined for one that the caller has left or the key may not enter. */
 async function currentProjectOf(db: Db, caller: Caller, organizations: readonly { readonly id: string }[]) {

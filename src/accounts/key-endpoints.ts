@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
 import { type Caller, type Endpoint, endpoint } from '../http/endpoint.ts';
-import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
+import { limitOffsetQuery, listPage, pageSchema } from '../http/pagination.ts';
 import { formatMoment, formatTimestamp } from '../http/timestamps.ts';
 import type { Accounts } from './accounts.ts';
 import type { KeyInfo } from './personal-api-keys.ts';
@@ -46,11 +46,8 @@ export function keyEndpoints(
       response: { 200: pageSchema(KeySchema) },
       handler: async ({ caller, url }) => {
         const keys = await mine(caller);
-        const page = await limitOffsetPage(url, async ({ limit, offset }) => ({
-          count: keys.length,
-          items: keys.slice(offset, offset + limit).map((key) => present(key, null)),
-        }));
-        return { status: 200, body: page };
+        const shown = keys.map((key) => present(key, null));
+        return { status: 200, body: await listPage(url, shown) };
       },
     }),
     endpoint({

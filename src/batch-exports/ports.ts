@@ -4,6 +4,7 @@ import type { Destination, DestinationPorts } from '../export/destinations/desti
 import type { Estimate } from '../export/estimate.ts';
 import type { Query } from '../export/models/hogql/check.ts';
 import type { RowCounter } from '../export/models/hogql/count.ts';
+import type { Actor } from '../http/actor.ts';
 import type { Caller, Project } from '../http/endpoint.ts';
 import type { Clock } from '../work/clock.ts';
 import type { HostGuard } from '../work/hosts.ts';
@@ -112,9 +113,4 @@ export interface AccessKey {
   readonly endpoint: string | null;
 }
 
-/** Who does it, where. */
-export interface Actor {
-  readonly userId: number;
-  readonly teamId: number;
-  readonly organizationId: string;
-}
+export type { Actor };

@@ -1,12 +1,13 @@
 import { Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
-import { type Endpoint, type EndpointRequest, endpoint } from '../http/endpoint.ts';
+import { actorOf } from '../http/actor.ts';
+import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
 import { LEGACY_S3 } from './legacy/s3.ts';
 import { listExports } from './list.ts';
 import { exportLogPage, logQuery } from './log-page.ts';
 import { pauseExport, unpauseExport } from './pausing.ts';
-import type { Actor, ResourcePorts } from './ports.ts';
+import type { ResourcePorts } from './ports.ts';
 import { presentExport } from './present.ts';
 import { latestRuns } from './runs/latest.ts';
 import { BatchExportSchema, LogEntrySchema, patchSchema, writeSchema } from './schema.ts';
@@ -16,12 +17,6 @@ import { findExport } from './store.ts';
 export const TAG = 'Batch exports';
 export const READ = 'batch_export:read';
 export const WRITE = 'batch_export:write';
-
-export const actorOf = (request: Pick<EndpointRequest, 'caller' | 'project'>): Actor => ({
-  userId: request.caller.userId,
-  teamId: request.project.id,
-  organizationId: request.project.organizationId,
-});
 
 /** For `Endpoint.requireObject`: the export that the path calls `id`, or by another name. */
 export const requireExport =

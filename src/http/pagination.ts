@@ -73,6 +73,13 @@ export async function limitOffsetPage<Item>(
   };
 }
 
+/** A page of a list that is in memory whole. */
+export const listPage = <Item>(url: URL, items: readonly Item[]): Promise<Page<Item>> =>
+  limitOffsetPage(url, async ({ limit, offset }) => ({
+    count: items.length,
+    items: items.slice(offset, offset + limit),
+  }));
+
 function link(url: URL, limit: number, offset: number): string {
   const linked = new URL(url);
   linked.searchParams.set('limit', String(limit));

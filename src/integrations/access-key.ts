@@ -1,5 +1,6 @@
 import { SluiceError } from '../errors/error.ts';
-import { type Actor, createIntegration, type IntegrationPorts, openIntegration } from './integrations.ts';
+import type { Actor } from '../http/actor.ts';
+import { createIntegration, type IntegrationPorts, openIntegration } from './integrations.ts';
 
 export interface AccessKey {
   readonly accessKeyId: string;

@@ -1,9 +1,10 @@
 import { type TSchema, Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
-import { type Endpoint, type EndpointRequest, endpoint } from '../http/endpoint.ts';
+import { actorOf } from '../http/actor.ts';
+import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../http/pagination.ts';
 import { formatTimestamp } from '../http/timestamps.ts';
-import { type Actor, createIntegration, type IntegrationPorts, removeIntegration } from './integrations.ts';
+import { createIntegration, type IntegrationPorts, removeIntegration } from './integrations.ts';
 import { kinds } from './kinds.ts';
 import { findIntegration, type IntegrationRow, listIntegrations } from './store.ts';
 
@@ -85,12 +86,6 @@ export function integrationsEndpoints(ports: IntegrationPorts, people: People): 
     }),
   ];
 }
-
-const actorOf = ({ caller, project }: Pick<EndpointRequest, 'caller' | 'project'>): Actor => ({
-  userId: caller.userId,
-  teamId: project.id,
-  organizationId: project.organizationId,
-});
 
 /** What is no number is no integration either: `findIntegration` knows none with 0. */
 const idOf = (text: string | undefined): number => (/^\d{1,10}$/.test(text ?? '') ? Number(text) : 0);

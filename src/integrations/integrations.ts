@@ -1,4 +1,5 @@
 import { SluiceError } from '../errors/error.ts';
+import type { Actor } from '../http/actor.ts';
 import type { Clock } from '../work/clock.ts';
 import type { Fields, KindPorts } from './kind.ts';
 import { kinds } from './kinds.ts';
@@ -38,13 +39,6 @@ export interface IntegrationPorts extends KindPorts {
   readonly usedBy: (db: Db, teamId: number, integrationId: number) => Promise<readonly string[]>;
   /** Cuts the ties of deleted batch exports, which keep their row, to an integration about to go. */
   readonly letGo: (db: Db, teamId: number, integrationId: number) => Promise<void>;
-}
-
-/** Who does it, where. */
-export interface Actor {
-  readonly userId: number;
-  readonly teamId: number;
-  readonly organizationId: string;
 }
 
 const ADMINISTRATOR = 8;

@@ -1,21 +1,16 @@
 import { Type } from 'typebox';
 import type { PluginConfigRow } from '../../database/tables.ts';
+import { actorOf } from '../../http/actor.ts';
 import { type Endpoint, type EndpointRequest, endpoint } from '../../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../../http/pagination.ts';
 import type { ApiPorts } from '../api-ports.ts';
 import { deliveryRates } from './delivery-rate.ts';
 import { PluginConfigSchema, presentConfig } from './present.ts';
 import { ChangeBody, CreateBody } from './schema.ts';
-import { type Actor, changeConfig, createConfig, removeConfig } from './service.ts';
+import { changeConfig, createConfig, removeConfig } from './service.ts';
 import { findConfig, listConfigs, liveErrors } from './store.ts';
 
 type Of = Pick<EndpointRequest, 'caller' | 'project'>;
-
-export const actorOf = ({ caller, project }: Of): Actor => ({
-  userId: caller.userId,
-  teamId: project.id,
-  organizationId: project.organizationId,
-});
 
 /** Apps of a project: which, to where, and whether they are on. */
 export function pluginConfigEndpoints(ports: ApiPorts): Endpoint[] {

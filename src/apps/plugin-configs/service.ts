@@ -1,18 +1,12 @@
 import type { Static } from 'typebox';
 import type { PluginConfigRow } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
+import type { Actor } from '../../http/actor.ts';
 import type { AppsPorts, Trx } from '../ports.ts';
 import { openConfig, sealConfig } from '../sealed-config.ts';
 import { type Config, readConfig } from './config.ts';
 import type { ChangeBody, CreateBody } from './schema.ts';
 import { findConfig, lockedConfig, nextOrder, updateConfig } from './store.ts';
-
-/** Who does it, where. */
-export interface Actor {
-  readonly userId: number;
-  readonly teamId: number;
-  readonly organizationId: string;
-}
 
 /** Turns an app on, or stores how it would be. Throws `does_not_exist` for no such app, and as `readConfig`. */
 export async function createConfig(

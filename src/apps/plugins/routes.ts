@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { SluiceError } from '../../errors/error.ts';
 import { type Endpoint, endpoint } from '../../http/endpoint.ts';
-import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../../http/pagination.ts';
+import { limitOffsetQuery, listPage, pageSchema } from '../../http/pagination.ts';
 import type { ApiPorts } from '../api-ports.ts';
 import { PluginSchema, presentPlugin } from './present.ts';
 
@@ -21,12 +21,8 @@ export function pluginEndpoints({
       response: { 200: pageSchema(PluginSchema) },
       handler: async ({ caller, params, url }) => {
         const organization = await organizationOf(caller, params.organization_id ?? '');
-        const all = [...apps.values()];
-        const page = await limitOffsetPage(url, async ({ limit, offset }) => ({
-          count: all.length,
-          items: all.slice(offset, offset + limit).map((app) => presentPlugin(app, organization)),
-        }));
-        return { status: 200, body: page };
+        const shown = [...apps.values()].map((app) => presentPlugin(app, organization));
+        return { status: 200, body: await listPage(url, shown) };
       },
     }),
     endpoint({

@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
+import { actorOf } from '../../http/actor.ts';
 import { cursorPageSchema, cursorQuery } from '../../http/cursor.ts';
 import { type Endpoint, endpoint } from '../../http/endpoint.ts';
 import type { ResourcePorts } from '../ports.ts';
-import { actorOf, READ, requireExport, TAG, WRITE } from '../routes.ts';
+import { READ, requireExport, TAG, WRITE } from '../routes.ts';
 import { BackfillSchema } from '../schema.ts';
 import { readId } from '../store.ts';
 import { listBackfills, retrieveBackfill } from './list.ts';

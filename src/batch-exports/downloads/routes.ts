@@ -1,10 +1,11 @@
 import { Type } from 'typebox';
 import { SluiceError } from '../../errors/error.ts';
+import { actorOf } from '../../http/actor.ts';
 import { type Endpoint, endpoint } from '../../http/endpoint.ts';
 import { limitOffsetPage, limitOffsetQuery, pageSchema } from '../../http/pagination.ts';
 import { exportLogPage, logQuery } from '../log-page.ts';
 import type { ResourcePorts } from '../ports.ts';
-import { actorOf, READ, WRITE } from '../routes.ts';
+import { READ, WRITE } from '../routes.ts';
 import { cancelRun } from '../runs/cancel.ts';
 import { LogEntrySchema } from '../schema.ts';
 import { record } from '../service.ts';

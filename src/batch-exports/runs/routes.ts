@@ -1,12 +1,13 @@
 import { Type } from 'typebox';
 import { SluiceError } from '../../errors/error.ts';
+import { actorOf } from '../../http/actor.ts';
 import { cursorPageSchema } from '../../http/cursor.ts';
 import { type Endpoint, endpoint } from '../../http/endpoint.ts';
 import { pageSchema } from '../../http/pagination.ts';
 import { exportLogPage, logQuery } from '../log-page.ts';
 import type { ResourcePorts } from '../ports.ts';
 import { presentRun } from '../present.ts';
-import { actorOf, READ, TAG, WRITE } from '../routes.ts';
+import { READ, TAG, WRITE } from '../routes.ts';
 import { LogEntrySchema, RunSchema } from '../schema.ts';
 import { readId } from '../store.ts';
 import { cancelRun } from './cancel.ts';

@@ -1,8 +1,8 @@
+import { quote } from '../../warehouse/quoting.ts';
 import type { Query, Warehouse } from '../../warehouse/warehouse.ts';
 import { NO_ROWS, type TallyRow, tallyColumns, tallyOf } from '../fingerprint.ts';
 import type { Format } from '../formats/format.ts';
 import { CHANGED_AT, CHANGED_MARK } from '../formats/jsonlines.ts';
-import { quote } from '../../warehouse/quoting.ts';
 import type { Reread } from './count.ts';
 
 /**
