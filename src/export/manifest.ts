@@ -15,6 +15,16 @@ export function wantsManifest(
   return files.maxFileSizeMb !== null || count > 1 || destination.type === 'Filesystem';
 }
 
+/** Whether `body` is a manifest that one of these runs wrote. */
+export function isManifestOf(body: Buffer, runIds: readonly string[]): boolean {
+  try {
+    const { run_id: runId } = JSON.parse(body.toString()) as { run_id?: unknown };
+    return typeof runId === 'string' && runIds.includes(runId);
+  } catch {
+    return false;
+  }
+}
+
 /** `files` is upstream's; the rest is ours: what the files hold and the proof of it. */
 export function manifest(spec: RunSpec, files: FileOptions, outcome: Outcome): Buffer {
   const { start, end } = spec.interval;

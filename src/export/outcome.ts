@@ -44,6 +44,11 @@ export interface ReplacedFile {
   readonly key: string;
   /** Whether its run wrote a manifest beside it: any other one there is another export's. */
   readonly listed: boolean;
+  /**
+   * The run that wrote it, and its receipt of the file (null = none is kept): another export may have written under the same key
+   * since. Absent = whoever asks for the removal knows what lies there.
+   */
+  readonly of?: { readonly runId: string; readonly staged: Staged | null };
 }
 
 export interface PreviousSlice {

@@ -27,6 +27,9 @@ export const runLog = {
     `${count(rows, 'record')} had properties that are not valid JSON; they were mended or exported as text.`,
   manifest: (key: string) => `Wrote the manifest ${key}.`,
   removed: (files: number) => `Removed ${count(files, 'file')} of the run that this one replaces.`,
+  left: (keys: readonly string[]) =>
+    `Not removed, because it may be another export's by now: ${keys.slice(0, 3).join(', ')}` +
+    `${keys.length > 3 ? ` and ${count(keys.length - 3, 'other file')}` : ''}.`,
   finished: (rows: number, bytes: number, seconds: number) =>
     `Exported ${count(rows, 'record')}, ${count(bytes, 'byte')}, in ${seconds.toFixed(1)} s.`,
   notCleared: (why: string) => `Not everything that the run had written could be removed: ${why}`,

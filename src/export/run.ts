@@ -6,6 +6,7 @@ import { eventsSource } from './models/events.ts';
 import type { LedgerEntry, Outcome, ReplacedFile } from './outcome.ts';
 import { planRun } from './plan.ts';
 import type { ExportPorts, RunContext } from './ports.ts';
+import { removeStale, staleFiles } from './replace.ts';
 import type { Reread } from './reread/count.ts';
 import { forgetAll, resume } from './resume.ts';
 import { runLog } from './run-log.ts';
@@ -192,24 +193,20 @@ async function finish(
 ): Promise<Outcome> {
   const { clock, files, ledger, names, observer, spec, target } = context;
   const keys = outcome.files.map(({ key }) => key);
-  const stale = [...new Set(previous.map(({ key }) => key))].filter((key) => !keys.includes(key));
   const listed = keys.length > 0 && wantsManifest(spec, files, keys.length);
-  const manifests = new Set(
-    previous.filter((file) => file.listed).map(({ key }) => names.manifestBeside(key)),
-  );
-  if (listed) manifests.delete(names.manifest);
-  const gone = [...manifests, ...stale];
+  const own = listed ? [...keys, names.manifest] : keys;
+  const stale = await staleFiles(target, names, previous, own);
   context.signal.throwIfAborted();
-  if (gone.length > 0) await ledger.beginReplacing();
+  if (stale.manifests.length + stale.files.length > 0) await ledger.beginReplacing();
   else if (keys.length > 0) await ledger.assertOwned();
   if (listed) {
     await target.put(names.manifest, manifest(spec, files, outcome), MANIFEST_TYPE);
     observer.log('INFO', runLog.manifest(names.manifest));
     context.step('manifest-written');
   }
-  // A manifest goes before the files that it names.
-  for (const key of gone) await target.remove(key);
-  if (stale.length > 0) observer.log('INFO', runLog.removed(stale.length));
+  const { removed, left } = await removeStale(target, stale, spec.runId);
+  if (removed > 0) observer.log('INFO', runLog.removed(removed));
+  if (left.length > 0) observer.log('WARNING', runLog.left(left));
   context.step('replaced-removed');
   if (keys.length > 0) {
     await target.sweep(spec.runId, Number.POSITIVE_INFINITY, [...keys, names.manifest], [], names.owns);

@@ -1,6 +1,6 @@
 import type { FileTarget } from './destinations/destination.ts';
 import { fileNames } from './file-names.ts';
-import { wantsManifest } from './manifest.ts';
+import { isManifestOf, wantsManifest } from './manifest.ts';
 import type { Ledger, LedgerEntry } from './outcome.ts';
 import type { FileOptions, RunSpec } from './spec.ts';
 
@@ -24,7 +24,8 @@ export async function withdraw(
   spec: Pick<RunSpec, 'runId' | 'interval' | 'model' | 'keySuffix' | 'destination'>,
   { files, ledger, target }: WithdrawPorts,
 ): Promise<void> {
-  const kept = new Set(await ledger.previousKeys());
+  const previous = await ledger.previousKeys();
+  const kept = new Set(await Promise.all(previous.map((key) => target.fileOf(key))));
   const entries = await ledger.withdraw();
   const names = fileNames(spec, files);
   const failures: unknown[] = [];
@@ -37,12 +38,16 @@ export async function withdraw(
     }
   };
 
-  const found = await Promise.all(entries.map((entry) => tried(discarded(target, entry), false)));
-  const published = entries.filter(({ staged }, n) => found[n] === true && !kept.has(staged.key));
-  const shared = [...kept].some((key) => names.manifestBeside(key) === names.manifest);
+  const ours = async (entry: LedgerEntry) =>
+    (await discarded(target, entry)) && !kept.has(await target.fileOf(entry.staged.key));
+  const found = await Promise.all(entries.map((entry) => tried(ours(entry), false)));
+  const published = entries.filter((_, n) => found[n] === true);
+  const manifestFile = await target.fileOf(names.manifest);
+  const beside = await Promise.all(previous.map((key) => target.fileOf(names.manifestBeside(key))));
+  const shared = beside.includes(manifestFile);
   if (published.length > 0 && !shared && wantsManifest(spec, files, entries.length)) {
     await ledger.withdraw();
-    await tried(target.remove(names.manifest), undefined);
+    await tried(removeManifest(target, names.manifest, spec.runId), undefined);
   }
   await Promise.all(published.map((entry) => tried(retract(target, entry), undefined)));
   await ledger.withdraw();
@@ -60,4 +65,10 @@ async function discarded(target: FileTarget, { staged }: LedgerEntry): Promise<b
 
 async function retract(target: FileTarget, { staged }: LedgerEntry): Promise<void> {
   if (await target.isStaged(staged)) await target.remove(staged.key);
+}
+
+/** Another export may have written its own there since. */
+async function removeManifest(target: FileTarget, key: string, runId: string): Promise<void> {
+  const found = await target.get(key);
+  if (found && isManifestOf(found, [runId])) await target.remove(key);
 }

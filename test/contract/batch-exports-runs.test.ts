@@ -307,7 +307,8 @@ describe('§7.2 retry', () => {
     expect(await planRun(bench.db, second, bench.clock.now())).toEqual(plan);
     const ledger = openLedger(bench.db, bench.clock, second, PLACE);
     expect(await ledger.previousKeys()).toEqual(['events/a.parquet']);
-    expect(await ledger.replaced()).toEqual([{ key: 'events/a.parquet', listed: true }]);
+    const of = { runId: runs[0].id, staged };
+    expect(await ledger.replaced()).toEqual([{ key: 'events/a.parquet', listed: true, of }]);
     expect(await ledger.previousSlices()).toEqual([{ slice, key: 'events/a.parquet' }]);
     await finishRun(bench.ports, second, completed());
     const { body: backfill } = await bench.call('GET', `batch_exports/${id}/backfills/${again.backfill}`);
@@ -333,9 +334,12 @@ describe('§7.2 retry', () => {
     it('and of no older one: that one has removed theirs', async () => {
       const { id, runs } = await withRuns(1);
       await deliver(runs[0].id, 'x/a.parquet', PLACE);
-      await deliver(await repeat(id, runs[0].id), 'y/a.parquet', PLACE);
+      const second = await repeat(id, runs[0].id);
+      await deliver(second, 'y/a.parquet', PLACE);
       const third = await repeat(id, runs[0].id);
-      expect(await (await ledgerAt(third)).replaced()).toEqual([{ key: 'y/a.parquet', listed: true }]);
+      // Its slices are not in the ledger: nothing proves the file.
+      const of = { runId: second, staged: null };
+      expect(await (await ledgerAt(third)).replaced()).toEqual([{ key: 'y/a.parquet', listed: true, of }]);
     });
 
     it('where it writes itself, and nowhere else', async () => {
@@ -366,7 +370,7 @@ describe('§7.2 retry', () => {
       await configure(second, 'one');
       const replaced = async () => (await ledgerAt(second, 's3:one')).replaced();
       // A single file without a size limit has no manifest: one that lies there is somebody else's.
-      expect(await replaced()).toEqual([{ key: 'x/a.parquet', listed: false }]);
+      expect(await replaced()).toMatchObject([{ key: 'x/a.parquet', listed: false }]);
       await configure(second, 'other');
       expect(await replaced()).toEqual([]);
       // Another key for the same bucket.

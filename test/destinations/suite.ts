@@ -113,6 +113,21 @@ export function destinationSuite(
       await later.close();
     });
 
+    it('tells the file of a receipt from another one under its key', async () => {
+      const slot = slotOf();
+      const mine = await stageBytes(slot, 23, 1000);
+      expect(await target.holds(slot.key, [mine])).toBe('nothing');
+      await target.publish(mine, live());
+      expect(await target.holds(slot.key, [mine])).toBe('this');
+      expect(await target.holds(slot.key, [])).toBe('other');
+      const other = await stageBytes({ ...slot, attempt: 2 }, 24, 1000);
+      await target.publish(other, live());
+      expect(await target.holds(slot.key, [mine])).toBe('other');
+      expect(await target.holds(slot.key, [mine, other])).toBe('this');
+      await target.remove(slot.key);
+      expect(await target.holds(slot.key, [mine, other])).toBe('nothing');
+    });
+
     it.skipIf(!canUndo)('knows that a discarded file is gone', async () => {
       const slot = slotOf();
       const staged = await stageBytes(slot, 6, 1000);
@@ -297,9 +312,11 @@ export function destinationSuite(
       await target.put(key, Buffer.from('{"files":[]}'), 'application/json');
       await target.put(key, Buffer.from('{"files":["a"]}'), 'application/json');
       expect(String(await subject.contentOf(key))).toBe('{"files":["a"]}');
+      expect(String(await target.get(key))).toBe('{"files":["a"]}');
       await target.remove(key);
       await target.remove(key);
       expect(await subject.contentOf(key)).toBeNull();
+      expect(await target.get(key)).toBeNull();
     });
 
     it('takes a file the engine wrote itself', async () => {

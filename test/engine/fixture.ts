@@ -150,14 +150,23 @@ export interface MemoryLedger extends Ledger {
 /** The ledger of a run that repeats the one with `ledger`, which wrote a manifest or none. */
 export function repeating(ledger: MemoryLedger, listed = true): MemoryLedger {
   const slices = [...ledger.kept.values()].map(({ slice, staged }) => ({ slice, key: staged.key }));
+  const files = [...ledger.kept.values()].map(({ staged }) => ({
+    key: staged.key,
+    listed,
+    of: { runId: REPEATED, staged },
+  }));
   return {
     ...memoryLedger(
       slices.map(({ key }) => key),
       listed,
     ),
     previousSlices: async () => slices,
+    replaced: async () => files,
   };
 }
+
+/** The id of the run that a repeating one repeats. */
+export const REPEATED = '00000000-0000-4000-8000-0000000000ff';
 
 /** The ledger as one process sees it; the real one is tested with the database. */
 export function memoryLedger(previous: string[] = [], listed = true): MemoryLedger {

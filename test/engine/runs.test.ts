@@ -1,4 +1,12 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bulkEvents } from '../../src/demo/bulk.ts';
@@ -18,6 +26,7 @@ import {
   openPlace,
   PLAIN_FILES,
   type Place,
+  REPEATED,
   recorder,
   repeating,
   START,
@@ -306,7 +315,7 @@ describe('a cancelled run', () => {
     await exportWith(
       embedded.warehouse,
       place,
-      liveSpec(TEAM),
+      liveSpec(TEAM, { runId: REPEATED }),
       { ...SPLIT, prefix: 'old' },
       { ledger: first },
     );
@@ -377,6 +386,86 @@ describe('a cancelled run', () => {
     });
     await expect(run).rejects.toMatchObject({ code: 'run_superseded' });
     for (const { staged } of ledger.kept.values()) expect(await place.target.isStaged(staged)).toBe(true);
+  });
+});
+
+describe('a run that repeats another one', () => {
+  const first = liveSpec(TEAM, { runId: REPEATED });
+  const other = liveSpec(TEAM, { runId: '00000000-0000-4000-8000-0000000000ee' });
+  const repeat = async (ledger: MemoryLedger, prefix: string) => {
+    const observer = recorder();
+    await exportWith(embedded.warehouse, place, liveSpec(TEAM), { ...PARQUET, prefix }, { ledger, observer });
+    return observer.logs.filter(({ level }) => level === 'WARNING').map(({ message }) => message);
+  };
+
+  it('leaves alone what another export has written under the older keys since', async () => {
+    const ledger = memoryLedger();
+    const old = { ...PARQUET, prefix: 'events' };
+    await exportWith(embedded.warehouse, place, first, old, { ledger });
+    await exportWith(embedded.warehouse, place, other, old);
+    const warnings = await repeat(repeating(ledger), 'raw');
+    const kept = [`events/${NAME}.parquet`, `events/${NAME}_manifest.json`];
+    expect(filesIn(place.root)).toEqual(
+      ['events', ...kept, 'raw', `raw/${NAME}.parquet`, `raw/${NAME}_manifest.json`].toSorted(),
+    );
+    expect(warnings).toEqual([
+      `Not removed, because it may be another export's by now: ${kept[1]}, ${kept[0]}.`,
+    ]);
+  });
+
+  it('leaves a file alone of which the ledger keeps no receipt', async () => {
+    const ledger = memoryLedger();
+    await exportWith(embedded.warehouse, place, first, { ...PARQUET, prefix: 'events' }, { ledger });
+    const [file] = await repeating(ledger).replaced();
+    const unproven = [{ key: String(file?.key), listed: true, of: { runId: REPEATED, staged: null } }];
+    const warnings = await repeat({ ...repeating(ledger), replaced: async () => unproven }, 'raw');
+    expect(filesIn(join(place.root, 'events'))).toEqual([`${NAME}.parquet`]);
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('says nothing of files that are gone', async () => {
+    const ledger = memoryLedger();
+    await exportWith(embedded.warehouse, place, first, { ...PARQUET, prefix: 'events' }, { ledger });
+    rmSync(join(place.root, 'events'), { recursive: true });
+    expect(await repeat(repeating(ledger), 'raw')).toEqual([]);
+  });
+
+  it.each([
+    ['a//b', 'a/b', 'a/b'],
+    ['//data', 'data', 'data'],
+    ['link', 'data', 'data'],
+    ['data', 'link', 'data'],
+  ])(
+    'into the same place by another name (%s, then %s) has its files there',
+    async (before, after, folder) => {
+      mkdirSync(join(place.root, 'data'));
+      symlinkSync('data', join(place.root, 'link'));
+      const ledger = memoryLedger();
+      await exportWith(embedded.warehouse, place, first, { ...PARQUET, prefix: before }, { ledger });
+      expect(await repeat(repeating(ledger), after)).toEqual([]);
+      expect(filesIn(join(place.root, folder))).toEqual([`${NAME}.parquet`, `${NAME}_manifest.json`]);
+      const { run_id: runId } = JSON.parse(
+        readFileSync(join(place.root, folder, `${NAME}_manifest.json`), 'utf8'),
+      ) as { run_id: string };
+      expect(runId).toBe(liveSpec(TEAM).runId);
+    },
+  );
+
+  it('into the same place by another name, cancelled, leaves the file there', async () => {
+    const ledger = memoryLedger();
+    await exportWith(embedded.warehouse, place, first, { ...PARQUET, prefix: 'a//b' }, { ledger });
+    const commit = async () => {
+      throw new SluiceError('run_cancelled');
+    };
+    const again = exportWith(
+      embedded.warehouse,
+      place,
+      liveSpec(TEAM),
+      { ...PARQUET, prefix: 'a/b' },
+      { ledger: repeating(ledger), commit },
+    );
+    await expect(again).rejects.toMatchObject({ code: 'run_cancelled' });
+    expect(await readUuids()).toEqual(uuids);
   });
 });
 

@@ -1,11 +1,11 @@
 import { type Selectable, sql } from 'kysely';
 import type { RunSlicesTable } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
-import type { Ledger, LedgerEntry } from '../../export/outcome.ts';
+import type { Ledger, LedgerEntry, ReplacedFile } from '../../export/outcome.ts';
 import { type Slice, sliceName } from '../../export/spec.ts';
 import type { Clock } from '../../work/clock.ts';
 import type { Db } from '../ports.ts';
-import { predecessors, repeats } from './predecessors.ts';
+import { type Predecessor, predecessors, repeats } from './predecessors.ts';
 import { assertClaim, type Claim, write } from './store.ts';
 
 /**
@@ -26,14 +26,19 @@ export function openLedger(db: Db, clock: Clock, claim: Claim, place: string): L
       write(db, claim, { replacing: true, place, last_updated_at: new Date(clock.now()) }),
     isReplacing: () => isReplacing(db, claim),
     previousKeys: async () => (await others()).flatMap(({ keys }) => keys),
-    replaced: async () =>
-      (await replaced()).flatMap(({ keys, listed }) => keys.map((key) => ({ key, listed }))),
+    replaced: async () => (await Promise.all((await replaced()).map((one) => filesOf(db, one)))).flat(),
     previousSlices: async () => {
       const [newest] = await replaced();
       const entries = newest ? await readEntries(db, newest.id) : [];
       return entries.map(({ slice, staged }) => ({ slice, key: staged.key }));
     },
   };
+}
+
+async function filesOf(db: Db, { id, keys, listed }: Predecessor): Promise<ReplacedFile[]> {
+  const entries = await readEntries(db, id);
+  const receipts = new Map(entries.map(({ staged }) => [staged.key, staged]));
+  return keys.map((key) => ({ key, listed, of: { runId: id, staged: receipts.get(key) ?? null } }));
 }
 
 export async function readEntries(db: Db, runId: string): Promise<LedgerEntry[]> {

@@ -86,6 +86,15 @@ export interface FileTarget {
   open(published: Published): Promise<RereadableFile>;
   /** Writes a small object (the manifest), replacing what was there. */
   put(key: string, body: Buffer, contentType: string): Promise<void>;
+  /** A small object (a manifest) whole; null when there is none, or a file of more than 16 MiB. */
+  get(key: string): Promise<Buffer | null>;
+  /** What a key names: two keys name one file exactly when these are equal. */
+  fileOf(key: string): Promise<string>;
+  /**
+   * What lies under a key: the very file that one of the receipts is for, another one, or nothing. What cannot be looked at
+   * counts as another's.
+   */
+  holds(key: string, receipts: readonly Staged[]): Promise<'this' | 'other' | 'nothing'>;
   /** Removes a published key; missing is fine. */
   remove(key: string): Promise<void>;
   /** Undoes staging; missing is fine. */
@@ -109,6 +118,9 @@ export interface FileTarget {
   ): Promise<void>;
   close(): Promise<void>;
 }
+
+/** A manifest of 10,000 files with the longest keys has 10 MB. */
+export const MOST_SMALL_BYTES = 16 * 1024 * 1024;
 
 /** A file that the engine is writing on this machine, from its first byte to its last. */
 export interface EngineFile {

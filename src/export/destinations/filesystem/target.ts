@@ -3,14 +3,15 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { SluiceError } from '../../../errors/error.ts';
 import type { DestinationSetup } from '../../spec.ts';
-import type {
-  DestinationPorts,
-  EngineFile,
-  FileTarget,
-  Published,
-  RereadableFile,
-  Slot,
-  Staged,
+import {
+  type DestinationPorts,
+  type EngineFile,
+  type FileTarget,
+  MOST_SMALL_BYTES,
+  type Published,
+  type RereadableFile,
+  type Slot,
+  type Staged,
 } from '../destination.ts';
 import { bringAlong } from './bring-along.ts';
 import { onDisk } from './disk-error.ts';
@@ -54,6 +55,9 @@ export async function openFilesystem(setup: DestinationSetup, given: Destination
     publish: (staged) => publish(ports, staged),
     open: (published) => reread(ports, published),
     put: (key, body) => put(ports, key, body),
+    get: (key) => get(ports, key),
+    fileOf: (key) => fileOf(ports, key),
+    holds: (key, receipts) => holds(ports, key, receipts),
     remove: (key) => remove(ports, key),
     discard: (staged) => discard(ports, staged),
     discardOwn: (keep) => discardOwn(ports, [...begun.values()], keep),
@@ -114,11 +118,38 @@ async function fill(
 async function whereIs(ports: FolderPorts, staged: Staged): Promise<'staging' | 'published' | null> {
   const place = await placeIn(ports, staged.key, false);
   if (place === null) return null;
-  const { name, mtime } = tokenOf(staged);
-  const same = (found: Identity | null) => found?.bytes === staged.bytes && found.mtime === mtime;
-  if (same(await identityAt(join(place.directory, name), staged.key))) return 'staging';
-  if (same(await identityAt(place.path, staged.key))) return 'published';
+  const staging = join(place.directory, tokenOf(staged).name);
+  if (isFileOf(staged, await identityAt(staging, staged.key))) return 'staging';
+  if (isFileOf(staged, await identityAt(place.path, staged.key))) return 'published';
   return null;
+}
+
+const isFileOf = (staged: Staged, found: Identity | null): boolean =>
+  found?.bytes === staged.bytes && found.mtime === tokenOf(staged).mtime;
+
+/** Slashes too many and symbolic links inside the root spell one path in several ways. A name only: it throws nothing. */
+async function fileOf(ports: FolderPorts, key: string): Promise<string> {
+  const place = await placeIn(ports, key, false).catch(() => null);
+  return place?.path ?? key.split('/').filter(Boolean).join('/');
+}
+
+async function holds(
+  ports: FolderPorts,
+  key: string,
+  receipts: readonly Staged[],
+): Promise<'this' | 'other' | 'nothing'> {
+  const place = await placeIn(ports, key, false);
+  const found = place && (await identityAt(place.path, key));
+  if (!found) return 'nothing';
+  return receipts.some((staged) => isFileOf(staged, found)) ? 'this' : 'other';
+}
+
+async function get(ports: FolderPorts, key: string): Promise<Buffer | null> {
+  const place = await placeIn(ports, key, false);
+  const found = place && (await identityAt(place.path, key));
+  if (!found || found.bytes > MOST_SMALL_BYTES) return null;
+  await using file = await openForReading(place.path, key);
+  return await onDisk(key, () => file.readFile());
 }
 
 async function publish(ports: FolderPorts, staged: Staged): Promise<Published> {

@@ -1,4 +1,9 @@
-import { CompleteMultipartUploadCommand, HeadObjectCommand, ListPartsCommand } from '@aws-sdk/client-s3';
+import {
+  CompleteMultipartUploadCommand,
+  HeadObjectCommand,
+  type HeadObjectCommandOutput,
+  ListPartsCommand,
+} from '@aws-sdk/client-s3';
 import { SluiceError } from '../../../errors/error.ts';
 import type { Published, Staged } from '../destination.ts';
 import { AnsweredWith, type Calls } from './calls.ts';
@@ -50,7 +55,7 @@ export async function isStaged(calls: Calls, staged: Staged): Promise<boolean> {
 }
 
 /** Who may not list a bucket (s3:ListBucket) is told "forbidden" of an object that is not there. */
-function absentIfForbidden(error: unknown): null {
+export function absentIfForbidden(error: unknown): null {
   if (error instanceof SluiceError && error.code === 'destination_denied') return null;
   throw error;
 }
@@ -81,14 +86,42 @@ async function hasParts(calls: Calls, staged: Staged): Promise<boolean> {
   return bytes === staged.bytes && parts.every(([number, etag]) => found.get(number) === etag);
 }
 
+/** What lies under a key; what may not be looked at counts as another's. */
+export async function holds(
+  calls: Calls,
+  key: string,
+  receipts: readonly Staged[],
+): Promise<'this' | 'other' | 'nothing'> {
+  try {
+    const head = await headOf(calls, key);
+    if (head === null) return 'nothing';
+    return receipts.some((staged) => isObjectOf(staged, head)) ? 'this' : 'other';
+  } catch (error) {
+    absentIfForbidden(error);
+    return 'other';
+  }
+}
+
 /** The object under the key, when it came from this very upload. */
 async function publishedFrom(calls: Calls, staged: Staged, signal?: AbortSignal): Promise<Published | null> {
-  const command = new HeadObjectCommand({ Bucket: calls.connection.bucket, Key: staged.key });
-  const order = { what: `Looking at ${staged.key}`, signal, answers: ['NotFound', 'NoSuchKey'] };
+  const head = await headOf(calls, staged.key, signal);
+  if (head === null || !isObjectOf(staged, head)) return null;
+  return { key: staged.key, bytes: staged.bytes, tag: bare(head.ETag) || null };
+}
+
+const isObjectOf = (staged: Staged, head: HeadObjectCommandOutput): boolean =>
+  head.ContentLength === staged.bytes && head.Metadata?.[MARK] === receiptOf(staged).mark;
+
+/** Null when there is no such object. */
+async function headOf(
+  calls: Calls,
+  key: string,
+  signal?: AbortSignal,
+): Promise<HeadObjectCommandOutput | null> {
+  const command = new HeadObjectCommand({ Bucket: calls.connection.bucket, Key: key });
+  const order = { what: `Looking at ${key}`, signal, answers: ['NotFound', 'NoSuchKey'] };
   try {
-    const head = await calls.run(order, (abortSignal) => calls.client.send(command, { abortSignal }));
-    const same = head.ContentLength === staged.bytes && head.Metadata?.[MARK] === receiptOf(staged).mark;
-    return same ? { key: staged.key, bytes: staged.bytes, tag: bare(head.ETag) || null } : null;
+    return await calls.run(order, (abortSignal) => calls.client.send(command, { abortSignal }));
   } catch (error) {
     if (error instanceof AnsweredWith) return null;
     throw error;

@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
 import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import { SluiceError } from '../../../errors/error.ts';
-import type { Published, RereadableFile } from '../destination.ts';
-import { type Calls, WrongAnswer } from './calls.ts';
+import { MOST_SMALL_BYTES, type Published, type RereadableFile } from '../destination.ts';
+import { AnsweredWith, type Calls, WrongAnswer } from './calls.ts';
+import { absentIfForbidden } from './publish.ts';
 import { bare } from './receipt.ts';
 
 /** One request of a stream; the next one is under way while it is used: 16 MiB of memory. */
@@ -31,6 +32,23 @@ export async function reread(calls: Calls, published: Published): Promise<Reread
     read: (start, end) => read(start, end),
     stream: async (signal) => Readable.from(windows(size, read, signal), { objectMode: false }),
   };
+}
+
+/** A small object whole; null when there is none to be had, or one of more than 16 MiB. */
+export async function getSmall(calls: Calls, key: string): Promise<Buffer | null> {
+  const command = new GetObjectCommand({ Bucket: calls.connection.bucket, Key: key });
+  const order = { what: `Reading ${key}`, bytes: MOST_SMALL_BYTES, answers: ['NoSuchKey', 'NotFound'] };
+  try {
+    return await calls.run(order, async (abortSignal) => {
+      const { Body, ContentLength = 0 } = await calls.client.send(command, { abortSignal });
+      if (ContentLength <= MOST_SMALL_BYTES)
+        return await collect(Body as Readable, ContentLength, abortSignal);
+      (Body as Readable).destroy();
+      return null;
+    });
+  } catch (error) {
+    return error instanceof AnsweredWith ? null : absentIfForbidden(error);
+  }
 }
 
 async function* windows(

@@ -4,8 +4,8 @@ import { type Calls, callsTo } from './calls.ts';
 import { type Connection, placeOf } from './connection.ts';
 import { defaultLimits, type Limits, limitsFor } from './limits.ts';
 import { integrityOf } from './parts.ts';
-import { isStaged, publish } from './publish.ts';
-import { reread } from './read.ts';
+import { holds, isStaged, publish } from './publish.ts';
+import { getSmall, reread } from './read.ts';
 import { receiptOf } from './receipt.ts';
 import { abortUpload, encryptionOf, stage } from './stage.ts';
 import { sweep } from './sweep.ts';
@@ -30,6 +30,9 @@ export async function openBucket(
     publish: (staged, signal) => publish(calls, staged, signal),
     open: (published) => reread(calls, published),
     put: (key, body, contentType) => put(calls, key, body, contentType),
+    get: (key) => getSmall(calls, key),
+    fileOf: async (key) => key,
+    holds: (key, receipts) => holds(calls, key, receipts),
     remove: (key) => remove(calls, key),
     discard: (staged) => abortUpload(calls, staged.key, receiptOf(staged).uploadId),
     discardOwn: (keep) => discardOwn(calls, begun, keep),
