@@ -62,5 +62,6 @@ async function sweepBefore(
   const keep = kept.map(({ staged }) => staged);
   // Woken after a newer attempt began, this one would take its uploads.
   await context.ledger.assertOwned();
-  await context.target.sweep(context.spec.runId, attempt, keys, keep, context.names.owns);
+  const { names, signal, spec, target } = context;
+  await target.sweep(spec.runId, attempt, keys, keep, names.owns, signal);
 }

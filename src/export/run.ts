@@ -209,7 +209,15 @@ async function finish(
   if (left.length > 0) observer.log('WARNING', runLog.left(left));
   context.step('replaced-removed');
   if (keys.length > 0) {
-    await target.sweep(spec.runId, Number.POSITIVE_INFINITY, [...keys, names.manifest], [], names.owns);
+    const { owns } = names;
+    await target.sweep(
+      spec.runId,
+      Number.POSITIVE_INFINITY,
+      [...keys, names.manifest],
+      [],
+      owns,
+      context.signal,
+    );
   }
   context.step('swept');
   observer.log('INFO', runLog.finished(outcome.rows, outcome.bytes, (clock.now() - startedAt) / 1000));

@@ -6,6 +6,7 @@ import { openBucket } from '../../src/export/destinations/s3/target.ts';
 import { createHostGuard } from '../../src/work/hosts.ts';
 import type { Operation } from '../kit/s3/call.ts';
 import type { FaultAction } from '../kit/s3/faults.ts';
+import type { Manners } from '../kit/s3/manners.ts';
 import { type S3Server, startS3 } from '../kit/s3/server.ts';
 import { bytesOf, streamOf } from './bytes.ts';
 import { connectionTo } from './connection.ts';
@@ -182,6 +183,24 @@ describe('one failure is repeated and costs nothing', () => {
     expect(open()).toEqual([]);
   });
 
+  it.each([
+    ['ERRLakeFSNotSupported', 405],
+    ['MethodNotAllowed', 405],
+    ['InvalidRequest', 400],
+    ['Forbidden', 403],
+    ['NotSupportedHere', 501],
+  ])('a store that answers %s (%i) to listings only cannot be tidied up', async (code, status) => {
+    const { runId, key } = slot();
+    for (const operation of ['ListMultipartUploads', 'ListParts'] as const) {
+      server.faults.add({ match: { operation }, action: { status, code } });
+    }
+    const staged = await target.stage(slot(), streamOf(1, SHORT), live());
+    await target.sweep(runId, Number.POSITIVE_INFINITY, [key], []);
+    expect(await target.isStaged(staged)).toBe(false);
+    expect(ports.retries).toEqual([]);
+    await target.discard(staged);
+  });
+
   it('leaves no upload behind, but the one whose beginning was never told', async () => {
     server.faults.add({
       match: { operation: 'CreateMultipartUpload' },
@@ -302,6 +321,37 @@ describe('stopping', () => {
     const reason = new Error('cancelled');
     await expect(target.stage(slot(), streamOf(1, 10), AbortSignal.abort(reason))).rejects.toBe(reason);
     expect(server.journal.length).toBe(before);
+  });
+});
+
+describe('a store whose listings of uploads', () => {
+  const sweepAt = async (manners: Manners, change: (stop: AbortController) => void = () => {}) => {
+    const other = await startS3({ buckets: ['exports'], manners });
+    const store = await openBucket(connectionTo(other, 'exports'), ports);
+    try {
+      const keys = [slot().key, slot().key.replace('.parquet', '-1.parquet')];
+      for (const key of [...keys, 'f/of-another-run.parquet'])
+        await store.stage({ ...slot(), key }, streamOf(1, 10), live());
+      const stop = new AbortController();
+      change(stop);
+      await store.sweep(slot().runId, Number.POSITIVE_INFINITY, keys, [], undefined, stop.signal);
+      return other.uploads('exports').map(({ key }) => key);
+    } finally {
+      await store.close();
+      await other.stop();
+    }
+  };
+
+  it.each(['none', 'stuck'] as const)(
+    'do not say where they go on (%s) is not asked for ever',
+    async (uploadMarkers) => {
+      expect(await sweepAt({ uploadMarkers })).toEqual(['f/of-another-run.parquet']);
+    },
+  );
+
+  it('are waited for is left when the run stops', async () => {
+    const reason = new Error('stopped');
+    await expect(sweepAt({}, (stop) => stop.abort(reason))).rejects.toBe(reason);
   });
 });
 

@@ -107,7 +107,7 @@ export interface FileTarget {
   /**
    * Removes what attempts of this run before `attempt` staged and nobody will finish (orphan multipart
    * uploads, temporary files), except the receipts in `keep`. With `attempt` = Infinity: all of them. `owns` tells further
-   * keys beside `keys` that are the run's: numbered files that no ledger knows.
+   * keys beside `keys` that are the run's: numbered files that no ledger knows. An aborted `signal` ends it with its reason.
    */
   sweep(
     runId: string,
@@ -115,6 +115,7 @@ export interface FileTarget {
     keys: readonly string[],
     keep: readonly Staged[],
     owns?: (key: string) => boolean,
+    signal?: AbortSignal,
   ): Promise<void>;
   close(): Promise<void>;
 }

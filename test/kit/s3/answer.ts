@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Call, callOf, type Operation, type Reply } from './call.ts';
 import { type FaultAction, type Faults, faulty } from './faults.ts';
+import type { Manners } from './manners.ts';
 import { operate } from './operate.ts';
 import { paced } from './pace.ts';
 import { S3Error } from './s3-error.ts';
@@ -12,6 +13,7 @@ export interface World {
   readonly store: Store;
   readonly faults: Faults;
   readonly journal: Journal[];
+  readonly manners: Manners;
   readonly region: string;
   readonly credentials: Credentials;
   readonly hosts: readonly string[];
@@ -83,7 +85,7 @@ async function perform(
     throw S3Error.injected(error.code, error.status, extra);
   }
   const signed = verifySignature(call, world.credentials, world.region, now());
-  const reply = await operate(world.store, world.region, call, signed, body, now);
+  const reply = await operate(world, call, signed, body, now);
   return faulty(actions, 'wrongETag') ? withWrongETag(reply) : reply;
 }
 

@@ -1,4 +1,5 @@
 import type { Call, Reply } from './call.ts';
+import type { Manners } from './manners.ts';
 import { xmlName } from './multipart.ts';
 import { S3Error } from './s3-error.ts';
 import type { Store } from './store.ts';
@@ -48,7 +49,7 @@ export function listObjects(store: Store, call: Call): Reply {
   };
 }
 
-export function listUploads(store: Store, call: Call): Reply {
+export function listUploads(store: Store, call: Call, manners: Manners): Reply {
   const bucket = store.bucket(call.bucket);
   const limit = limitOf(call, 'max-uploads');
   const encode = encoder(call);
@@ -56,7 +57,9 @@ export function listUploads(store: Store, call: Call): Reply {
   const idMarker = call.query.get('upload-id-marker') ?? '';
   const prefix = call.query.get('prefix') ?? '';
   const all = [...bucket.uploads.values()]
-    .filter((upload) => upload.key.startsWith(prefix))
+    .filter(({ key }) =>
+      manners.listsUploadsByKey && prefix !== '' ? key === prefix : key.startsWith(prefix),
+    )
     .sort((a, b) => byKey(a, b) || a.initiated - b.initiated || (a.id < b.id ? -1 : 1));
   const resume = all.findIndex((upload) => upload.key === keyMarker && upload.id === idMarker);
   const rest =
@@ -65,6 +68,8 @@ export function listUploads(store: Store, call: Call): Reply {
       : all.filter((upload) => keyMarker === '' || byKey(upload, { key: keyMarker }) > 0);
   const page = rest.slice(0, limit);
   const last = rest.length > page.length ? page.at(-1) : undefined;
+  const { uploadMarkers } = manners;
+  const next = uploadMarkers === 'none' ? undefined : uploadMarkers === 'stuck' ? all[0] : last;
   return {
     status: 200,
     body: document('ListMultipartUploadsResult', {
@@ -72,11 +77,11 @@ export function listUploads(store: Store, call: Call): Reply {
       Prefix: encode(prefix),
       KeyMarker: encode(keyMarker),
       UploadIdMarker: idMarker,
-      NextKeyMarker: last && encode(last.key),
-      NextUploadIdMarker: last?.id,
+      NextKeyMarker: next && encode(next.key),
+      NextUploadIdMarker: next?.id,
       MaxUploads: limit,
       EncodingType: call.query.get('encoding-type') ?? undefined,
-      IsTruncated: last !== undefined,
+      IsTruncated: uploadMarkers !== undefined || last !== undefined,
       Upload: page.map((upload) => ({
         Key: encode(upload.key),
         UploadId: upload.id,

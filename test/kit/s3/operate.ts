@@ -1,15 +1,21 @@
 import { bucketLocation, createBucket, deleteBucket, headBucket, listBuckets } from './buckets.ts';
 import type { Call, Reply } from './call.ts';
 import { listObjects, listParts, listUploads } from './listing.ts';
+import type { Manners } from './manners.ts';
 import { abortUpload, completeUpload, createUpload, uploadPart } from './multipart.ts';
 import { copyObject, deleteObject, deleteObjects, getObject, putObject } from './objects.ts';
 import type { Signed } from './signature.ts';
 import type { Store } from './store.ts';
 
+interface OperateWorld {
+  readonly store: Store;
+  readonly region: string;
+  readonly manners: Manners;
+}
+
 /** Does what a verified call asks for. Throws S3Error. */
 export async function operate(
-  store: Store,
-  region: string,
+  { store, region, manners }: OperateWorld,
   call: Call,
   signed: Signed,
   body: AsyncIterable<Buffer>,
@@ -29,7 +35,7 @@ export async function operate(
     case 'ListObjectsV2':
       return listObjects(store, call);
     case 'ListMultipartUploads':
-      return listUploads(store, call);
+      return listUploads(store, call, manners);
     case 'DeleteObjects':
       return await deleteObjects(store, call, signed, body);
     case 'PutObject':
@@ -48,7 +54,7 @@ export async function operate(
     case 'ListParts':
       return listParts(store, call);
     case 'CompleteMultipartUpload':
-      return await completeUpload(store, call, signed, body, now);
+      return await completeUpload(store, call, signed, body, now, manners);
     case 'AbortMultipartUpload':
       return await abortUpload(store, call);
   }

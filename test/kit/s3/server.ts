@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { answer, type Journal, type World } from './answer.ts';
 import { Faults } from './faults.ts';
+import type { Manners } from './manners.ts';
 import type { Credentials } from './signature.ts';
 import { Store } from './store.ts';
 
@@ -15,6 +16,8 @@ export interface S3Options {
   readonly buckets?: readonly string[];
   /** Hosts below which a label is a bucket (virtual-style). */
   readonly hosts?: readonly string[];
+  /** Default: Amazon's. */
+  readonly manners?: Manners;
 }
 
 /** A running server, and a look inside it. */
@@ -47,6 +50,7 @@ export async function startS3(options: S3Options = {}): Promise<S3Server> {
     store,
     faults,
     journal,
+    manners: options.manners ?? {},
     region: options.region ?? 'us-east-1',
     credentials: options.credentials ?? { accessKeyId: 'AKIATEST', secretAccessKey: 'a secret of the tests' },
     hosts: options.hosts ?? ['localhost', 's3.test'],

@@ -3,7 +3,7 @@ import { SluiceError } from '../../../errors/error.ts';
 import type { DestinationPorts } from '../destination.ts';
 import { type Connection, clientOf, nameOf } from './connection.ts';
 import { backoffMs, deadlineMs, type Limits } from './limits.ts';
-import { type Failure, failureOf, verdictOf } from './verdict.ts';
+import { type Failure, failureOf, type Verdict, verdictOf } from './verdict.ts';
 
 /** What every part of this destination needs to talk to its bucket. */
 export interface Calls {
@@ -23,8 +23,11 @@ export interface CallOrder {
   readonly bytes?: number;
   readonly signal?: AbortSignal | undefined;
   /** Codes that are answers, not failures: they pass as `AnsweredWith`. */
-  readonly answers?: readonly string[];
+  readonly answers?: readonly string[] | typeof REFUSALS;
 }
+
+/** Whatever the store says but what is worth another try: each has words of its own for what it cannot do or does not allow. */
+export const REFUSALS = 'refusals';
 
 /** The store said something the caller asked about, such as NoSuchUpload. */
 export class AnsweredWith extends Error {
@@ -62,8 +65,8 @@ export function callsTo(connection: Connection, ports: DestinationPorts, limits:
         order.signal?.throwIfAborted();
         if (error instanceof SluiceError || isOurs(error)) throw error;
         const failure = failureOf(error);
-        if (order.answers?.includes(failure.code)) throw new AnsweredWith(failure.code);
         const verdict = verdictOf(failure);
+        if (isAnswer(order, failure, verdict)) throw new AnsweredWith(failure.code);
         const skewedAgain = failure.code === 'RequestTimeTooSkewed' && skewed;
         if (!verdict.retry || skewedAgain || attempt >= limits.attempts) {
           throw final(order, failure, error, attempt);
@@ -110,6 +113,10 @@ export function callsTo(connection: Connection, ports: DestinationPorts, limits:
       cause,
     });
   }
+}
+
+function isAnswer({ answers }: CallOrder, { code, status }: Failure, { retry }: Verdict): boolean {
+  return answers === REFUSALS ? !retry && status !== null : answers?.includes(code) === true;
 }
 
 /** A mistake in our code must not look like a store that is away. */

@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { SluiceError } from '../../../errors/error.ts';
 import type { Published, Staged } from '../destination.ts';
-import { AnsweredWith, type Calls } from './calls.ts';
+import { AnsweredWith, type CallOrder, type Calls, REFUSALS } from './calls.ts';
 import { bare, MARK, receiptOf } from './receipt.ts';
 import { takenAway } from './stage.ts';
 
@@ -60,15 +60,16 @@ export function absentIfForbidden(error: unknown): null {
   throw error;
 }
 
-/** Listing parts needs a right of its own (s3:ListMultipartUploadParts), which keys that can export without it may lack. */
-const LOST = ['NoSuchUpload', 'NotImplemented', 'MethodNotAllowed', 'AccessDenied'];
-
+/**
+ * Throws `AnsweredWith` when the store knows no such upload, or refuses to list parts, which needs a right of its own
+ * (s3:ListMultipartUploadParts) that keys that can export without it may lack.
+ */
 async function hasParts(calls: Calls, staged: Staged): Promise<boolean> {
   const { uploadId, parts } = receiptOf(staged);
   const found = new Map<number, string>();
   let bytes = 0;
   let marker: string | undefined;
-  const order = { what: `Looking at the upload of ${staged.key}`, answers: LOST };
+  const order: CallOrder = { what: `Looking at the upload of ${staged.key}`, answers: REFUSALS };
   do {
     const command = new ListPartsCommand({
       Bucket: calls.connection.bucket,
@@ -81,7 +82,8 @@ async function hasParts(calls: Calls, staged: Staged): Promise<boolean> {
       found.set(part.PartNumber ?? 0, bare(part.ETag));
       bytes += part.Size ?? 0;
     }
-    marker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
+    const next = page.IsTruncated ? page.NextPartNumberMarker : undefined;
+    marker = next === marker ? undefined : next;
   } while (marker !== undefined);
   return bytes === staged.bytes && parts.every(([number, etag]) => found.get(number) === etag);
 }

@@ -36,7 +36,7 @@ export async function openBucket(
     remove: (key) => remove(calls, key),
     discard: (staged) => abortUpload(calls, staged.key, receiptOf(staged).uploadId),
     discardOwn: (keep) => discardOwn(calls, begun, keep),
-    sweep: (_runId, _attempt, keys, keep, owns) => sweep(calls, keys, keep, owns),
+    sweep: (_runId, _attempt, keys, keep, owns, signal) => sweep(calls, keys, keep, owns, signal),
     close: async () => calls.client.destroy(),
   };
 }

@@ -79,6 +79,8 @@ export function verdictOf(failure: Failure): Verdict {
   if (code) return { retry: false, code };
   if (passing.has(failure.code)) return { retry: true };
   const { status } = failure;
+  // "Not implemented", in whatever words.
+  if (status === 501) return { retry: false, code: 'destination_config' };
   if (status === null || status < 300 || status >= 500 || status === 408 || status === 429)
     return { retry: true };
   if (status === 401 || status === 403) return { retry: false, code: 'destination_denied' };
