@@ -1,4 +1,5 @@
 import type { Slot } from './destinations/destination.ts';
+import { expectedBytes } from './expected-bytes.ts';
 import type { Work } from './plan.ts';
 import type { RunContext } from './ports.ts';
 import { isPlainPath, SLICE_NUMBER } from './queries.ts';
@@ -13,6 +14,12 @@ export interface EnginePlace {
 }
 
 export const slotOf = (context: RunContext, slice: Slice): Slot => slotFor(context, keyOf(context, slice));
+
+/** The same for the file of some work, with how large it will be. Throws the warehouse's errors. */
+export const slotForWork = async (context: RunContext, { slice, expected }: Work): Promise<Slot> => ({
+  ...slotOf(context, slice),
+  expectedBytes: await expectedBytes(context, expected.rows),
+});
 
 const slotFor = ({ attempt, format, spec }: RunContext, key: string): Slot => ({
   runId: spec.runId,

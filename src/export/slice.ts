@@ -2,8 +2,8 @@ import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { kindOf, SluiceError } from '../errors/error.ts';
-import type { EngineFile, Slot, Staged } from './destinations/destination.ts';
-import { type EnginePlace, enginePlace, slotOf } from './engine-place.ts';
+import type { EngineFile, Staged } from './destinations/destination.ts';
+import { type EnginePlace, enginePlace, slotForWork, slotOf } from './engine-place.ts';
 import { sameTally } from './fingerprint.ts';
 import type { Duplicates } from './models/rows.ts';
 import type { LedgerEntry } from './outcome.ts';
@@ -33,9 +33,8 @@ export async function stageSlice(
   work: Work,
   duplicates: Duplicates,
 ): Promise<StagedSlice> {
-  const slot = slotOf(context, work.slice);
   const place = await enginePlace(context, work.slice, work.expected.rows);
-  if (place === null) return checked(context, work, await passedThrough(context, slot, work, duplicates));
+  if (place === null) return checked(context, work, await passedThrough(context, work, duplicates));
   const write = (signal: AbortSignal) => {
     const encode = encodeQuery(context, alone(work.slice), duplicates);
     return context.warehouse.command({ ...writeQuery(encode, place.path, context.format), signal });
@@ -66,7 +65,7 @@ export async function takeIn(
   fifo: string | null,
 ): Promise<StagedSlice> {
   const { signal, target } = context;
-  const slot = slotOf(context, work.slice);
+  const slot = temporary ? await slotForWork(context, work) : slotOf(context, work.slice);
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   try {
@@ -144,15 +143,11 @@ async function checked(
 const mismatch = (expected: number, found: number | null): number | null =>
   found === null || found === expected ? null : found;
 
-async function passedThrough(
-  context: RunContext,
-  slot: Slot,
-  { slice }: Work,
-  duplicates: Duplicates,
-): Promise<Written> {
+async function passedThrough(context: RunContext, work: Work, duplicates: Duplicates): Promise<Written> {
+  const slot = await slotForWork(context, work);
   const { engineFormat, codec } = context.format;
   const answer = await context.warehouse.bytes({
-    ...encodeQuery(context, alone(slice), duplicates),
+    ...encodeQuery(context, alone(work.slice), duplicates),
     format: engineFormat,
     ...(codec ? { compression: codec } : {}),
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 /** What stays free for everything else on the disk. */
 const RESERVE_BYTES = 1024 ** 3;
 /** Twice what a row of plain JSON Lines takes in most projects. */
-const ROW_BYTES = 4096;
+export const ROW_BYTES = 4096;
 
 /**
  * Where the engine may write a file of about `rows` rows that is sent on from there, or null when the disk

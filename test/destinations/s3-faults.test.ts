@@ -297,6 +297,19 @@ describe('what no repetition mends', () => {
     await target.discard(staged);
   });
 
+  it('parts that are there and that the store will not put together are no reason to try again', async () => {
+    const staged = await target.stage(slot(), streamOf(1, 10), live());
+    server.faults.add({
+      match: { operation: 'CompleteMultipartUpload' },
+      action: { status: 400, code: 'InvalidPart' },
+    });
+    await expect(target.publish(staged, live())).rejects.toMatchObject({
+      code: 'destination_config',
+      message: expect.stringMatching(/refused with InvalidPart.*: Injected InvalidPart/),
+    });
+    await target.discard(staged);
+  });
+
   it('an object that is replaced while it is read', async () => {
     const { key } = slot();
     const published = await target.publish(await target.stage(slot(), streamOf(1, 1000), live()), live());

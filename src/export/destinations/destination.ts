@@ -136,6 +136,8 @@ export interface Slot {
   readonly attempt: number;
   readonly key: string;
   readonly contentType: string;
+  /** About how large the file will be; absent = not large. */
+  readonly expectedBytes?: number;
 }
 
 /** A receipt that survives a crash in the ledger; plain JSON. `token` is the target's own. */

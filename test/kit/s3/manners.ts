@@ -4,6 +4,4 @@ export interface Manners {
   readonly listsUploadsByKey?: boolean;
   /** A listing of uploads says that there is more, and not from where; or the same marker for ever. */
   readonly uploadMarkers?: 'none' | 'stuck';
-  /** All parts of an upload but the last have one size, as at Cloudflare R2. */
-  readonly equalParts?: boolean;
 }

@@ -3,7 +3,6 @@ import { receive, receiveText } from './body.ts';
 import type { Call, Reply } from './call.ts';
 import { type ChecksumName, checksum, checksumNames, compositeOf } from './checksums.ts';
 import { checkWrite } from './conditions.ts';
-import type { Manners } from './manners.ts';
 import { encryptionOf, etagOf, keptHeaders } from './object-headers.ts';
 import { S3Error } from './s3-error.ts';
 import type { Signed } from './signature.ts';
@@ -94,14 +93,12 @@ export async function completeUpload(
   signed: Signed,
   source: AsyncIterable<Buffer>,
   now: () => number,
-  manners: Manners,
 ): Promise<Reply> {
   const bucket = store.bucket(call.bucket);
   const xml = await receiveText(call, signed, source);
   const upload = store.upload(bucket, call.key, call.query.get('uploadId'));
   checkWrite(call, bucket.objects.get(call.key));
   const parts = choose(upload, xml);
-  if (manners.equalParts) checkEqual(parts);
   const sum = await checksumOf(store, call, upload, parts);
   // Nothing is awaited between this check and `put`: of two writers one wins.
   store.upload(bucket, call.key, upload.id);
@@ -175,12 +172,6 @@ function choose(upload: Upload, xml: string): Part[] {
     });
   }
   return parts;
-}
-
-function checkEqual(parts: readonly Part[]): void {
-  const [first] = parts;
-  if (parts.slice(0, -1).every(({ blob }) => blob.size === first?.blob.size)) return;
-  throw new S3Error('InvalidPart', 'All non-trailing parts must have the same length.');
 }
 
 async function checksumOf(

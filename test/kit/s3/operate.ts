@@ -54,7 +54,7 @@ export async function operate(
     case 'ListParts':
       return listParts(store, call);
     case 'CompleteMultipartUpload':
-      return await completeUpload(store, call, signed, body, now, manners);
+      return await completeUpload(store, call, signed, body, now);
     case 'AbortMultipartUpload':
       return await abortUpload(store, call);
   }

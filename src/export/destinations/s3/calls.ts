@@ -33,10 +33,13 @@ export const REFUSALS = 'refusals';
 export class AnsweredWith extends Error {
   override readonly name = 'AnsweredWith';
   readonly code: string;
+  /** The store's own. */
+  readonly words: string;
 
-  constructor(code: string) {
+  constructor({ code, message }: Pick<Failure, 'code' | 'message'>) {
     super(code);
     this.code = code;
+    this.words = message;
   }
 }
 
@@ -66,7 +69,7 @@ export function callsTo(connection: Connection, ports: DestinationPorts, limits:
         if (error instanceof SluiceError || isOurs(error)) throw error;
         const failure = failureOf(error);
         const verdict = verdictOf(failure);
-        if (isAnswer(order, failure, verdict)) throw new AnsweredWith(failure.code);
+        if (isAnswer(order, failure, verdict)) throw new AnsweredWith(failure);
         const skewedAgain = failure.code === 'RequestTimeTooSkewed' && skewed;
         if (!verdict.retry || skewedAgain || attempt >= limits.attempts) {
           throw final(order, failure, error, attempt);

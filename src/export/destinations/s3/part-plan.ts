@@ -4,11 +4,29 @@ const MIB = 1024 * 1024;
 export const MAX_PARTS = 10_000;
 export const MAX_PART_BYTES = 5 * 1024 * MIB;
 
+/** Five buffers of this size are 80 MiB a file; a part so small costs no more than larger ones. */
+const LEAST_BYTES = 16 * MIB;
+/** A file may turn out so many times as large as was expected before its parts grow. */
+const HEADROOM = 2;
+/** So many parts are all of one size. */
+export const EVEN_PARTS = 9_000;
+const PARTS_A_DOUBLING = 200;
+
 /**
- * The size of part `number` (from 1), whatever the length of the file, which nobody knows beforehand:
- * 16 MiB, doubled every 1,000 parts. Files of up to 16 GB so need 80 MiB of buffers; 10,000 parts hold
- * more than the 5 TiB S3 allows.
+ * The size of the parts of one upload, in bytes, for a file of about `expectedBytes`. One size for all, because some stores
+ * (Cloudflare R2) take no others: 16 MiB for files of up to 70 GiB, then a 4,500th of the file. Two parts of a file are held
+ * in memory at least: 470 MiB for one of a TiB.
  */
-export function partBytes(number: number): number {
-  return Math.min(MAX_PART_BYTES, 16 * MIB * 2 ** Math.floor((number - 1) / 1000));
+export function partSize(expectedBytes: number): number {
+  const wanted = Math.ceil((expectedBytes * HEADROOM) / EVEN_PARTS / MIB) * MIB;
+  return Math.min(MAX_PART_BYTES, Math.max(LEAST_BYTES, wanted));
+}
+
+/**
+ * The size of part `number` (from 1) of an upload whose parts have `size` bytes. Should a file be more than twice as large as
+ * was expected, its last thousand parts double every 200: at most stores it is taken all the same, up to four times as large.
+ */
+export function partBytes(number: number, size: number): number {
+  const doublings = Math.max(0, Math.ceil((number - EVEN_PARTS) / PARTS_A_DOUBLING));
+  return Math.min(MAX_PART_BYTES, size * 2 ** doublings);
 }

@@ -5,30 +5,40 @@ import { describe, expect, it } from 'vitest';
 import { bytesOfStream } from '../../growing-file.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { backoffMs, deadlineMs, defaultLimits } from './limits.ts';
-import { MAX_PART_BYTES, MAX_PARTS, partBytes } from './part-plan.ts';
+import { EVEN_PARTS, MAX_PART_BYTES, MAX_PARTS, partBytes, partSize } from './part-plan.ts';
 import { integrityOf, type PartBody, partsOf } from './parts.ts';
 
 const MIB = 1024 * 1024;
 const signal = new AbortController().signal;
 
 describe('the plan of part sizes', () => {
-  it('keeps to the limits of S3 and never shrinks, for every part number', () => {
+  const TIB = 1024 ** 4;
+  const capacity = (size: number): number =>
+    Array.from({ length: MAX_PARTS }, (_, n) => partBytes(n + 1, size)).reduce((sum, bytes) => sum + bytes);
+
+  it('is one size for a file of up to twice the expected bytes, within the limits of S3', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: MAX_PARTS - 1 }), (number) => {
-        expect(partBytes(number)).toBeGreaterThanOrEqual(5 * MIB);
-        expect(partBytes(number)).toBeLessThanOrEqual(MAX_PART_BYTES);
-        expect(partBytes(number + 1)).toBeGreaterThanOrEqual(partBytes(number));
+      fc.property(fc.double({ min: 0, max: 5 * TIB, noNaN: true }), (expected) => {
+        const size = partSize(expected);
+        expect(size).toBeGreaterThanOrEqual(5 * MIB);
+        expect(size).toBeLessThanOrEqual(MAX_PART_BYTES);
+        const parts = Math.max(1, Math.ceil((2 * expected) / size));
+        expect(parts).toBeLessThanOrEqual(MAX_PARTS);
+        expect(partBytes(parts, size)).toBe(size);
       }),
       { seed: 7 },
     );
   });
 
-  it('holds 5 TiB in 10,000 parts, and 15 GiB without growing', () => {
-    let total = 0;
-    for (let number = 1; number <= MAX_PARTS; number++) total += partBytes(number);
-    expect(total).toBeGreaterThan(5 * 1024 ** 4);
-    expect(partBytes(1000)).toBe(16 * MIB);
-    expect(partBytes(1001)).toBe(32 * MIB);
+  it('is 16 MiB for 70 GiB, and a 4,500th of larger files', () => {
+    expect(partSize(70 * 1024 * MIB)).toBe(16 * MIB);
+    expect(partSize(TIB)).toBe(234 * MIB);
+  });
+
+  it('grows only for what is far larger than was expected', () => {
+    expect(partBytes(EVEN_PARTS, 16 * MIB)).toBe(16 * MIB);
+    expect(partBytes(EVEN_PARTS + 1, 16 * MIB)).toBe(32 * MIB);
+    expect(capacity(partSize(TIB))).toBeGreaterThan(4 * TIB);
   });
 });
 
@@ -36,7 +46,7 @@ describe('cutting a stream', () => {
   async function cut(chunks: readonly Buffer[], kind: 'md5' | 'crc32'): Promise<PartBody[]> {
     const pool = new BufferPool(defaultLimits.bufferBytes);
     const parts: PartBody[] = [];
-    for await (const part of partsOf(bytesOfStream(Readable.from(chunks)), kind, pool, signal)) {
+    for await (const part of partsOf(bytesOfStream(Readable.from(chunks)), kind, partSize(0), pool, signal)) {
       parts.push({ ...part, body: Buffer.from(part.body) });
       pool.give(part.buffer);
     }

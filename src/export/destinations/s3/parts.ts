@@ -20,17 +20,18 @@ export type Integrity =
 const PIECE = 256 * 1024;
 
 /**
- * Cuts bytes into parts of the planned sizes; the last one is what remains. No bytes at all make one empty
+ * Cuts bytes into parts of `size` (see `partBytes`); the last one is what remains. No bytes at all make one empty
  * part, because S3 completes no upload without parts.
  */
 export async function* partsOf(
   source: ByteSource,
   kind: Integrity['kind'],
+  size: number,
   pool: BufferPool,
   signal: AbortSignal,
 ): AsyncGenerator<PartBody> {
   for (let number = 1, ended = false; !ended; number++) {
-    const buffer = await pool.take(partBytes(number), signal);
+    const buffer = await pool.take(partBytes(number, size), signal);
     const sum = sumOf(kind);
     let filled = 0;
     while (filled < buffer.length && !ended) {

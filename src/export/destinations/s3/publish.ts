@@ -7,12 +7,14 @@ import {
 import { SluiceError } from '../../../errors/error.ts';
 import type { Published, Staged } from '../destination.ts';
 import { AnsweredWith, type CallOrder, type Calls, REFUSALS } from './calls.ts';
+import { nameOf } from './connection.ts';
 import { bare, MARK, receiptOf } from './receipt.ts';
 import { takenAway } from './stage.ts';
 
 /**
  * Completes a staged upload: the object appears under its key, whole. When the answer was lost, or a
- * crash came before the ledger knew, the upload is gone and the object carries its mark: that is success.
+ * crash came before the ledger knew, the upload is gone and the object carries its mark: that is success. Throws
+ * `destination_unavailable` when the upload or a part is gone, `destination_config` when the store refuses parts that it has.
  */
 export async function publish(calls: Calls, staged: Staged, signal: AbortSignal): Promise<Published> {
   const { uploadId, parts } = receiptOf(staged);
@@ -37,6 +39,11 @@ export async function publish(calls: Calls, staged: Staged, signal: AbortSignal)
     const there = await publishedFrom(calls, staged, signal).catch(() => null);
     if (there) return there;
     if (!(error instanceof AnsweredWith)) throw error;
+    if (error.code === 'InvalidPart' && (await hasParts(calls, staged).catch(() => false))) {
+      throw new SluiceError('destination_config', {
+        detail: `${order.what} in ${nameOf(calls.connection)} was refused with InvalidPart, and its parts are there: ${error.words}`,
+      });
+    }
   }
   throw takenAway(staged.key);
 }

@@ -9,12 +9,13 @@ import { bytesOfStream, followFile } from '../../growing-file.ts';
 import type { EngineFile, Slot, Staged } from '../destination.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { AnsweredWith, type Calls, WrongAnswer } from './calls.ts';
+import { partSize } from './part-plan.ts';
 import { type PartBody, partsOf } from './parts.ts';
 import { bare, MARK, type Receipt, stagedFrom } from './receipt.ts';
 
 /**
  * Uploads all parts of a file and does not complete it: a reader of the bucket sees nothing. Parts are
- * sent side by side in fixed sizes; the first failure stops the others and the source, and the upload is
+ * sent side by side in one size; the first failure stops the others and the source, and the upload is
  * taken back. `onBegun` is told of the upload before its first part.
  */
 export async function stage(
@@ -49,7 +50,8 @@ export async function stage(
     uploadId = id;
     onBegun(id);
     const pool = new BufferPool(calls.limits.bufferBytes);
-    for await (const part of partsOf(source, calls.connection.integrity, pool, either)) {
+    const size = partSize(slot.expectedBytes ?? 0);
+    for await (const part of partsOf(source, calls.connection.integrity, size, pool, either)) {
       bytes += part.body.length;
       sent.push(
         sendPart(calls, slot, id, part, either).then((done) => {
