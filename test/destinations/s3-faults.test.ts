@@ -362,6 +362,10 @@ describe('a store whose listings of uploads', () => {
     },
   );
 
+  it('take a prefix for a whole key is asked for each key', async () => {
+    expect(await sweepAt({ listsUploadsByKey: true })).toEqual(['f/of-another-run.parquet']);
+  });
+
   it('are waited for is left when the run stops', async () => {
     const reason = new Error('stopped');
     await expect(sweepAt({}, (stop) => stop.abort(reason))).rejects.toBe(reason);

@@ -1,4 +1,5 @@
 import { ListMultipartUploadsCommand, type ListMultipartUploadsCommandOutput } from '@aws-sdk/client-s3';
+import { concurrently } from '../../concurrently.ts';
 import type { Staged } from '../destination.ts';
 import { AnsweredWith, type CallOrder, type Calls, REFUSALS } from './calls.ts';
 import { receiptOf } from './receipt.ts';
@@ -18,11 +19,33 @@ export async function sweep(
 ): Promise<void> {
   const kept = new Set(keep.map((staged) => receiptOf(staged).uploadId));
   const wanted = new Set(keys);
-  for (const prefix of new Set(keys.map((key) => key.slice(0, key.lastIndexOf('/') + 1)))) {
-    for (const { key, uploadId } of await uploadsBelow(calls, prefix, signal)) {
+  const directory = (key: string) => key.slice(0, key.lastIndexOf('/') + 1);
+  for (const [prefix, below] of Map.groupBy(wanted, directory)) {
+    for (const { key, uploadId } of await uploadsOf(calls, prefix, below, signal)) {
       if ((wanted.has(key) || owns(key)) && !kept.has(uploadId)) await abortUpload(calls, key, uploadId);
     }
   }
+}
+
+/** Listings at once, where every key needs one. */
+const AT_ONCE = 8;
+
+/** MinIO takes a prefix for a whole key: a directory without uploads is asked for key by key, but at Amazon. */
+async function uploadsOf(
+  calls: Calls,
+  prefix: string,
+  keys: readonly string[],
+  signal = new AbortController().signal,
+): Promise<readonly OpenUpload[]> {
+  const listed = await uploadsBelow(calls, prefix, signal);
+  if (listed === null) return [];
+  if (listed.length > 0 || calls.connection.endpoint === null) return listed;
+  const found: OpenUpload[] = [];
+  await concurrently(AT_ONCE, keys, signal, async (key, either) => {
+    found.push(...((await uploadsBelow(calls, key, either)) ?? []));
+    return [];
+  });
+  return found;
 }
 
 interface OpenUpload {
@@ -30,12 +53,17 @@ interface OpenUpload {
   readonly uploadId: string;
 }
 
-async function uploadsBelow(calls: Calls, prefix: string, signal?: AbortSignal): Promise<OpenUpload[]> {
+/** Null when the store does not tell. */
+async function uploadsBelow(
+  calls: Calls,
+  prefix: string,
+  signal: AbortSignal,
+): Promise<readonly OpenUpload[] | null> {
   const uploads: OpenUpload[] = [];
   let from: Marker | null = {};
   while (from !== null) {
     const page = await pageOf(calls, prefix, from, signal);
-    if (page === null) return [];
+    if (page === null) return null;
     for (const { Key, UploadId } of page.Uploads ?? []) {
       if (Key && UploadId) uploads.push({ key: Key, uploadId: UploadId });
     }
@@ -64,7 +92,7 @@ async function pageOf(
   calls: Calls,
   prefix: string,
   from: Marker,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<ListMultipartUploadsCommandOutput | null> {
   const command = new ListMultipartUploadsCommand({
     Bucket: calls.connection.bucket,
