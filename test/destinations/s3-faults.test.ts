@@ -310,6 +310,34 @@ describe('what no repetition mends', () => {
     await target.discard(staged);
   });
 
+  it('an object that is gone before it is looked at is nothing that a person must mend', async () => {
+    const published = await target.publish(await target.stage(slot(), streamOf(1, 1000), live()), live());
+    const file = await target.open(published);
+    await target.remove(slot().key);
+    const gone = { code: 'destination_unavailable', message: expect.stringContaining(slot().key) };
+    await expect(target.open(published)).rejects.toMatchObject(gone);
+    await expect(file.read(0, 10)).rejects.toMatchObject(gone);
+  });
+
+  it('an object that is not there yet is waited for', async () => {
+    const published = await target.publish(await target.stage(slot(), streamOf(1, 1000), live()), live());
+    server.faults.add({
+      match: { operation: 'HeadObject', times: 3 },
+      action: { status: 404, code: 'NoSuchKey' },
+    });
+    expect((await target.open(published)).bytes).toBe(1000);
+    expect(ports.retries).toHaveLength(3);
+  });
+
+  it('an object is confirmed by an ETag that is made of its parts, and by no other', async () => {
+    const staged = await target.stage(slot(), streamOf(1, LENGTH), live());
+    expect(await target.publish(staged, live())).toMatchObject({ confirmed: true });
+    server.faults.add({ match: { operation: 'CompleteMultipartUpload' }, action: { wrongETag: true } });
+    const again = await target.publish(await target.stage(slot(), streamOf(1, SHORT), live()), live());
+    expect(again.confirmed).toBeUndefined();
+    await expect(target.open(again)).rejects.toMatchObject({ code: 'verification_failed' });
+  });
+
   it('an object that is replaced while it is read', async () => {
     const { key } = slot();
     const published = await target.publish(await target.stage(slot(), streamOf(1, 1000), live()), live());

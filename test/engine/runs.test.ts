@@ -389,6 +389,24 @@ describe('a cancelled run', () => {
   });
 });
 
+it('a file that is taken away the moment it appears was delivered, when its store has confirmed it', async () => {
+  const takenAway: FileTarget = {
+    ...place.target,
+    publish: async (staged, signal) => {
+      const published = await place.target.publish(staged, signal);
+      await place.target.remove(published.key);
+      return { ...published, confirmed: true };
+    },
+  };
+  const outcome = await exportWith(
+    embedded.warehouse,
+    { ...place, target: takenAway },
+    liveSpec(TEAM),
+    PARQUET,
+  );
+  expect(outcome).toMatchObject({ rows: ROWS, proof: { reread: { rows: ROWS } } });
+});
+
 describe('a run that repeats another one', () => {
   const first = liveSpec(TEAM, { runId: REPEATED });
   const other = liveSpec(TEAM, { runId: '00000000-0000-4000-8000-0000000000ee' });

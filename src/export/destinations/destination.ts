@@ -152,6 +152,8 @@ export interface Published {
   readonly bytes: number;
   /** ETag or the like, when the store gives one. */
   readonly tag: string | null;
+  /** The store has said that it holds these very bytes under the key: nobody need ask again. */
+  readonly confirmed?: true;
 }
 
 export interface RereadableFile {

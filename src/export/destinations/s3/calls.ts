@@ -24,6 +24,8 @@ export interface CallOrder {
   readonly signal?: AbortSignal | undefined;
   /** Codes that are answers, not failures: they pass as `AnsweredWith`. */
   readonly answers?: readonly string[] | typeof REFUSALS;
+  /** Codes that are tried again here, though they end other requests. */
+  readonly again?: readonly string[];
 }
 
 /** Whatever the store says but what is worth another try: each has words of its own for what it cannot do or does not allow. */
@@ -68,7 +70,7 @@ export function callsTo(connection: Connection, ports: DestinationPorts, limits:
         order.signal?.throwIfAborted();
         if (error instanceof SluiceError || isOurs(error)) throw error;
         const failure = failureOf(error);
-        const verdict = verdictOf(failure);
+        const verdict = verdictFor(order, failure);
         if (isAnswer(order, failure, verdict)) throw new AnsweredWith(failure);
         const skewedAgain = failure.code === 'RequestTimeTooSkewed' && skewed;
         if (!verdict.retry || skewedAgain || attempt >= limits.attempts) {
@@ -102,7 +104,7 @@ export function callsTo(connection: Connection, ports: DestinationPorts, limits:
   }
 
   function final(order: CallOrder, failure: Failure, error: unknown, attempts: number): SluiceError {
-    const verdict = verdictOf(failure);
+    const verdict = verdictFor(order, failure);
     const place = `${order.what} in ${nameOf(connection)}`;
     const reason = reasonOf(failure, error);
     const cause = shortened(failure);
@@ -117,6 +119,9 @@ export function callsTo(connection: Connection, ports: DestinationPorts, limits:
     });
   }
 }
+
+const verdictFor = ({ again = [] }: CallOrder, failure: Failure): Verdict =>
+  again.includes(failure.code) ? { retry: true } : verdictOf(failure);
 
 function isAnswer({ answers }: CallOrder, { code, status }: Failure, { retry }: Verdict): boolean {
   return answers === REFUSALS ? !retry && status !== null : answers?.includes(code) === true;

@@ -8,7 +8,7 @@ import { SluiceError } from '../../../errors/error.ts';
 import type { Published, Staged } from '../destination.ts';
 import { AnsweredWith, type CallOrder, type Calls, REFUSALS } from './calls.ts';
 import { nameOf } from './connection.ts';
-import { bare, MARK, receiptOf } from './receipt.ts';
+import { bare, etagOf, MARK, receiptOf } from './receipt.ts';
 import { takenAway } from './stage.ts';
 
 /**
@@ -33,7 +33,7 @@ export async function publish(calls: Calls, staged: Staged, signal: AbortSignal)
   const order = { what: `Publishing ${staged.key}`, signal, answers: ['NoSuchUpload', 'InvalidPart'] };
   try {
     const answer = await calls.run(order, (abortSignal) => calls.client.send(command, { abortSignal }));
-    return { key: staged.key, bytes: staged.bytes, tag: bare(answer.ETag) || null };
+    return publishedAs(staged, answer.ETag);
   } catch (error) {
     signal.throwIfAborted();
     const there = await publishedFrom(calls, staged, signal).catch(() => null);
@@ -115,7 +115,14 @@ export async function holds(
 async function publishedFrom(calls: Calls, staged: Staged, signal?: AbortSignal): Promise<Published | null> {
   const head = await headOf(calls, staged.key, signal);
   if (head === null || !isObjectOf(staged, head)) return null;
-  return { key: staged.key, bytes: staged.bytes, tag: bare(head.ETag) || null };
+  return publishedAs(staged, head.ETag);
+}
+
+/** The store has checked every part by its MD5 or CRC32; an ETag made of the ETags of them all says that it is these. */
+function publishedAs(staged: Staged, etag: string | undefined): Published {
+  const tag = bare(etag) || null;
+  const published = { key: staged.key, bytes: staged.bytes, tag };
+  return tag !== null && tag === etagOf(receiptOf(staged)) ? { ...published, confirmed: true } : published;
 }
 
 const isObjectOf = (staged: Staged, head: HeadObjectCommandOutput): boolean =>

@@ -10,11 +10,18 @@ import { bare } from './receipt.ts';
 const WINDOW = 8 * 1024 * 1024;
 
 /**
+ * What was published a moment ago and is not there: not yet, at a store whose answers lag, or not any more, because somebody
+ * has taken it away already. Nothing that a person must mend.
+ */
+const NOT_THERE = ['NoSuchKey', 'NotFound'];
+
+/**
  * A published object as its readers get it. Every read is a range of its own, so that a broken connection
- * costs one window, and holds on to the ETag: an object replaced meanwhile is `verification_failed`.
+ * costs one window, and holds on to the ETag: an object replaced meanwhile is `verification_failed`, one that is gone
+ * `destination_unavailable`.
  */
 export async function reread(calls: Calls, published: Published): Promise<RereadableFile> {
-  const order = { what: `Looking at ${published.key}` };
+  const order = { what: `Looking at ${published.key}`, again: NOT_THERE };
   const command = new HeadObjectCommand({ Bucket: calls.connection.bucket, Key: published.key });
   const head = await calls.run(order, (abortSignal) => calls.client.send(command, { abortSignal }));
   const size = head.ContentLength ?? 0;
@@ -37,7 +44,7 @@ export async function reread(calls: Calls, published: Published): Promise<Reread
 /** A small object whole; null when there is none to be had, or one of more than 16 MiB. */
 export async function getSmall(calls: Calls, key: string): Promise<Buffer | null> {
   const command = new GetObjectCommand({ Bucket: calls.connection.bucket, Key: key });
-  const order = { what: `Reading ${key}`, bytes: MOST_SMALL_BYTES, answers: ['NoSuchKey', 'NotFound'] };
+  const order = { what: `Reading ${key}`, bytes: MOST_SMALL_BYTES, answers: NOT_THERE };
   try {
     return await calls.run(order, async (abortSignal) => {
       const { Body, ContentLength = 0 } = await calls.client.send(command, { abortSignal });
@@ -85,7 +92,7 @@ async function readRange(
 ): Promise<Buffer> {
   const length = end - start;
   if (length <= 0) return Buffer.alloc(0);
-  const order = { what: `Reading ${key}`, bytes: length, signal };
+  const order = { what: `Reading ${key}`, bytes: length, signal, again: NOT_THERE };
   return await calls.run(order, async (abortSignal) => {
     const command = new GetObjectCommand({
       Bucket: calls.connection.bucket,

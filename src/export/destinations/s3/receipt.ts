@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Staged } from '../destination.ts';
 
 /** What the ledger keeps of a staged upload: all that completing it needs. */
@@ -23,6 +24,14 @@ export function receiptOf(staged: Staged): Receipt {
     throw new Error('Not a receipt of an S3 destination.');
   }
   return { uploadId, mark, parts };
+}
+
+/** The ETag of the object that these parts make, as S3 forms it; null when the ETags of the parts are no MD5. */
+export function etagOf({ parts }: Receipt): string | null {
+  if (!parts.every(([, etag]) => /^[0-9a-f]{32}$/.test(etag))) return null;
+  const hash = createHash('md5');
+  for (const [, etag] of parts) hash.update(etag, 'hex');
+  return `${hash.digest('hex')}-${parts.length}`;
 }
 
 export const bare = (etag: string | undefined): string => (etag ?? '').replaceAll('"', '');
