@@ -62,16 +62,26 @@ describe('Amazon', () => {
   });
 
   it('lets a role do what an export needs, in its bucket', () => {
-    const policy = JSON.stringify(sessionPolicy({ bucket: 'lake', encrypted: false }));
+    const roleArn = ROLE.aws_role_arn;
+    const policy = JSON.stringify(sessionPolicy({ roleArn, bucket: 'lake', encrypted: false }));
     expect(policy).toContain('arn:aws:s3:::lake/*');
     // Without it S3 answers 403 for an object that is not there.
     expect(policy).toContain('"s3:ListBucket"');
     expect(policy).not.toContain('kms:');
-    expect(JSON.stringify(sessionPolicy({ bucket: 'lake', encrypted: true }))).toContain(
+    expect(JSON.stringify(sessionPolicy({ roleArn, bucket: 'lake', encrypted: true }))).toContain(
       'kms:GenerateDataKey',
     );
   });
 });
+
+it.each(['aws', 'aws-cn', 'aws-us-gov'])(
+  'a role of %s reaches the buckets of its own partition',
+  (partition) => {
+    const roleArn = `arn:${partition}:iam::123456789012:role/x`;
+    const policy = JSON.stringify(sessionPolicy({ roleArn, bucket: 'lake', encrypted: false }));
+    expect(policy.match(/arn:[a-z-]+:s3:::/g)).toEqual(Array(2).fill(`arn:${partition}:s3:::`));
+  },
+);
 
 describe('a role that cannot be assumed', () => {
   const order = {

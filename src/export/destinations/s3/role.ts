@@ -80,9 +80,13 @@ async function assume(
   );
 }
 
-/** Writing, finding our own uploads, and reading back for the proof. */
-export function sessionPolicy(order: Pick<RoleOrder, 'bucket' | 'encrypted'>): object {
-  const bucket = `arn:aws:s3:::${order.bucket}`;
+/**
+ * Writing, finding our own uploads, and reading back for the proof, in the role's own partition of AWS (`aws-cn`, `aws-us-gov`,
+ * …). In all of the bucket: whoever repeats a run removes what it left below an older prefix.
+ */
+export function sessionPolicy(order: Pick<RoleOrder, 'roleArn' | 'bucket' | 'encrypted'>): object {
+  const partition = /^arn:(aws[a-z-]*):/.exec(order.roleArn)?.[1] ?? 'aws';
+  const bucket = `arn:${partition}:s3:::${order.bucket}`;
   const objects = [
     's3:PutObject',
     's3:GetObject',
