@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { extension, fileNames } from './file-names.ts';
+import { extension, fileNames, keyBelow } from './file-names.ts';
 import type { FileOptions } from './spec.ts';
 
 const FILES: FileOptions = {
@@ -107,4 +107,19 @@ it.each([
   ['Parquet', 'brotli', true, '.parquet.br'],
 ] as const)('%s %s (legacy %s) ends in %s', (format, compression, legacyParquetExtension, expected) => {
   expect(extension({ format, compression, legacyParquetExtension })).toBe(expected);
+});
+
+describe('a file of another name', () => {
+  it.each(['', 'ph/events', '/ph/events', 'ph/events/', '//ph'])(
+    'lies where the files of runs do, below %j',
+    (prefix) => {
+      const key = names(prefix).manifest;
+      expect(keyBelow(prefix, 'x').slice(0, -1)).toBe(key.slice(0, key.lastIndexOf('/') + 1));
+    },
+  );
+
+  it('lies above the first variable', () => {
+    expect(keyBelow('/ph/{year}/x', 'x')).toBe('ph/x');
+    expect(keyBelow('ph{year}', 'x')).toBe('x');
+  });
 });

@@ -104,6 +104,15 @@ function prefixVariables({ interval, model }: Pick<RunSpec, 'interval' | 'model'
   ]);
 }
 
+/**
+ * The key of a file of another name below a prefix as it was configured, by the same rule as the files of runs. Up to the
+ * directory of its first variable: what comes after depends on the interval.
+ */
+export function keyBelow(prefix: string, name: string): string {
+  const plain = prefix.split('{')[0] ?? '';
+  return joinKey(plain === prefix ? plain : plain.slice(0, plain.lastIndexOf('/') + 1), name);
+}
+
 /** One slash between the two and none in front; upstream leaves one in front of the manifest, away from its files. */
 function joinKey(prefix: string, name: string): string {
   const joined = prefix === '' || prefix.endsWith('/') ? `${prefix}${name}` : `${prefix}/${name}`;

@@ -93,6 +93,15 @@ describe('§6 POST /run_test_step_new', () => {
     expect((await call('GET', '/batch_exports/')).body.count, 'nothing is stored').toBe(0);
   });
 
+  it('writes below a prefix with a slash in front where an export would', async () => {
+    const before = store.journal.length;
+    expect((await tryNew(bucket({ prefix: '/ph/events' }))).body.result.status).toBe('Passed');
+    const keys = store.journal.slice(before).map(({ key }) => key);
+    expect(new Set(keys.map((key) => key.slice(0, key.lastIndexOf('/') + 1)))).toEqual(
+      new Set(['ph/events/']),
+    );
+  });
+
   it.each([
     ['a bucket that is not there', () => bucket({ bucket_name: 'no-such-bucket' }), /no-such-bucket/],
     ['a wrong secret', () => bucket({}, wrong), /lake/],

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { SluiceError } from '../../errors/error.ts';
+import { keyBelow } from '../file-names.ts';
 import type { Destination, TestResult, TestStep } from './destination.ts';
 
 export const PASSED: TestResult = { status: 'Passed', message: null };
@@ -15,8 +16,8 @@ export function writingStep(
     run: async (setup, ports) => {
       const target = await open(setup, ports);
       try {
-        const prefix = typeof setup.config.prefix === 'string' ? plainPart(setup.config.prefix) : '';
-        const key = `${prefix}sluice-connection-test-${randomUUID()}.txt`;
+        const prefix = typeof setup.config.prefix === 'string' ? setup.config.prefix : '';
+        const key = keyBelow(prefix, `sluice-connection-test-${randomUUID()}.txt`);
         const body = Buffer.from('Sluice tests whether it can write here. This file may be removed.\n');
         await target.put(key, body, 'text/plain');
         try {
@@ -35,13 +36,6 @@ export function writingStep(
       }
     },
   };
-}
-
-/** A prefix up to its first variable: what comes after depends on the interval. */
-function plainPart(prefix: string): string {
-  const plain = prefix.split('{')[0] ?? '';
-  const directory = plain === prefix ? plain : plain.slice(0, plain.lastIndexOf('/') + 1);
-  return directory === '' || directory.endsWith('/') ? directory : `${directory}/`;
 }
 
 /** Steps of a type whose loader is not written yet: they say so. */
