@@ -1,10 +1,10 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { BatchExportRow } from '../database/tables.ts';
 import { appendLog } from './logs.ts';
 import type { Actor, ResourcePorts, Trx } from './ports.ts';
 
-/** What of a config decides where files go; their names are the intervals'. */
-const PLACE = ['prefix', 'bucket_name', 'container_name', 'endpoint_url'] as const;
+/** What of a config decides, beside the prefix, where files go; their names are the intervals'. */
+const PLACE = ['bucket_name', 'container_name'] as const;
 
 /**
  * Says in the log of an export that was just written which other exports of the organization write files under the same
@@ -28,9 +28,19 @@ export async function warnOfNeighbours(
     .where('destination_type', '=', row.destination_type)
     .where('interval', '=', row.interval)
     .where('model', '=', row.model);
+  const type = row.destination_type;
   for (const key of PLACE) {
     others = others.where(
-      sql<boolean>`coalesce(destination_config->>${key}, '') = ${String(config[key] ?? '')}`,
+      sql<boolean>`btrim(coalesce(destination_config->>${key}, '')) = ${String(config[key] ?? '').trim()}`,
+    );
+  }
+  const prefix = sql<string>`${String(config.prefix ?? '')}::text`;
+  others = others.where(
+    sql<boolean>`${folder(type, sql`coalesce(destination_config->>'prefix', '')`)} = ${folder(type, prefix)}`,
+  );
+  if (type === 'S3Compatible') {
+    others = others.where(
+      sql<boolean>`${endpoint(sql`batch_exports.integration_id`)} is not distinct from ${endpoint(sql`${row.integration_id}::integer`)}`,
     );
   }
   const [other] = await others.orderBy('batch_exports.id').limit(1).execute();
@@ -42,3 +52,14 @@ export async function warnOfNeighbours(
   const line = { teamId: row.team_id, exportId: row.id, runId: null, level: 'WARNING' as const, message };
   await appendLog(trx, [line], ports.clock.now());
 }
+
+/** Where keys below a prefix begin: a slash at its end is added, one in front left out; on a disk, several are as good as one. */
+function folder(type: string, prefix: RawBuilder<unknown>): RawBuilder<string> {
+  const closed = sql`regexp_replace(${prefix}, '([^/])$', '\\1/')`;
+  const single = type === 'Filesystem' ? sql`regexp_replace(${closed}, '/+', '/', 'g')` : closed;
+  return sql<string>`regexp_replace(${single}, '^/', '')`;
+}
+
+/** The address of the store of an integration. */
+const endpoint = (id: RawBuilder<unknown>): RawBuilder<string | null> =>
+  sql`(select rtrim(config->>'endpoint_url', '/') from integrations where integrations.id = ${id})`;

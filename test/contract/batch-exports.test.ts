@@ -616,6 +616,38 @@ describe('exports that write files of the same names', () => {
   });
 });
 
+describe('exports that write to one place by other words', () => {
+  const warned = async (id: string, other: string): Promise<boolean> =>
+    (await bench.call('GET', `batch_exports/${id}/logs/`)).body.results.some((line: Json) =>
+      line.message.includes(`Export ${other} writes to the same place`),
+    );
+  const to = async (destination: Json): Promise<string> =>
+    (await bench.create({ name: 'x', interval: 'hour', destination })).id;
+
+  it.each([
+    ['words', '/words', true],
+    ['words/2', 'words/2/', true],
+    ['words/3', 'words//3', true],
+    ['words/4', '{year}/words/4', false],
+  ])('on the disk: %j and %j', async (one, other, same) => {
+    const toFolder = (prefix: string) => to({ type: 'Filesystem', config: { prefix } });
+    const first = await toFolder(one);
+    expect(await warned(await toFolder(other), first)).toBe(same);
+  });
+
+  it('in a bucket: below one prefix, at one address', async () => {
+    const at = async (endpoint: string) =>
+      bench.addIntegration('s3-compatible', { endpoint_url: `https://${endpoint}` });
+    const toBucket = (integration: number, prefix: string) =>
+      to({ type: 'S3Compatible', integration, config: { bucket_name: 'lake', region: 'x', prefix } });
+    const here = await at('s3.example');
+    const first = await toBucket(here, 'a');
+    expect(await warned(await toBucket(here, 'a//'), first)).toBe(false);
+    expect(await warned(await toBucket(await at('other.example'), 'a'), first)).toBe(false);
+    expect(await warned(await toBucket(await at('s3.example/'), '/a/'), first)).toBe(true);
+  });
+});
+
 describe('§6 logs', () => {
   const message = (n: number) => ({ message: `line ${n}`, level: n % 2 ? 'INFO' : 'WARNING' });
 
