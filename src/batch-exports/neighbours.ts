@@ -53,7 +53,7 @@ export async function warnOfNeighbours(
   await appendLog(trx, [line], ports.clock.now());
 }
 
-/** Where keys below a prefix begin: a slash at its end is added, one in front left out; on a disk, several are as good as one. */
+/** How keys below a prefix begin: with a slash at its end and none in front; on a disk, several slashes are one. */
 function folder(type: string, prefix: RawBuilder<unknown>): RawBuilder<string> {
   const closed = sql`regexp_replace(${prefix}, '([^/])$', '\\1/')`;
   const single = type === 'Filesystem' ? sql`regexp_replace(${closed}, '/+', '/', 'g')` : closed;

@@ -127,7 +127,7 @@ async function whereIs(ports: FolderPorts, staged: Staged): Promise<'staging' | 
 const isFileOf = (staged: Staged, found: Identity | null): boolean =>
   found?.bytes === staged.bytes && found.mtime === tokenOf(staged).mtime;
 
-/** Slashes too many and symbolic links inside the root spell one path in several ways. A name only: it throws nothing. */
+/** Doubled slashes and symbolic links inside the root give one path several names. Throws nothing. */
 async function fileOf(ports: FolderPorts, key: string): Promise<string> {
   const place = await placeIn(ports, key, false).catch(() => null);
   return place?.path ?? key.split('/').filter(Boolean).join('/');

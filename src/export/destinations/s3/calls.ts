@@ -28,7 +28,7 @@ export interface CallOrder {
   readonly again?: readonly string[];
 }
 
-/** Whatever the store says but what is worth another try: each has words of its own for what it cannot do or does not allow. */
+/** Each answer that is not worth another try: stores have words of their own for what they do not do or allow. */
 export const REFUSALS = 'refusals';
 
 /** The store said something the caller asked about, such as NoSuchUpload. */

@@ -118,7 +118,7 @@ async function publishedFrom(calls: Calls, staged: Staged, signal?: AbortSignal)
   return publishedAs(staged, head.ETag);
 }
 
-/** The store has checked every part by its MD5 or CRC32; an ETag made of the ETags of them all says that it is these. */
+/** The store has checked every part by its MD5 or CRC32; an ETag made of all their ETags says that it is these. */
 function publishedAs(staged: Staged, etag: string | undefined): Published {
   const tag = bare(etag) || null;
   const published = { key: staged.key, bytes: staged.bytes, tag };
