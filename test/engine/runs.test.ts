@@ -327,6 +327,21 @@ describe('a cancelled run', () => {
     expect(await readUuids()).toEqual(uuids);
   });
 
+  it('leaves a manifest alone that another export has written meanwhile', async () => {
+    const other = `${NAME}_manifest.json`;
+    writeFileSync(join(place.root, other), '{"run_id":"of another export"}');
+    const cancel = new AbortController();
+    const observer = recorder((name) => {
+      if (name === 'published') cancel.abort(new SluiceError('run_cancelled'));
+    });
+    const run = exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT, {
+      observer,
+      signal: cancel.signal,
+    });
+    await expect(run).rejects.toMatchObject({ code: 'run_cancelled' });
+    expect(filesIn(place.root)).toEqual([other]);
+  });
+
   it('takes its manifest with it when what an earlier run left lies elsewhere', async () => {
     const first = memoryLedger();
     await exportWith(
