@@ -1,7 +1,7 @@
 import { propertyText } from '../../filters.ts';
 import { chainOf, type Node } from '../ast.ts';
 import { EVENT_FIELDS } from '../tables.ts';
-import { quoteName, type Scope, unsupported } from './scope.ts';
+import { type Column, quoteName, type Scope, unsupported } from './scope.ts';
 
 /** A field as SQL. `property` = Nullable(String), a value out of JSON; `column` = a column of events, never NULL. */
 export interface PrintedField {
@@ -29,7 +29,8 @@ export function printField(field: Node, scope: Scope): PrintedField {
   const own = chain.length > 1 && first === scope.source.name ? chain.slice(1) : chain;
   if (scope.source.kind === 'events') return printEventField(own, scope);
   const [name = ''] = own;
-  if (own.length === 1 && scope.source.columns.includes(name)) return { kind: 'other', sql: quoteName(name) };
+  const column = scope.source.columns.find((each) => each.name === name);
+  if (own.length === 1 && column) return { kind: 'other', sql: column.sql };
   throw unsupported(`the field ${chain.join('.')}`);
 }
 
@@ -56,9 +57,9 @@ export function printProperty(column: string, keys: readonly string[], scope: Sc
 }
 
 /** What `*` stands for. */
-export function printStar(scope: Scope): readonly string[] {
+export function printStar(scope: Scope): readonly Column[] {
   if (scope.source.kind === 'none') throw unsupported('* without a table');
-  const names = scope.source.kind === 'events' ? EVENT_FIELDS : scope.source.columns;
-  if (scope.source.kind === 'events') for (const name of names) scope.used.add(name);
-  return names.map(quoteName);
+  if (scope.source.kind === 'subquery') return scope.source.columns;
+  for (const name of EVENT_FIELDS) scope.used.add(name);
+  return EVENT_FIELDS.map((name) => ({ name, sql: quoteName(name) }));
 }

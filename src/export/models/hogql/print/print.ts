@@ -2,7 +2,15 @@ import type { Fragment } from '../../fragment.ts';
 import { chainOf, isSelect, type Node, nodeIn, nodesIn } from '../ast.ts';
 import { printExpression } from './expressions.ts';
 import { printStar } from './fields.ts';
-import { type Context, Parameters, quoteName, type Scope, type Source, unsupported } from './scope.ts';
+import {
+  type Column,
+  type Context,
+  Parameters,
+  quoteName,
+  type Scope,
+  type Source,
+  unsupported,
+} from './scope.ts';
 
 /**
  * A query as ClickHouse's SQL, over the project's own events: every mention of `events` becomes a subquery with the
@@ -13,14 +21,19 @@ import { type Context, Parameters, quoteName, type Scope, type Source, unsupport
 export function printQuery(query: Node, timezone: string): Fragment {
   const parameters = new Parameters();
   const zone = timezone === 'UTC' ? null : parameters.add('String', timezone);
-  const context: Context = { parameters, subquery: (node) => `(${printSelect(node, context, zone).sql})` };
+  let names = 0;
+  const context: Context = {
+    parameters,
+    subquery: (node) => `(${printSelect(node, context, zone).sql})`,
+    ownName: () => `\`:${names++}\``,
+  };
   const { sql } = printSelect(query, context, zone);
   return { sql, params: parameters.values };
 }
 
 interface Printed {
   readonly sql: string;
-  readonly columns: readonly string[];
+  readonly columns: readonly Column[];
 }
 
 const SET_OPERATORS = ['UNION ALL', 'UNION DISTINCT', 'INTERSECT', 'EXCEPT'];
@@ -76,31 +89,33 @@ function printOne(select: Node, context: Context, zone: string | null): Printed 
   ].join('');
   const selected = columns.flatMap(({ sql }) => sql).join(', ');
   const sql = `SELECT ${select.distinct === true ? 'DISTINCT ' : ''}${selected}${from.print(scope)}${rest}`;
-  return { sql, columns: columns.flatMap(({ names }) => names) };
+  return { sql, columns: columns.flatMap((item) => item.columns) };
 }
 
 interface Item {
   readonly sql: readonly string[];
-  readonly names: readonly string[];
+  /** Empty when it has no name. */
+  readonly columns: readonly Column[];
 }
 
 function printItem(item: Node, scope: Scope): Item {
   if (item.node === 'Alias') {
     only(item, ['alias', 'expr']);
     const name = String(item.alias);
-    return { sql: [`${printExpression(item.expr as Node, scope)} AS ${quoteName(name)}`], names: [name] };
+    const sql = quoteName(name);
+    return { sql: [`${printExpression(item.expr as Node, scope)} AS ${sql}`], columns: [{ name, sql }] };
   }
-  if (item.node !== 'Field') return { sql: [printExpression(item, scope)], names: [] };
-  const chain = chainOf(item).map(String);
-  const last = chain.at(-1) as string;
-  if (last === '*') {
-    const sql = printStar(scope);
-    return { sql, names: sql.map((name) => name.slice(1, -1)) };
+  if (item.node !== 'Field') return { sql: [printExpression(item, scope)], columns: [] };
+  const name = String(chainOf(item).at(-1));
+  if (name === '*') {
+    const columns = printStar(scope);
+    return { sql: columns.map(({ sql }) => sql), columns };
   }
   const sql = printExpression(item, scope);
-  // A property under its own name, unless that name means something else here.
-  const named = sql === quoteName(last) || scope.aliases.has(last) || scope.used.has(last);
-  return { sql: [named ? sql : `${sql} AS ${quoteName(last)}`], names: [last] };
+  if (/^`[^`]*`$/.test(sql)) return { sql: [sql], columns: [{ name, sql }] };
+  // Not by its own name, `properties.event`: WHERE would take that for the event.
+  const own = scope.context.ownName();
+  return { sql: [`${sql} AS ${own}`], columns: [{ name, sql: own }] };
 }
 
 interface From {

@@ -23,7 +23,13 @@ export interface Source {
   /** What its fields may be prefixed with. */
   readonly name: string | null;
   /** Columns of a subquery in their order. */
-  readonly columns: readonly string[];
+  readonly columns: readonly Column[];
+}
+
+/** A column as the query calls it, and as the SQL does, quoted. */
+export interface Column {
+  readonly name: string;
+  readonly sql: string;
 }
 
 /** One SELECT while it is printed. */
@@ -40,6 +46,8 @@ export interface Context {
   readonly parameters: Parameters;
   /** Prints a SELECT of its own; its names do not see those around it. */
   readonly subquery: (query: Node) => string;
+  /** A name that nothing else has, and that no query can spell; quoted. */
+  readonly ownName: () => string;
 }
 
 /** A name as a name and nothing else. Refuses what no ordinary name holds, quotes, braces and backslashes above all. */
