@@ -4,11 +4,13 @@ import { type CountLimits, createRowCounter } from '../../src/export/models/hogq
 import { createQueryParser } from '../../src/export/models/hogql/parser.ts';
 import { printQuery } from '../../src/export/models/hogql/print/print.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
-import { eventRow, insertEvents, START } from './fixture.ts';
+import { eventRow, HOUR, insertEvents, START } from './fixture.ts';
 
 /** contract.md §9, `count_rows`: user queries over the project's own rows, on the real engine. */
 const MINE = 7;
 const THEIRS = 8;
+const HOURS = 9;
+const AUTUMN = 10;
 const ROWS = 60;
 const parser = createQueryParser();
 let warehouse: TestWarehouse;
@@ -19,6 +21,10 @@ beforeAll(async () => {
   const theirs = Array.from({ length: 500 }, (_, n) => eventRow(n, { event: 'secret', distinct_id: 'them' }));
   await insertEvents(warehouse.warehouse, MINE, mine);
   await insertEvents(warehouse.warehouse, THEIRS, theirs);
+  const hourly = (from: number, hours: number) =>
+    Array.from({ length: hours }, (_, n) => eventRow(n, { timestamp: (from + n * HOUR) * 1000 }));
+  await insertEvents(warehouse.warehouse, HOURS, hourly(Date.UTC(2026, 2, 1), 72));
+  await insertEvents(warehouse.warehouse, AUTUMN, hourly(Date.UTC(2025, 9, 25, 23), 4));
 });
 afterAll(async () => {
   await parser.close();
@@ -134,6 +140,43 @@ describe('counting', () => {
     // From two seconds before midnight in UTC.
     expect(await count(days)).toBe(2);
     expect(await count(days, { timezone: 'America/New_York' })).toBe(1);
+  });
+
+  // Each hour of three days from 2026-03-01 in UTC; the second day of the project's zone.
+  it.each([
+    ['UTC', '2026-03-02T00:00Z', 48],
+    ['Europe/Berlin', '2026-03-01T23:00Z', 49],
+    ['America/New_York', '2026-03-02T05:00Z', 43],
+  ])('times without a zone are the project’s: %s', async (timezone, day, left) => {
+    const start = Date.parse(day);
+    const of = { teamId: HOURS, timezone, start, end: start + 24 * HOUR };
+    const rows = async (where: string) =>
+      createRowCounter(warehouse.warehouse)(await read(`SELECT uuid FROM events WHERE ${where}`), of);
+    expect(await rows('toStartOfDay(timestamp) = {data_interval_start}')).toBe(24);
+    expect(await rows('toStartOfDay(timestamp) = toStartOfDay({data_interval_start})')).toBe(24);
+    expect(await rows('toStartOfDay(timestamp) = toDateTime({data_interval_start})')).toBe(24);
+    expect(await rows('toStartOfDay(timestamp) = toStartOfDay(toDate({data_interval_start}))')).toBe(24);
+    expect(await rows('toDate(timestamp) = toDate({data_interval_start})')).toBe(24);
+    expect(await rows("dateDiff('day', timestamp, {data_interval_end}) = 1")).toBe(24);
+    expect(await rows('toDateTime(timestamp) = timestamp')).toBe(72);
+    expect(await rows('toDateTime(toStartOfHour(timestamp)) = timestamp')).toBe(72);
+    expect(await rows("timestamp >= toDateTime('2026-03-02 00:00:00')")).toBe(left);
+    expect(await rows("timestamp >= toDateTime('2026-03-02')")).toBe(left);
+    expect(await rows("timestamp >= toDateTime(toDate('2026-03-02'))")).toBe(left);
+    expect(await rows("timestamp >= toDateTime('2026-03-02T00:00:00Z')")).toBe(48);
+    expect(await rows("timestamp >= '2026-03-02 00:00:00'")).toBe(left);
+    expect(await rows("timestamp >= toDate('2026-03-02')")).toBe(left);
+    expect(await rows('today() = toDate(now()) AND yesterday() = today() - 1')).toBe(72);
+    const { sql, params } = printQuery((await read('SELECT now() AS at')).tree, timezone);
+    expect(sql.replace(/\{(\w+):String\}/, (_, name) => `'${params[name]}'`)).toContain(
+      `now64(6, '${timezone}')`,
+    );
+  });
+
+  it('an hour that comes twice in autumn stays two', async () => {
+    const hours = 'SELECT toDateTime(timestamp) AS at FROM events GROUP BY at';
+    const of = { teamId: AUTUMN, timezone: 'Europe/Berlin', start: null, end: null };
+    expect(await createRowCounter(warehouse.warehouse)(await read(hours), of)).toBe(4);
   });
 });
 

@@ -28,10 +28,10 @@ const list = (node: Node, key: string, scope: Scope): string[] =>
 const PRINT: Readonly<Record<string, Print>> = {
   Constant: printConstant,
   Field: (node, scope) => printField(node, scope).sql,
-  Placeholder: (node) => {
+  Placeholder: (node, scope) => {
     const name = PLACEHOLDERS.find((each) => each === chainOf(node.expr as Node)[0]);
     if (!name) throw unsupported('this placeholder');
-    return `fromUnixTimestamp64Milli({${name}:Int64}, 'UTC')`;
+    return `fromUnixTimestamp64Milli({${name}:Int64}, ${scope.context.zone})`;
   },
   And: (node, scope) => `(${list(node, 'exprs', scope).join(' AND ')})`,
   Or: (node, scope) => `(${list(node, 'exprs', scope).join(' OR ')})`,
@@ -47,7 +47,7 @@ const PRINT: Readonly<Record<string, Print>> = {
   ArrayAccess: printAccess,
   TypeCast: (node, scope) => {
     const name = Object.hasOwn(CASTS, String(node.type_name)) ? CASTS[String(node.type_name)] : undefined;
-    const printed = name && printCall(name, [inner(node, 'expr', scope)]);
+    const printed = name && printNamed(name, [node.expr as Node], [inner(node, 'expr', scope)], scope);
     if (printed) return printed;
     throw unsupported(`casts to ${node.type_name}`);
   },
@@ -98,7 +98,7 @@ function printFunction(call: Node, scope: Scope): string {
     throw unsupported(`DISTINCT in ${name}()`);
   }
   const marked = call.distinct === true ? [`DISTINCT ${args.join(', ')}`] : args;
-  const printed = printCall(name, marked);
+  const printed = printNamed(name, nodesIn(call, 'args'), marked, scope);
   if (printed === null) throw unsupported(`the function ${name}`);
   if (!call.params) return printed;
   const params = nodesIn(call, 'params');
@@ -106,4 +106,22 @@ function printFunction(call: Node, scope: Scope): string {
     throw unsupported(`parameters of ${name}()`);
   }
   return `${name}(${printConstant(params[0], scope)})${printed.slice(name.length)}`;
+}
+
+/** Of what is a time in the project's zone already, `toDateTime` is the time: as text, an hour in autumn has two. */
+function printNamed(
+  name: string,
+  nodes: readonly Node[],
+  args: readonly string[],
+  scope: Scope,
+): string | null {
+  const [first] = nodes;
+  if (name === 'toDateTime' && args.length === 1 && first && isTime(first, scope)) return args[0] ?? null;
+  return printCall(name, args, scope.context.zone);
+}
+
+function isTime(node: Node, scope: Scope): boolean {
+  if (node.node !== 'Field') return node.node === 'Placeholder';
+  const { kind, sql } = printField(node, scope);
+  return kind === 'column' && ['`timestamp`', '`created_at`'].includes(sql);
 }

@@ -15,7 +15,7 @@ const SAME_NAME = `
   toYYYYMM toYYYYMMDD toStartOfYear toStartOfQuarter toStartOfMonth toStartOfWeek toStartOfDay toStartOfHour
   toStartOfMinute toStartOfFiveMinutes toStartOfTenMinutes toStartOfFifteenMinutes toMonday dateTrunc dateDiff
   toIntervalSecond toIntervalMinute toIntervalHour toIntervalDay toIntervalWeek toIntervalMonth toIntervalQuarter
-  toIntervalYear now today yesterday formatDateTime domain path cutQueryString
+  toIntervalYear formatDateTime domain path cutQueryString
 `;
 
 const AGGREGATES = `
@@ -29,20 +29,23 @@ const PLAIN: ReadonlySet<string> = new Set(words(SAME_NAME));
 const AGGREGATE: ReadonlySet<string> = new Set(words(AGGREGATES));
 
 /** Functions of queries that ClickHouse has under another name, or with another behaviour. */
-const WRITTEN: Readonly<Record<string, (args: readonly string[]) => string>> = {
+const WRITTEN: Readonly<Record<string, (args: readonly string[], zone: string) => string>> = {
   toInt: (args) => `accurateCastOrNull(${args.join(', ')}, 'Int64')`,
   toFloat: (args) => `accurateCastOrNull(${args.join(', ')}, 'Float64')`,
   toUUID: (args) => `accurateCastOrNull(${args.join(', ')}, 'UUID')`,
-  toDateTime: (args) => `parseDateTime64BestEffortOrNull(toString(${args.join(', ')}), 6, 'UTC')`,
+  toDateTime: (args, zone) => `parseDateTime64BestEffortOrNull(toString(${args.join(', ')}), 6, ${zone})`,
+  now: (args, zone) => `now64(6, ${args.length > 0 ? args.join(', ') : zone})`,
+  today: (args, zone) => `toDate(now(${[...args, zone].join(', ')}))`,
+  yesterday: (args, zone) => `(toDate(now(${[...args, zone].join(', ')})) - 1)`,
   _caseWithExpression: (args) => `caseWithExpression(${args.join(', ')})`,
 };
 
 export const isAggregate = (name: string): boolean => AGGREGATE.has(name);
 export const takesParameters = (name: string): boolean => name === 'quantile';
 
-/** A call as SQL; null when the function is not on the list. `args` are SQL already. */
-export function printCall(name: string, args: readonly string[]): string | null {
-  if (Object.hasOwn(WRITTEN, name)) return WRITTEN[name]?.(args) ?? null;
+/** A call as SQL; null when the function is not on the list. `args` and the project's `zone` are SQL already. */
+export function printCall(name: string, args: readonly string[], zone: string): string | null {
+  if (Object.hasOwn(WRITTEN, name)) return WRITTEN[name]?.(args, zone) ?? null;
   return PLAIN.has(name) || AGGREGATE.has(name) ? `${name}(${args.join(', ')})` : null;
 }
 

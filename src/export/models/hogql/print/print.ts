@@ -20,16 +20,20 @@ import {
  */
 export function printQuery(query: Node, timezone: string): Fragment {
   const parameters = new Parameters();
-  const zone = timezone === 'UTC' ? null : parameters.add('String', timezone);
+  const zone = timezone === 'UTC' ? UTC : parameters.add('String', timezone);
   let names = 0;
   const context: Context = {
     parameters,
-    subquery: (node) => `(${printSelect(node, context, zone).sql})`,
+    zone,
+    subquery: (node) => `(${printSelect(node, context).sql})`,
     ownName: () => `\`:${names++}\``,
   };
-  const { sql } = printSelect(query, context, zone);
+  const { sql } = printSelect(query, context);
   return { sql, params: parameters.values };
 }
+
+/** The column's own zone, which needs no telling. */
+const UTC = "'UTC'";
 
 interface Printed {
   readonly sql: string;
@@ -38,15 +42,15 @@ interface Printed {
 
 const SET_OPERATORS = ['UNION ALL', 'UNION DISTINCT', 'INTERSECT', 'EXCEPT'];
 
-function printSelect(query: Node, context: Context, zone: string | null): Printed {
-  if (query.node !== 'SelectSetQuery') return printOne(query, context, zone);
+function printSelect(query: Node, context: Context): Printed {
+  if (query.node !== 'SelectSetQuery') return printOne(query, context);
   only(query, ['initial_select_query', 'subsequent_select_queries']);
-  const first = printSelect(query.initial_select_query as Node, context, zone);
+  const first = printSelect(query.initial_select_query as Node, context);
   const others = nodesIn(query, 'subsequent_select_queries').map((each) => {
     only(each, ['select_query', 'set_operator']);
     const operator = SET_OPERATORS.find((name) => name === each.set_operator);
     if (!operator) throw unsupported(String(each.set_operator));
-    return ` ${operator} (${printSelect(each.select_query as Node, context, zone).sql})`;
+    return ` ${operator} (${printSelect(each.select_query as Node, context).sql})`;
   });
   return { sql: `(${first.sql})${others.join('')}`, columns: first.columns };
 }
@@ -63,11 +67,11 @@ const CLAUSES = [
   'offset',
 ];
 
-function printOne(select: Node, context: Context, zone: string | null): Printed {
+function printOne(select: Node, context: Context): Printed {
   only(select, CLAUSES);
   const items = nodesIn(select, 'select');
   const aliases = new Set(items.filter(({ node }) => node === 'Alias').map(({ alias }) => String(alias)));
-  const from = readSource(select, context, zone);
+  const from = readSource(select, context);
   const scope: Scope = { source: from.source, aliases, used: new Set(), context };
 
   const columns = items.map((item) => printItem(item, scope));
@@ -124,7 +128,7 @@ interface From {
   readonly print: (scope: Scope) => string;
 }
 
-function readSource(select: Node, context: Context, zone: string | null): From {
+function readSource(select: Node, context: Context): From {
   const join = nodeIn(select, 'select_from');
   if (join === null) return { source: { kind: 'none', name: null, columns: [] }, print: () => '' };
   only(join, ['table', 'alias']);
@@ -132,22 +136,22 @@ function readSource(select: Node, context: Context, zone: string | null): From {
   const alias = typeof join.alias === 'string' ? join.alias : null;
   const as = alias === null ? '' : ` AS ${quoteName(alias)}`;
   if (isSelect(table)) {
-    const { sql, columns } = printSelect(table, context, zone);
+    const { sql, columns } = printSelect(table, context);
     return { source: { kind: 'subquery', name: alias, columns }, print: () => ` FROM (${sql})${as}` };
   }
   const name = table.node === 'Field' ? chainOf(table).join('.') : table.node;
   if (name !== 'events') throw unsupported(`the table ${name}`);
   return {
     source: { kind: 'events', name: alias ?? 'events', columns: [] },
-    print: ({ used }) => ` FROM ${ownEvents(used, zone)}${as}`,
+    print: ({ used }) => ` FROM ${ownEvents(used, context.zone)}${as}`,
   };
 }
 
 /** The project's events. Times are in its zone, so that days begin when they begin there. */
-function ownEvents(used: ReadonlySet<string>, zone: string | null): string {
+function ownEvents(used: ReadonlySet<string>, zone: string): string {
   const columns = [...new Set(['uuid', ...used])].map((name) => {
     const quoted = quoteName(name);
-    return zone !== null && (name === 'timestamp' || name === 'created_at')
+    return zone !== UTC && (name === 'timestamp' || name === 'created_at')
       ? `toTimeZone(${quoted}, ${zone}) AS ${quoted}`
       : quoted;
   });

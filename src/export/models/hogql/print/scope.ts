@@ -44,6 +44,8 @@ export interface Scope {
 /** The whole statement. */
 export interface Context {
   readonly parameters: Parameters;
+  /** The project's time zone as SQL: what has no zone of its own is meant in it. */
+  readonly zone: string;
   /** Prints a SELECT of its own; its names do not see those around it. */
   readonly subquery: (query: Node) => string;
   /** A name that nothing else has, and that no query can spell; quoted. */
