@@ -72,6 +72,23 @@ const COUNTED: readonly [rows: number, query: string][] = [
   [2, 'SELECT uuid FROM events WHERE properties.n IN (10, 11)'],
   [11, 'SELECT uuid FROM events WHERE properties.n BETWEEN 10 AND 20'],
   [49, 'SELECT uuid FROM events WHERE properties.n NOT BETWEEN 10 AND 20'],
+  [0, 'SELECT uuid FROM events WHERE properties.absent NOT BETWEEN 10 AND 20'],
+  [0, 'SELECT uuid FROM events WHERE properties.absent BETWEEN 10 AND 20'],
+  [60, 'SELECT uuid FROM events WHERE not(properties.absent BETWEEN 10 AND 20)'],
+  [59, 'SELECT uuid FROM events WHERE notEquals(properties.n, 10)'],
+  [60, "SELECT uuid FROM events WHERE notEquals(properties.absent, 'x')"],
+  [60, "SELECT uuid FROM events WHERE not equals(properties.absent, 'x')"],
+  [60, 'SELECT uuid FROM events WHERE equals(properties.absent, NULL)'],
+  [60, 'SELECT uuid FROM events WHERE equals(properties.absent, person.properties.absent)'],
+  [
+    60,
+    'SELECT uuid FROM events WHERE not less(properties.absent, 3) AND not greaterOrEquals(properties.absent, 3)',
+  ],
+  [
+    60,
+    "SELECT uuid FROM events WHERE notLike(properties.absent, 'x') AND notILike(properties.absent, 'x') AND not like(properties.absent, 'x') AND not ilike(properties.absent, 'x')",
+  ],
+  [20, "SELECT uuid FROM events WHERE in(event, ('$pageview', 'x'))"],
   [1, "SELECT uuid FROM events WHERE properties.nested.path = '/p/3'"],
   [1, "SELECT uuid FROM events WHERE properties['nested'] LIKE '%/p/3\"%'"],
   [30, 'SELECT uuid FROM events WHERE person.properties.email IS NOT NULL'],
@@ -205,6 +222,8 @@ describe('what is not on the list is refused by name', () => {
     ['the field session', 'SELECT session.id FROM events'],
     ['an alias inside', 'SELECT lower(event AS e) AS f FROM events'],
     ['a LIMIT', 'SELECT event FROM events LIMIT 1 + 1'],
+    ['equals()', 'SELECT equals(event) AS a FROM events'],
+    ['DISTINCT in equals()', 'SELECT equals(DISTINCT event, event) AS a FROM events'],
     ['casts to', 'SELECT event::Date32 AS a FROM events'],
   ])('%s: %s', async (named, text) => {
     await expect(count(text)).rejects.toMatchObject({ ...refused, message: expect.stringContaining(named) });

@@ -22,6 +22,15 @@ const OPERATORS: Readonly<Record<string, readonly [call: string, whenNull: 0 | 1
   '!~': ['NOT match', 1],
 };
 
+/** The comparison that is written as a call, `equals(a, b)`; null when the name is none of those. */
+export function comparisonCalled(name: string, args: readonly Node[]): Node | null {
+  const [op] = Object.entries(OPERATORS).find(([, [call]]) => call === name) ?? [];
+  if (op === undefined || name === 'match') return null;
+  const [left, right] = args;
+  if (!left || !right || args.length > 2) throw unsupported(`${name}() of anything but two values`);
+  return { node: 'CompareOperation', op, left, right };
+}
+
 /** Comparisons as HogQL means them: the answer is never NULL (two NULLs are equal). */
 export function printComparison(node: Node, scope: Scope, print: Print): string {
   if (node.node === 'BetweenExpr') return printBetween(node, scope, print);
@@ -49,7 +58,8 @@ function printBetween(node: Node, scope: Scope, print: Print): string {
   const [value, low, high] = [node.expr as Node, node.low as Node, node.high as Node];
   const shown = suited(value, low, scope, print);
   const inside = `(${shown} >= ${print(low, scope)} AND ${shown} <= ${print(high, scope)})`;
-  return node.negated === true ? `ifNull(NOT ${inside}, 1)` : `ifNull(${inside}, 0)`;
+  // What is absent is neither inside nor outside.
+  return `ifNull(${node.negated === true ? 'NOT ' : ''}${inside}, 0)`;
 }
 
 /**

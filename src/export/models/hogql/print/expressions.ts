@@ -1,6 +1,6 @@
 import { chainOf, isSelect, type Node, nodesIn } from '../ast.ts';
 import { PLACEHOLDERS } from '../check.ts';
-import { printComparison } from './comparisons.ts';
+import { comparisonCalled, printComparison } from './comparisons.ts';
 import { printField, printProperty } from './fields.ts';
 import { CASTS, isAggregate, printCall, takesParameters } from './functions.ts';
 import { type Scope, unsupported } from './scope.ts';
@@ -98,7 +98,10 @@ function printFunction(call: Node, scope: Scope): string {
     throw unsupported(`DISTINCT in ${name}()`);
   }
   const marked = call.distinct === true ? [`DISTINCT ${args.join(', ')}`] : args;
-  const printed = printNamed(name, nodesIn(call, 'args'), marked, scope);
+  const comparison = call.distinct === true ? null : comparisonCalled(name, nodesIn(call, 'args'));
+  const printed = comparison
+    ? printComparison(comparison, scope, printExpression)
+    : printNamed(name, nodesIn(call, 'args'), marked, scope);
   if (printed === null) throw unsupported(`the function ${name}`);
   if (!call.params) return printed;
   const params = nodesIn(call, 'params');

@@ -6,9 +6,8 @@
 const SAME_NAME = `
   abs ceil floor round sqrt greatest least modulo
   if multiIf coalesce ifNull nullIf isNull isNotNull empty notEmpty and or not
-  equals notEquals less lessOrEquals greater greaterOrEquals
   concat lower upper length lengthUTF8 substring left right trim trimLeft trimRight startsWith endsWith position
-  positionCaseInsensitive replaceOne replaceAll splitByChar splitByString match extract like ilike reverse
+  positionCaseInsensitive replaceOne replaceAll splitByChar splitByString match extract reverse
   array tuple has indexOf arrayElement arrayConcat arrayDistinct arraySort arrayStringConcat
   JSONHas JSONLength JSONExtractString JSONExtractInt JSONExtractFloat JSONExtractBool JSONExtractRaw
   toString toDate toUnixTimestamp toYear toQuarter toMonth toDayOfMonth toDayOfWeek toDayOfYear toHour toMinute toSecond
