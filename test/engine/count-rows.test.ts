@@ -50,6 +50,9 @@ const COUNTED: readonly [rows: number, query: string][] = [
   [1, 'SELECT count() AS n FROM events'],
   [1, 'SELECT count(*) AS n, count(DISTINCT event) AS m, quantile(0.9)(length(event)) AS q FROM events'],
   [1, 'SELECT 1 AS one'],
+  [1, 'SELECT COUNT(*) AS n, COUNT(DISTINCT event) AS m, Sum(1) AS s, MAX(timestamp) AS t FROM events'],
+  [60, "SELECT IF(event = 'x', 1, NULLIF(2, 3)) AS a FROM events WHERE timestamp < NOW() + INTERVAL 9 YEAR"],
+  [40, "SELECT uuid FROM events WHERE NOT (event = '$pageview')"],
   [20, "SELECT uuid FROM events WHERE event = '$pageview'"],
   [40, "SELECT uuid FROM events WHERE event != '$pageview' AND event LIKE 'cl%'"],
   [40, "SELECT uuid FROM events WHERE event NOT IN ('$pageview', 'x''y')"],
@@ -249,6 +252,8 @@ describe('what is not on the list is refused by name', () => {
     'evalMLMethod',
     'executable',
     'initializeAggregation',
+    'FILE',
+    'Sleep',
     'toString); DROP TABLE events; --',
   ])('the function %s', async (name) => {
     const text = `SELECT \`${name}\`('x') AS a FROM events`;

@@ -2,7 +2,7 @@ import { chainOf, isSelect, type Node, nodesIn } from '../ast.ts';
 import { PLACEHOLDERS } from '../check.ts';
 import { comparisonCalled, printComparison } from './comparisons.ts';
 import { printField, printProperty } from './fields.ts';
-import { CASTS, isAggregate, printCall, takesParameters } from './functions.ts';
+import { CASTS, functionNamed, isAggregate, printCall, takesParameters } from './functions.ts';
 import { type Scope, unsupported } from './scope.ts';
 
 /** Characters of one expression. */
@@ -88,7 +88,7 @@ function printAccess(node: Node, scope: Scope): string {
 }
 
 function printFunction(call: Node, scope: Scope): string {
-  const name = String(call.name);
+  const name = functionNamed(String(call.name));
   for (const key of ['filter_expr', 'order_by', 'within_group'] as const) {
     if (call[key]) throw unsupported(`${key === 'filter_expr' ? 'FILTER' : 'ORDER BY'} inside ${name}()`);
   }

@@ -22,10 +22,21 @@ const AGGREGATES = `
   median quantile groupArray groupUniqArray stddevPop varPop
 `;
 
+/** Those whose names SQL writes in any case. */
+const CASELESS = `
+  abs ceil floor round sqrt greatest least if coalesce ifNull nullIf and or not
+  concat lower upper length substring left right trim position reverse now today yesterday
+  count sum avg min max any median
+`;
+
 const words = (text: string): string[] => text.split(/\s+/).filter(Boolean);
 
 const PLAIN: ReadonlySet<string> = new Set(words(SAME_NAME));
 const AGGREGATE: ReadonlySet<string> = new Set(words(AGGREGATES));
+
+const BY_LOWER_CASE: ReadonlyMap<string, string> = new Map(
+  words(CASELESS).map((name) => [name.toLowerCase(), name]),
+);
 
 /** Functions of queries that ClickHouse has under another name, or with another behaviour. */
 const WRITTEN: Readonly<Record<string, (args: readonly string[], zone: string) => string>> = {
@@ -38,6 +49,12 @@ const WRITTEN: Readonly<Record<string, (args: readonly string[], zone: string) =
   yesterday: (args, zone) => `(toDate(now(${[...args, zone].join(', ')})) - 1)`,
   _caseWithExpression: (args) => `caseWithExpression(${args.join(', ')})`,
 };
+
+/** A function's name as the list has it; what the list lacks stays as it is. */
+export function functionNamed(name: string): string {
+  const listed = PLAIN.has(name) || AGGREGATE.has(name) || Object.hasOwn(WRITTEN, name);
+  return (listed ? undefined : BY_LOWER_CASE.get(name.toLowerCase())) ?? name;
+}
 
 export const isAggregate = (name: string): boolean => AGGREGATE.has(name);
 export const takesParameters = (name: string): boolean => name === 'quantile';
