@@ -97,6 +97,8 @@ const COUNTED: readonly [rows: number, query: string][] = [
   [30, 'SELECT uuid FROM events WHERE person.properties.email IS NOT NULL'],
   [30, 'SELECT uuid FROM events WHERE isNull(person_properties.email)'],
   [60, "SELECT uuid FROM events WHERE properties.absent != 'x'"],
+  [1, "SELECT uuid FROM events WHERE concat(properties.absent, '-', properties.n, 7) = '-37'"],
+  [60, 'SELECT DISTINCT concat(properties.n, person.properties.absent, NULL) AS k FROM events'],
   [60, 'SELECT uuid FROM events WHERE properties.absent = person.properties.absent'],
   [0, 'SELECT uuid FROM events WHERE properties.absent < 3'],
   [60, 'SELECT properties.n, person.properties.email FROM events'],

@@ -6,7 +6,7 @@
 const SAME_NAME = `
   abs ceil floor round sqrt greatest least modulo
   if multiIf coalesce ifNull nullIf isNull isNotNull empty notEmpty and or not
-  concat lower upper length lengthUTF8 substring left right trim trimLeft trimRight startsWith endsWith position
+  lower upper length lengthUTF8 substring left right trim trimLeft trimRight startsWith endsWith position
   positionCaseInsensitive replaceOne replaceAll splitByChar splitByString match extract reverse
   array tuple has indexOf arrayElement arrayConcat arrayDistinct arraySort arrayStringConcat
   JSONHas JSONLength JSONExtractString JSONExtractInt JSONExtractFloat JSONExtractBool JSONExtractRaw
@@ -40,6 +40,8 @@ const BY_LOWER_CASE: ReadonlyMap<string, string> = new Map(
 
 /** Functions of queries that ClickHouse has under another name, or with another behaviour. */
 const WRITTEN: Readonly<Record<string, (args: readonly string[], zone: string) => string>> = {
+  // With NULL among them ClickHouse's is NULL.
+  concat: (args) => `concat(${args.map((arg) => `ifNull(toString(${arg}), '')`).join(', ')})`,
   toInt: (args) => `accurateCastOrNull(${args.join(', ')}, 'Int64')`,
   toFloat: (args) => `accurateCastOrNull(${args.join(', ')}, 'Float64')`,
   toUUID: (args) => `accurateCastOrNull(${args.join(', ')}, 'UUID')`,
