@@ -1,5 +1,5 @@
 import { everyNode, isSelect, type Node, nodesIn } from '../ast.ts';
-import { printField } from './fields.ts';
+import { jsonPath, printField } from './fields.ts';
 import { type Scope, unsupported } from './scope.ts';
 
 type Print = (node: Node, scope: Scope) => string;
@@ -104,8 +104,7 @@ function suited(node: Node, other: Node, scope: Scope, print: Print): string {
   return sql;
 }
 
-const isProperty = (node: Node, scope: Scope): boolean =>
-  node.node === 'Field' && printField(node, scope).kind === 'property';
+const isProperty = (node: Node, scope: Scope): boolean => (jsonPath(node, scope)?.keys.length ?? 0) > 0;
 
 /** False only where it is certain: columns of events and constants. Then ClickHouse may use its indexes. */
 function mayBeNull(node: Node, scope: Scope): boolean {

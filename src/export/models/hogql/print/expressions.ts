@@ -1,7 +1,7 @@
 import { chainOf, isSelect, type Node, nodesIn } from '../ast.ts';
 import { PLACEHOLDERS } from '../check.ts';
 import { comparisonCalled, printComparison } from './comparisons.ts';
-import { printField, printProperty } from './fields.ts';
+import { jsonPath, printField, printProperty } from './fields.ts';
 import { CASTS, functionNamed, isAggregate, printCall, takesParameters } from './functions.ts';
 import { type Scope, unsupported } from './scope.ts';
 
@@ -45,6 +45,7 @@ const PRINT: Readonly<Record<string, Print>> = {
   Tuple: (node, scope) => `tuple(${list(node, 'exprs', scope).join(', ')})`,
   Array: (node, scope) => `[${list(node, 'exprs', scope).join(', ')}]`,
   ArrayAccess: printAccess,
+  TupleAccess: printAccess,
   TypeCast: (node, scope) => {
     const name = Object.hasOwn(CASTS, String(node.type_name)) ? CASTS[String(node.type_name)] : undefined;
     const printed = name && printNamed(name, [node.expr as Node], [inner(node, 'expr', scope)], scope);
@@ -74,15 +75,13 @@ function printConstant({ value = null, value_type: special }: Node, scope: Scope
 
 /** `properties['a']`, and one element of an array. */
 function printAccess(node: Node, scope: Scope): string {
-  const { array, property, nullish } = node as unknown as { array: Node; property: Node; nullish?: unknown };
-  if (nullish) throw unsupported('?.');
-  const value = property.node === 'Constant' ? property.value : undefined;
-  if (typeof value === 'number' && Number.isSafeInteger(value)) {
-    return `arrayElement(${printExpression(array, scope)}, ${value})`;
-  }
-  const column = typeof value === 'string' && array.node === 'Field' ? printField(array, scope) : null;
-  if (column?.kind === 'column' && /properties`$/.test(column.sql)) {
-    return printProperty(column.sql, [String(value)], scope).sql;
+  if (node.nullish) throw unsupported('?.');
+  const path = jsonPath(node, scope);
+  if (path) return printProperty(path, scope);
+  const { value } = (node.property ?? {}) as { value?: unknown };
+  if (value === 0) throw unsupported('the position 0 (the first is 1)');
+  if (node.node === 'ArrayAccess' && typeof value === 'number' && Number.isSafeInteger(value)) {
+    return `arrayElement(${inner(node, 'array', scope)}, ${value})`;
   }
   throw unsupported('this kind of […]');
 }
