@@ -93,6 +93,14 @@ const cases: readonly [operator: string, value: unknown, accepted: readonly stri
   ['lt', 0, ['minus']],
   ['lte', 9, ['nine', 'minus']],
   ['max', 9, ['nine', 'minus']],
+  ['gt', [9.5, 9], ['ten', 'tenText', 'tenFloat']],
+  ['gt', [10, 9], ['ten', 'tenText', 'tenFloat']],
+  ['min', ['10', 'Ü'], ['ten', 'tenText', 'tenFloat', 'unicode']],
+  ['lte', [-10, -3.5, 9], ['nine', 'minus']],
+  ['gt', [], NAMES],
+  ['max', [], NAMES],
+  ['between', [], NAMES],
+  ['is_set', [], all(...UNSET)],
   ['between', [9, 10], ['ten', 'tenText', 'tenFloat', 'nine']],
   ['not_between', ['9', '10'], ['minus']],
   ['is_set', null, all(...UNSET)],
@@ -102,6 +110,9 @@ const cases: readonly [operator: string, value: unknown, accepted: readonly stri
   ['is_date_before', '2026-02-20', ['date', 'day']],
   ['is_date_after', '2026-02-10', ['later']],
   ['is_date_after', '-15d', ['later']],
+  ['is_date_after', ['2026-03-01', '-15d'], ['later']],
+  ['is_date_exact', ['2026-02-10T12:00:00Z', '2026-02-20T08:30:00Z'], ['date', 'later']],
+  ['is_date_before', [], all(...NUMBERS)],
 ];
 
 describe('every operator of contract.md §3', () => {
@@ -162,6 +173,8 @@ describe('a filter that cannot be evaluated', () => {
     [{ type: 'event', key: 'v', operator: 'between', value: [1] }, 'filter_invalid'],
     [{ type: 'event', key: 'v', operator: 'gt' }, 'filter_invalid'],
     [{ type: 'event', key: 'v', operator: 'is_date_after', value: 'soon' }, 'filter_invalid'],
+    [{ type: 'event', key: 'v', operator: 'is_date_after', value: ['2026-01-01', 'soon'] }, 'filter_invalid'],
+    [{ type: 'event', key: 'v', operator: 'is_date_after' }, 'filter_invalid'],
     [{ type: 'event', key: 'v', operator: 'regex', value: '(' }, 'filter_invalid'],
     [{ type: 'hogql', key: '1 = 1' }, 'model_not_available'],
   ])('%j fails the run as %s and writes nothing', async (filter, code) => {
