@@ -166,9 +166,69 @@ it('is_not is the complement of exact, for every JSON value', async () => {
   );
 });
 
+describe('properties that are not what they seem', () => {
+  const OTHER = 2;
+  const rows: Readonly<Record<string, string>> = {
+    both: '{"$exception_types":["TypeError","Error"],"$exception_values":["boom","a \\"b\\""]}',
+    asText: JSON.stringify({ $exception_types: '["RangeError"]' }),
+    empty: '{"$exception_types":[]}',
+    numbers: '{"$exception_types":[10]}',
+    text: '{"$exception_types":"TypeError"}',
+    button: '{}',
+    without: '',
+  };
+  const names = Object.keys(rows);
+  beforeAll(async () => {
+    const stored = names.map((event, n) =>
+      eventRow(n, {
+        event,
+        properties: rows[event] ?? '',
+        elements_chain: event === 'button' ? 'a.nav:text="Buy"' : '',
+      }),
+    );
+    await insertEvents(embedded.warehouse, OTHER, stored);
+  });
+  const types = (operator: string, value: unknown) => ({ key: '$exception_types', operator, value });
+  const chain = (operator: string, value: unknown) => ({ key: '$elements_chain', operator, value });
+  const but = (...some: string[]) => names.filter((name) => !some.includes(name));
+
+  it.each<[object, string[]]>([
+    [types('exact', 'TypeError'), ['both']],
+    [types('exact', ['TypeError', 'RangeError']), ['both', 'asText']],
+    [types('exact', 10), ['numbers']],
+    [types('icontains', 'type'), ['both']],
+    [types('regex', '^Range'), ['asText']],
+    [types('gt', 9), ['numbers']],
+    [types('is_not', 'Error'), but('both')],
+    [types('not_icontains', ['type', 'RANGE']), but('both', 'asText')],
+    [types('not_regex', 'Error'), but('both', 'asText')],
+    [types('exact', []), names],
+    [types('is_set', null), ['both', 'asText', 'empty', 'numbers', 'text']],
+    [types('is_not_set', null), ['button', 'without']],
+    [{ key: '$exception_values', value: 'a "b"' }, ['both']],
+    [{ key: '$exception_values', operator: 'is_not', value: 'boom' }, but('both')],
+    [chain('icontains', 'buy'), ['button']],
+    [chain('not_icontains', 'buy'), but('button')],
+    [chain('regex', '^a\\.nav'), ['button']],
+    [chain('is_set', null), ['button']],
+    [chain('is_not_set', null), but('button')],
+  ])('%j', async (filter, expected) => {
+    const { where } = eventsSource(liveSpec(OTHER, { filters: [{ type: 'event', ...filter }] }));
+    const sql = `SELECT event FROM events WHERE ${where.sql}`;
+    const found = await embedded.warehouse.rows<{ event: string }>({ sql, params: where.params });
+    expect(found.map(({ event }) => event).toSorted()).toEqual(expected.toSorted());
+  });
+
+  it.each(['event', 'person'])('computed ones cannot be asked for: %s', (type) => {
+    const filters = [{ type, key: '$virt_is_bot', operator: 'exact', value: 'true' }];
+    expect(() => eventsSource(liveSpec(OTHER, { filters }))).toThrow(/\$virt_is_bot.*computes/);
+  });
+});
+
 describe('a filter that cannot be evaluated', () => {
   it.each([
     [{ type: 'event', key: 'v', operator: 'like', value: 'x' }, 'filter_invalid'],
+    [{ type: 'event', key: 'v', operator: ['exact'], value: 'x' }, 'filter_invalid'],
     [{ type: 'event', operator: 'exact', value: 'x' }, 'filter_invalid'],
     [{ type: 'event', key: 'v', operator: 'between', value: [1] }, 'filter_invalid'],
     [{ type: 'event', key: 'v', operator: 'gt' }, 'filter_invalid'],
@@ -176,6 +236,7 @@ describe('a filter that cannot be evaluated', () => {
     [{ type: 'event', key: 'v', operator: 'is_date_after', value: ['2026-01-01', 'soon'] }, 'filter_invalid'],
     [{ type: 'event', key: 'v', operator: 'is_date_after' }, 'filter_invalid'],
     [{ type: 'event', key: 'v', operator: 'regex', value: '(' }, 'filter_invalid'],
+    [{ type: 'event', key: '$virt_is_bot', value: 'true' }, 'filter_invalid'],
     [{ type: 'hogql', key: '1 = 1' }, 'model_not_available'],
   ])('%j fails the run as %s and writes nothing', async (filter, code) => {
     const place = await openPlace();

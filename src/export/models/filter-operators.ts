@@ -24,21 +24,30 @@ interface Operands extends Given {
 
 type Compile = (operands: Operands) => Fragment | null;
 
-/**
- * The condition of a filter's operator; null = no constraint, which an empty list of values is, as PostHog has it.
- * Throws `filter_invalid` for an operator that is none, as does what is returned for values that do not fit.
- */
-export function operatorOf(filter: Filter): (given: Given) => Fragment | null {
-  const operator = filter.operator ?? 'exact';
-  const compile = typeof operator === 'string' && Object.hasOwn(OPERATORS, operator) && OPERATORS[operator];
-  if (!compile) throw invalid(filter, `there is no operator ${JSON.stringify(operator)}`);
-  const { value } = filter;
-  const values = value === undefined || value === null ? [] : Array.isArray(value) ? value : [value];
-  const nothing = Array.isArray(value) && values.length === 0 && !VALUELESS.includes(String(operator));
-  return (given) => (nothing ? null : compile({ ...given, values }));
+export interface Operator {
+  /** The condition; null = no constraint, which an empty list of values is, as PostHog has it. */
+  readonly test: (given: Given) => Fragment | null;
+  /** Whether it accepts what its opposite does not, and so what is absent. */
+  readonly denies: boolean;
+  /** False = whether there is a value, whichever. */
+  readonly asksForValues: boolean;
 }
 
-const VALUELESS = ['is_set', 'is_not_set'];
+/** A filter's operator. Throws `filter_invalid` when it is none, as does its `test` for values that do not fit. */
+export function operatorOf(filter: Filter): Operator {
+  const name = filter.operator ?? 'exact';
+  const compile = typeof name === 'string' && Object.hasOwn(OPERATORS, name) && OPERATORS[name];
+  if (!compile) throw invalid(filter, `there is no operator ${JSON.stringify(name)}`);
+  const { value } = filter;
+  const values = value === undefined || value === null ? [] : Array.isArray(value) ? value : [value];
+  const asksForValues = name !== 'is_set' && name !== 'is_not_set';
+  const nothing = Array.isArray(value) && values.length === 0 && asksForValues;
+  return {
+    test: (given) => (nothing ? null : compile({ ...given, values })),
+    denies: ['is_not', 'not_in', 'not_icontains', 'not_regex'].includes(name),
+    asksForValues,
+  };
+}
 
 const OPERATORS: Readonly<Record<string, Compile>> = {
   exact: equalToAny,

@@ -1,8 +1,10 @@
 import { SluiceError } from '../../errors/error.ts';
-import { type Filter, invalid, operatorOf } from './filter-operators.ts';
+import { type Filter, invalid, type Operator, operatorOf } from './filter-operators.ts';
 import type { Fragment } from './fragment.ts';
 
 const COLUMNS: Readonly<Record<string, string>> = { event: 'properties', person: 'person_properties' };
+/** Properties of exceptions that hold a JSON list of texts, or that list as text; filters look at what is in it. */
+const LISTS = ['$exception_types', '$exception_values', '$exception_sources', '$exception_functions'];
 
 /**
  * The conditions of an export's filters, to be joined by AND; values are parameters, never SQL. `person` filters look at
@@ -25,10 +27,35 @@ function condition(filter: Filter, name: string, now: number): Fragment | null {
   const column = COLUMNS[String(filter.type)];
   const { key } = filter;
   if (column === undefined || typeof key !== 'string') throw invalid(filter, 'it needs a type and a key');
-  const compile = operatorOf(filter);
+  if (key.startsWith('$virt_')) {
+    throw invalid(filter, 'PostHog computes such properties when it is asked; no event holds them');
+  }
+  const operator = operatorOf(filter);
+  if (filter.type === 'event' && key === '$elements_chain') {
+    return operator.test({ text: `nullIf(elements_chain, '')`, name, filter, now });
+  }
   const text = propertyText(column, `{${name}_key:String}`);
-  const { sql, params } = compile({ text, name, filter, now }) ?? {};
-  return sql === undefined ? null : { sql, params: { ...params, [`${name}_key`]: key } };
+  const ofElements = filter.type === 'event' && LISTS.includes(key) && operator.asksForValues;
+  const fragment = ofElements
+    ? elements(text, operator, (element) => operator.test({ text: element, name, filter, now }))
+    : operator.test({ text, name, filter, now });
+  return fragment && { sql: fragment.sql, params: { ...fragment.params, [`${name}_key`]: key } };
+}
+
+/** One element that fits, or, of the operators that deny, none that does not. What is no list has no elements. */
+function elements(
+  text: string,
+  { denies }: Pick<Operator, 'denies'>,
+  test: (element: string) => Fragment | null,
+): Fragment | null {
+  const fragment = test('element');
+  const list = `JSONExtract(ifNull(${text}, ''), 'Array(String)')`;
+  return (
+    fragment && {
+      sql: `${denies ? 'arrayAll' : 'arrayExists'}(element -> (${fragment.sql}), ${list})`,
+      params: fragment.params,
+    }
+  );
 }
 
 /**
