@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventsSource } from '../../src/export/models/events.ts';
+import { momentOf } from '../../src/export/models/filter-moment.ts';
 import { readEvents } from '../kit/duckdb.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
-import { eventRow, exportWith, insertEvents, liveSpec, openPlace, PLAIN_FILES } from './fixture.ts';
+import { eventRow, exportWith, insertEvents, liveSpec, openPlace, PLAIN_FILES, START } from './fixture.ts';
 
 /** Filters of contract.md §3, evaluated by the engine on real rows. */
 const TEAM = 1;
@@ -105,10 +106,15 @@ const cases: readonly [operator: string, value: unknown, accepted: readonly stri
   ['not_between', ['9', '10'], ['minus']],
   ['is_set', null, all(...UNSET)],
   ['is_not_set', null, UNSET],
-  ['is_date_exact', '2026-02-10', ['date', 'day']],
+  ['is_date_exact', '2026-02-10', ['day']],
   ['is_date_exact', '2026-02-10T13:00:00+01:00', ['date']],
   ['is_date_before', '2026-02-20', ['date', 'day']],
-  ['is_date_after', '2026-02-10', ['later']],
+  ['is_date_before', '2026-02-10', []],
+  ['is_date_before', '2026-02-11', ['date', 'day']],
+  ['is_date_after', '2026-02-10', ['date', 'later']],
+  ['is_date_after', '2026-02-09', ['date', 'day', 'later']],
+  ['is_date_before', '-30s', ['date', 'day', 'later']],
+  ['is_date_after', '-5M', []],
   ['is_date_after', '-15d', ['later']],
   ['is_date_after', ['2026-03-01', '-15d'], ['later']],
   ['is_date_exact', ['2026-02-10T12:00:00Z', '2026-02-20T08:30:00Z'], ['date', 'later']],
@@ -223,6 +229,17 @@ describe('properties that are not what they seem', () => {
     const filters = [{ type, key: '$virt_is_bot', operator: 'exact', value: 'true' }];
     expect(() => eventsSource(liveSpec(OTHER, { filters }))).toThrow(/\$virt_is_bot.*computes/);
   });
+});
+
+it.each<[string, number]>([
+  ['-30s', 30_000],
+  ['30s', 30_000],
+  ['-2M', 120_000],
+  ['-2h', 7_200_000],
+  ['-2q', 182 * 86_400_000],
+  ...[...'HDWQY'].map((unit): [string, number] => [`-3${unit}`, 0]),
+])('%s is %i ms before the interval ends (contract.md §2)', (text, ms) => {
+  expect(momentOf(text, START)).toBe(START - ms);
 });
 
 describe('a filter that cannot be evaluated', () => {

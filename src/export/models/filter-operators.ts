@@ -1,5 +1,5 @@
 import { SluiceError } from '../../errors/error.ts';
-import { type Moment, momentOf } from './filter-moment.ts';
+import { momentOf } from './filter-moment.ts';
 import type { Fragment } from './fragment.ts';
 
 /** A filter as it is stored (contract.md §3); only its type and the reserved names were checked when it was written. */
@@ -68,13 +68,9 @@ const OPERATORS: Readonly<Record<string, Compile>> = {
   not_between: outside,
   is_set: ({ text }) => ({ sql: `isNotNull(${text})`, params: {} }),
   is_not_set: ({ text }) => ({ sql: `isNull(${text})`, params: {} }),
-  is_date_exact: dated((at, { from, to }) =>
-    from === to ? `${at} = ${micros(from)}` : `${at} >= ${micros(from)} AND ${at} < ${micros(to)}`,
-  ),
-  is_date_before: dated((at, { from }) => `${at} < ${micros(from)}`),
-  is_date_after: dated((at, { from, to }) =>
-    from === to ? `${at} > ${micros(from)}` : `${at} >= ${micros(to)}`,
-  ),
+  is_date_exact: dated('='),
+  is_date_before: dated('<'),
+  is_date_after: dated('>'),
 };
 
 /** True for rows without the property, too: what is absent does not equal, contain or match anything. */
@@ -170,16 +166,15 @@ function bounds({ text, name, values, filter }: Operands): [string, Record<strin
   return [`toFloat64OrNull(${text})`, { [`${name}_low`]: low, [`${name}_high`]: high }];
 }
 
-function dated(compare: (at: string, moment: Moment) => string): Compile {
+/** Instants are compared: a date is its midnight, in the property as in the filter. */
+function dated(operator: string): Compile {
   return anyOf((value, { text, filter, now }) => {
     const moment = typeof value === 'string' ? momentOf(value, now) : null;
     if (moment === null) throw invalid(filter, 'it needs a date such as 2026-01-31, a time, or -7d');
     const at = `toUnixTimestamp64Micro(parseDateTime64BestEffortOrNull(${text}, 6, 'UTC'))`;
-    return { sql: `ifNull(${compare(at, moment)}, 0)`, params: {} };
+    return { sql: `ifNull(${at} ${operator} ${moment * 1000}, 0)`, params: {} };
   });
 }
-
-const micros = (ms: number): string => String(ms * 1000);
 
 const asText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
