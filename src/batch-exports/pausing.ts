@@ -1,5 +1,5 @@
 import type { BatchExportRow } from '../database/tables.ts';
-import { startCatchUp } from './backfills/create.ts';
+import { startCatchUp } from './backfills/catch-up.ts';
 import type { Actor, ResourcePorts } from './ports.ts';
 import { changeSchedule } from './schedule/change.ts';
 import { record } from './service.ts';

@@ -133,7 +133,7 @@ export async function deleteExport(
     const stored = await lockedExport(trx, actor.teamId, id);
     const now = ports.clock.now();
     const runs = [
-      ...(await cancelBackfills(trx, { exportId: stored.id }, now)),
+      ...(await cancelBackfills(trx, { exportId: stored.id }, now)).runs,
       ...(await cancelRuns(trx, { exportId: stored.id }, now)),
     ];
     const at = new Date(now);

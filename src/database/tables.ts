@@ -131,6 +131,8 @@ export interface BackfillsTable {
   total_records_count: Maybe<number>;
   retry_of: Maybe<string>;
   by_arrival: Generated<boolean>;
+  /** A catch-up that the automatic pause cancelled, and that no later one has taken over. */
+  unfinished: Generated<boolean>;
   arrival_before: When;
   next_interval_start: MaybeWhen;
   created_at: When;

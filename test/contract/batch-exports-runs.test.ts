@@ -605,4 +605,94 @@ describe('three failures in a row', () => {
     await end(7, failed);
     expect(await paused()).toBe(true);
   });
+
+  describe('name what they cancelled, and the next catch-up takes it over', () => {
+    const active = async (id: string) => (await runsOf(id)).filter((run) => run.status === 'Starting');
+    const plannedAndEnded = async (run: Json, ending: typeof failed | ReturnType<typeof completed>) => {
+      bench.clock.advance(1000);
+      const held = await claim(run.id);
+      await planRun(bench.db, held, bench.clock.now());
+      await finishRun(bench.ports, held, ending);
+    };
+    const warnings = async (id: string): Promise<string[]> =>
+      (await bench.call('GET', `batch_exports/${id}/logs?level=WARNING`)).body.results.map(
+        (line: Json) => line.message,
+      );
+    const covered = async (id: string): Promise<string[]> => {
+      const runs = await runsOf(id, 'ordering=data_interval_start&start=2026-03-01');
+      return runs
+        .filter((run) => run.status === 'Completed')
+        .map((run) => `${run.data_interval_start.slice(8, 13)} ${run.data_interval_end.slice(8, 13)}`);
+    };
+    const hour = (n: number) =>
+      new Date(Date.parse('2026-03-10T10:00:00Z') + n * HOUR).toISOString().slice(8, 13);
+
+    beforeEach(async () => {
+      const ended = { status: 'Cancelled' };
+      await bench.db
+        .updateTable('batch_export_backfills')
+        .set(ended)
+        .where('status', '!=', 'Completed')
+        .execute();
+    });
+
+    it('by arrival, as often as that happens, but for what was repeated meanwhile', async () => {
+      const { id } = await bench.create();
+      await bench.call('POST', `batch_exports/${id}/pause`);
+      bench.clock.advance(24 * HOUR);
+      await bench.call('POST', `batch_exports/${id}/unpause`, { backfill: true });
+      const [first] = await active(id);
+      for (let n = 0; n < 3; n++) await plannedAndEnded((await active(id))[0], failed);
+      expect((await bench.call('GET', `batch_exports/${id}`)).body.paused).toBe(true);
+      const { body: listed } = await bench.call('GET', `batch_exports/${id}/backfills`);
+      const paused = await warnings(id);
+      expect(paused).toContainEqual(
+        expect.stringMatching(/^Paused: .* 1 backfill was cancelled.*unpause with/),
+      );
+      expect(paused).toContainEqual(
+        `The pause cancelled the backfill ${listed.results[0].id}, which had yet to export ` +
+          '2026-03-10T10:00:00.000Z to 2026-03-11T10:00:00.000Z. Unpause with {"backfill": true} to make up for it.',
+      );
+      await bench.call('POST', `batch_exports/${id}/runs/${first.id}/retry`);
+      for (const run of await active(id)) await plannedAndEnded(run, completed());
+      bench.clock.advance(2 * HOUR);
+      // The cause is not mended yet: the second one is cancelled, too.
+      await bench.call('POST', `batch_exports/${id}/unpause`, { backfill: true });
+      for (let n = 0; n < 3; n++) await plannedAndEnded((await active(id))[0], failed);
+      bench.clock.advance(HOUR);
+      await bench.call('POST', `batch_exports/${id}/unpause`, { backfill: true });
+      for (let some = await active(id); some.length > 0; some = await active(id)) {
+        for (const run of some) await plannedAndEnded(run, completed());
+        // The next one in line.
+        await bench.feature.tick(100);
+      }
+      const all = Array.from({ length: 27 }, (_, n) => `${hour(n)} ${hour(n + 1)}`);
+      expect((await covered(id)).toSorted()).toEqual(all);
+    });
+
+    it('of ranges, all history and repeated runs: what to ask for again', async () => {
+      const { id, runs } = await withRuns(4);
+      await finishRun(bench.ports, await claim(runs[3].id), completed());
+      await bench.call('POST', `batch_exports/${id}/runs/${runs[3].id}/retry`);
+      await bench.call('POST', `batch_exports/${id}/backfills`, {
+        start_at: null,
+        end_at: '2026-03-01T05:00:00Z',
+      });
+      bench.clock.advance(1000);
+      for (const run of runs.slice(0, 3)) await plannedAndEnded(run, failed);
+      const told = await warnings(id);
+      expect(told).toContain(
+        `The pause cancelled the repetition of run ${runs[3].id}. Retry that run again.`,
+      );
+      expect(told).toContainEqual(
+        expect.stringContaining(
+          'had yet to export the beginning to 2026-03-01T05:00:00.000Z. Ask for that range again.',
+        ),
+      );
+      bench.clock.advance(HOUR);
+      const before = (await active(id)).length;
+      await bench.call('POST', `batch_exports/${id}/unpause`, { backfill: true });
+      expect((await active(id)).length - before).toBe(1);
+    });
+  });
 });

@@ -3,18 +3,18 @@ import { cancelRuns } from '../runs/cancel.ts';
 import { ACTIVE_BACKFILL_STATES } from './machine.ts';
 
 /**
- * Cancels the active ones of these backfills and their runs. The caller holds the export's lock. Returns the ids of
- * the runs cancelled, for `onRunCancelled` after the commit.
+ * Cancels the active ones of these backfills and their runs. The caller holds the export's lock. Returns their
+ * ids, and those of the runs cancelled, for `onRunCancelled` after the commit.
  */
 export async function cancelBackfills(
   trx: Trx,
   which: { readonly backfillId: string } | { readonly exportId: string },
   now: number,
-): Promise<string[]> {
-  const ids = await endActive(trx, which, now);
+): Promise<{ readonly backfills: readonly string[]; readonly runs: readonly string[] }> {
+  const backfills = await endActive(trx, which, now);
   const runs: string[] = [];
-  for (const id of ids) runs.push(...(await cancelRuns(trx, { backfillId: id }, now)));
-  return runs;
+  for (const id of backfills) runs.push(...(await cancelRuns(trx, { backfillId: id }, now)));
+  return { backfills, runs };
 }
 
 async function endActive(

@@ -52,7 +52,7 @@ export async function startBackfill(
   };
   return estimate?.rows === 0 && range.end !== null
     ? endedAtOnce(trx, ports, batchExport, row, now)
-    : start(trx, ports, batchExport, row, now);
+    : createBackfillRow(trx, ports, batchExport, row, now);
 }
 
 /** Intervals before the first row need no run (contract.md §13); all of history is one run in any case. */
@@ -78,28 +78,6 @@ async function endedAtOnce(
 ): Promise<BackfillRow> {
   const ended = { ...row, status: 'Completed', next_interval_start: row.end_at, finished_at: new Date(now) };
   return insert(trx, ports, batchExport, ended, now);
-}
-
-/** Makes up for the intervals between the cursor at the pause and the one after it, by arrival time. */
-export async function startCatchUp(
-  trx: Trx,
-  ports: ResourcePorts,
-  batchExport: { readonly before: BatchExportRow; readonly after: BatchExportRow },
-  now: number,
-): Promise<BackfillRow> {
-  const { before, after } = batchExport;
-  const range = { start: (before.last_paused_at ?? before.next_interval_start).getTime(), end: now };
-  // `last_paused_at` may be of an earlier pause, or anybody's: what lies before the cursor has its runs.
-  const late = before.next_interval_start.getTime() > range.start;
-  const row = {
-    ...rangeColumns(range),
-    ...(late ? { adjusted_start_at: before.next_interval_start } : {}),
-    by_arrival: true,
-    next_interval_start: before.next_interval_start,
-    arrival_before: after.next_interval_start,
-    workflow_id: workflowIdOf(after.id, range),
-  };
-  return start(trx, ports, after, row, now);
 }
 
 /**
@@ -139,7 +117,7 @@ export async function startRetry(
     arrival_before: new Date(range.end),
     workflow_id: workflowIdOf(batchExport.id, range),
   };
-  return { backfill: await start(trx, ports, batchExport, row, now), cancelled };
+  return { backfill: await createBackfillRow(trx, ports, batchExport, row, now), cancelled };
 }
 
 async function isActive(trx: Trx, runId: string): Promise<boolean> {
@@ -176,7 +154,8 @@ type NewBackfill = Pick<BackfillRow, 'start_at' | 'end_at' | 'workflow_id' | 'ar
     >
   >;
 
-async function start(
+/** Stores a backfill and creates its first runs. The caller holds the export's lock. */
+export async function createBackfillRow(
   trx: Trx,
   ports: RunPorts,
   batchExport: BatchExportRow,
@@ -210,13 +189,13 @@ async function insert(
     .executeTakeFirstOrThrow();
 }
 
-const rangeColumns = (range: Range) => ({
+export const rangeColumns = (range: Range) => ({
   start_at: range.start === null ? null : new Date(range.start),
   end_at: range.end === null ? null : new Date(range.end),
 });
 
 /** `<export>-Backfill-<start>-<end>`, the id upstream's clients know (contract.md §13). */
-function workflowIdOf(exportId: string, range: Range): string {
+export function workflowIdOf(exportId: string, range: Range): string {
   const start = range.start === null ? 'START' : iso(range.start);
   return `${exportId}-Backfill-${start}-${range.end === null ? 'END' : iso(range.end)}`;
 }

@@ -1,5 +1,6 @@
 import type { BatchExportRow } from '../../database/tables.ts';
 import { cancelBackfills } from '../backfills/cancel.ts';
+import { leaveOver } from '../backfills/left-over.ts';
 import { appendLog } from '../logs.ts';
 import type { RunPorts, Trx } from '../ports.ts';
 import { changeSchedule } from '../schedule/change.ts';
@@ -8,8 +9,8 @@ import { changeSchedule } from '../schedule/change.ts';
 const FAILURES = 3;
 
 /**
- * Pauses an export whose last three runs failed and cancels its backfills. Failures before the last edit or unpause do not
- * count: a person may have mended what was wrong. Returns the runs cancelled.
+ * Pauses an export whose last three runs failed and cancels its backfills, which its log names. Failures before the last
+ * edit or unpause do not count: a person may have mended what was wrong. Returns the runs cancelled.
  */
 export async function pauseAfterFailures(
   trx: Trx,
@@ -36,13 +37,17 @@ export async function pauseAfterFailures(
     .set({ ...cursor, paused: true, last_paused_at: at, last_updated_at: at })
     .where('id', '=', batchExport.id)
     .execute();
-  const message = `Paused: the last ${FAILURES} runs failed. Mend the cause, retry them, and unpause.`;
-  const line = {
-    teamId: batchExport.team_id,
-    exportId: batchExport.id,
-    runId: null,
-    level: 'WARNING' as const,
-  };
-  await appendLog(trx, [{ ...line, message }], now);
-  return cancelBackfills(trx, { exportId: batchExport.id }, now);
+  const { backfills, runs } = await cancelBackfills(trx, { exportId: batchExport.id }, now);
+  const where = { teamId: batchExport.team_id, exportId: batchExport.id };
+  await appendLog(trx, [{ ...where, runId: null, level: 'WARNING', message: told(backfills.length) }], now);
+  await leaveOver(trx, where, backfills, now);
+  return [...runs];
+}
+
+function told(cancelled: number): string {
+  const backfills = cancelled === 1 ? '1 backfill was' : `${cancelled} backfills were`;
+  return (
+    `Paused: the last ${FAILURES} runs failed${cancelled > 0 ? `, and ${backfills} cancelled` : ''}. Mend the cause, retry ` +
+    'the failed runs, and unpause with {"backfill": true}, which makes up for what was missed meanwhile.'
+  );
 }
