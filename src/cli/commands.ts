@@ -5,11 +5,15 @@ import type { AccountsPlace } from './accounts-room.ts';
 import { requirePart } from './installation.ts';
 import { refuseUnknownProject } from './known-project.ts';
 
+/** Also with the embedded engine: what its server has stamped and not yet sent is not known to a command. */
+const SETTLE_MS = 2000;
+
 /** For commands that work on a data directory, beside a running server where that is possible. */
 async function openRoom(flags: { readonly dataDir?: string }) {
   const { joinWarehouse } = await import('../engines.ts');
   const { systemClock } = await import('../work/clock.ts');
   const { createLogger } = await import('../work/log.ts');
+  const { settle } = await import('../settle.ts');
   const config = loadConfig(flags, process.env, process.cwd());
   requirePart('warehouse', config);
   const { warehouse, close } = await joinWarehouse(config, createLogger('warn'));
@@ -17,6 +21,7 @@ async function openRoom(flags: { readonly dataDir?: string }) {
     warehouse,
     close,
     clock: systemClock,
+    settleMs: Math.max(SETTLE_MS, settle(config)('hour')),
     refuseUnknownProject: (id: number, force: boolean) => refuseUnknownProject(id, force, config, warehouse),
   };
 }

@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { eventRow, insertEvents } from '../../test/engine/fixture.ts';
 import { startTestWarehouse, type TestWarehouse } from '../../test/kit/warehouse.ts';
-import { systemClock } from '../work/clock.ts';
+import type { Query, Warehouse } from '../warehouse/warehouse.ts';
+import { type Clock, systemClock } from '../work/clock.ts';
 import { exportCommand } from './export.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-export-'));
@@ -26,7 +27,12 @@ afterAll(async () => {
 });
 
 /** Resolves with what it printed. */
-async function run(...more: string[]): Promise<string> {
+const run = (...more: string[]): Promise<string> => runOn({}, ...more);
+
+async function runOn(
+  room: { readonly warehouse?: Warehouse; readonly clock?: Clock; readonly settleMs?: number },
+  ...more: string[]
+): Promise<string> {
   let printed = '';
   const silent = [process.stdout, process.stderr].map((stream) =>
     vi.spyOn(stream, 'write').mockImplementation((text) => {
@@ -37,7 +43,9 @@ async function run(...more: string[]): Promise<string> {
   const open = async () => ({
     warehouse: warehouse.warehouse,
     clock: systemClock,
+    settleMs: 0,
     refuseUnknownProject: async () => {},
+    ...room,
     close: async () => {},
   });
   try {
@@ -111,4 +119,72 @@ it.each(['--to-dir', '--include', '--exclude'])('refuses an empty %s', async (op
 it('takes several names', async () => {
   const some = await run('--to-dir', join(directory, 'some'), '--include', '$pageview', 'clicked');
   expect(some).toContain('28 rows, ');
+});
+
+/** The warehouse, in which `happen` happens after each query whose text `after` finds. */
+function whenAsked(after: RegExp, happen: (query: Query) => Promise<unknown>): Warehouse {
+  const { warehouse: real } = warehouse;
+  return new Proxy(real, {
+    get: (target, name) => {
+      if (name !== 'rows') return Reflect.get(target, name).bind?.(target) ?? Reflect.get(target, name);
+      return async (query: Query) => {
+        const rows = await real.rows(query);
+        if (after.test(query.sql)) await happen(query);
+        return rows;
+      };
+    },
+  });
+}
+
+const captured = (from: number, arrivedAt: number) =>
+  Array.from({ length: 5 }, (_, n) => eventRow(from + n, { inserted_at: arrivedAt * 1000 }));
+
+it('beside a server that captures: what arrives after the command was given is left for the next one, and told', async () => {
+  const into = join(directory, 'capturing');
+  let next = 1000;
+  const capturing = whenAsked(/uniq|count\(\)/i, () => {
+    next += 5;
+    return insertEvents(warehouse.warehouse, 3, captured(next, Date.now() + 1));
+  });
+  await insertEvents(warehouse.warehouse, 3, captured(1000, Date.now() - 60_000));
+  const printed = await runOn({ warehouse: capturing }, '--to-dir', into, '--project', '3');
+  expect(printed).toContain('5 rows, ');
+  expect(printed).toMatch(
+    /Not in the files: \d+ events of this range that arrived after .* The same command again/,
+  );
+});
+
+it('waits for what had only just arrived, as long as other rows may still appear beside it', async () => {
+  let now = Date.now();
+  const slept: number[] = [];
+  const sleep = async (ms: number) => {
+    slept.push(ms);
+    now += ms;
+  };
+  const clock = { now: () => now, sleep };
+  await insertEvents(warehouse.warehouse, 4, captured(2000, now - 1000));
+  const into = ['--to-dir', join(directory, 'settling'), '--project', '4'];
+  const first = await runOn({ clock, settleMs: 2500 }, ...into);
+  expect(first).toContain('5 rows, ');
+  expect(first).not.toContain('Not in the files');
+  expect(slept).toEqual([1000, 1000]);
+  const waited = slept.length;
+  // Of another range, nothing has just arrived.
+  await runOn({ clock, settleMs: 60_000 }, '--to-dir', join(directory, 'settled'), '--project', '2');
+  expect(slept).toHaveLength(waited);
+});
+
+it('says what to do when the source changes all the same', async () => {
+  let next = 3000;
+  // Others each time: the engine merges what is the same.
+  const late = whenAsked(/uniq|count\(\)/i, () => {
+    next += 5;
+    return insertEvents(warehouse.warehouse, 5, captured(next, Date.now() - 60_000));
+  });
+  await insertEvents(warehouse.warehouse, 5, captured(3000, Date.now() - 60_000));
+  const failing = runOn({ warehouse: late }, '--to-dir', join(directory, 'late'), '--project', '5');
+  await expect(failing).rejects.toMatchObject({
+    code: 'verification_failed',
+    message: expect.stringMatching(/counted .* This was the only attempt: run the command again\.$/),
+  });
 });

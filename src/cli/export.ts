@@ -12,6 +12,7 @@ import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { Clock } from '../work/clock.ts';
 import { whyUnwritable } from '../work/data-directory.ts';
 import { makeDirectory } from '../work/make-directory.ts';
+import { arrivalBound, arrivedFrom } from './arrival-bound.ts';
 import { earlierKeys } from './earlier-export.ts';
 import { allFilled, filled } from './filled.ts';
 import { createProgress } from './progress.ts';
@@ -20,6 +21,8 @@ import { untilStopped } from './stop-signal.ts';
 export interface ExportRoom {
   readonly warehouse: Warehouse;
   readonly clock: Clock;
+  /** How long rows may take to become visible after they were stamped, milliseconds. */
+  readonly settleMs: number;
   /** Throws `not_found`, `data_dir_locked`. */
   refuseUnknownProject(id: number, force: boolean): Promise<void>;
   close(): Promise<void>;
@@ -102,7 +105,7 @@ function makeTarget(root: string): void {
   }
 }
 
-async function exportOnce(flags: Flags, { warehouse, clock }: ExportRoom): Promise<Outcome> {
+async function exportOnce(flags: Flags, { warehouse, clock, settleMs }: ExportRoom): Promise<Outcome> {
   const root = resolve(flags.toDir);
   const config = {
     file_format: flags.format,
@@ -113,9 +116,9 @@ async function exportOnce(flags: Flags, { warehouse, clock }: ExportRoom): Promi
   if (problem || !filesystem.open) throw new SluiceError('destination_config', { detail: problem ?? '' });
   makeTarget(root);
   const destination = { type: filesystem.type, config, integration: {} };
-  const spec = specOf(flags, root, destination);
+  const wanted = specOf(flags, root, destination);
   const files = filesystem.files(config);
-  const earlier = files ? earlierKeys(root, spec, files, flags.replace ?? false) : [];
+  const earlier = files ? earlierKeys(root, wanted, files, flags.replace ?? false) : [];
   const target = await filesystem.open(destination, {
     clock,
     random: Math.random,
@@ -129,14 +132,19 @@ async function exportOnce(flags: Flags, { warehouse, clock }: ExportRoom): Promi
   );
   let bar: ReturnType<typeof createProgress> | undefined;
   try {
-    return await runExport(spec, {
+    const { signal } = stop;
+    const onWait = () =>
+      warn('Waiting for events that arrived just now; a running server may still be storing others.');
+    const bound = await arrivalBound(wanted, { warehouse, clock, settleMs, signal, onWait });
+    const spec = { ...wanted, region: { ...wanted.region, arrivalTo: bound } };
+    const outcome = await runExport(spec, {
       warehouse,
       target,
       files,
       ledger: memoryLedger(earlier.map((key) => ({ key, listed: true }))),
       observer: {
         log: (level, message) => {
-          if (level === 'WARNING' || level === 'ERROR') process.stderr.write(`${message}\n`);
+          if (level === 'WARNING' || level === 'ERROR') warn(message);
         },
         planned: (total) => {
           bar = createProgress(process.stderr, { total, label: 'export' });
@@ -145,15 +153,34 @@ async function exportOnce(flags: Flags, { warehouse, clock }: ExportRoom): Promi
         step: () => {},
       },
       clock,
-      signal: stop.signal,
+      signal,
       attempt: 1,
       spool: null,
       readBack: false,
     });
+    const later = await arrivedFrom(wanted, bound, { warehouse, signal });
+    if (later > 0) {
+      const since = new Date(bound).toISOString();
+      warn(
+        `Not in the files: ${later} events of this range that arrived after ${since}. The same command again has them.`,
+      );
+    }
+    return outcome;
+  } catch (error) {
+    throw onceOnly(error);
   } finally {
     bar?.end();
     await target.close();
   }
+}
+
+const warn = (line: string): void => void process.stderr.write(`${line}\n`);
+
+/** A run of a server is tried again by itself; here that is left to whoever gave the command. */
+function onceOnly(error: unknown): unknown {
+  if (!(error instanceof SluiceError) || error.code !== 'verification_failed') return error;
+  const detail = `${error.message} This was the only attempt: run the command again.`;
+  return new SluiceError(error.code, { detail, cause: error });
 }
 
 /** Of no export that is stored. */

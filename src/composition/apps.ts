@@ -8,8 +8,8 @@ import { dailyOutcomes } from '../batch-exports/runs/outcomes.ts';
 import { runsToCount } from '../batch-exports/runs/to-count.ts';
 import { arrivalWatermark } from '../export/watermark.ts';
 import type { Endpoint } from '../http/endpoint.ts';
+import { settle } from '../settle.ts';
 import { type Base, hostChecker, isAlone } from './base.ts';
-import { settle } from './settings.ts';
 
 /**
  * Apps look for new events twice a second, so on our own engine, too, they keep this far behind: an insert of another process

@@ -17,10 +17,11 @@ import { emptySpool } from '../export/spool.ts';
 import { integrationOfKey } from '../integrations/access-key.ts';
 import { openIntegration } from '../integrations/integrations.ts';
 import { findIntegration } from '../integrations/store.ts';
+import { settle } from '../settle.ts';
 import { loop } from '../work/loop.ts';
 import { type Base, hostChecker, isAlone } from './base.ts';
 import { filesFolder } from './files-folder.ts';
-import { gatesOf, settle } from './settings.ts';
+import { gatesOf } from './settings.ts';
 
 /** How often files of downloads are looked through for those whose time is over. */
 const TIDY_MS = 60_000;

@@ -91,7 +91,7 @@ export async function takeIn(
     signal.throwIfAborted();
     if (looked.reason instanceof SluiceError && looked.reason.code !== 'warehouse_query') throw looked.reason;
     throw new SluiceError('verification_failed', {
-      detail: `What was written for ${slot.key} cannot be read back; the run is repeated.`,
+      detail: `What was written for ${slot.key} cannot be read back.`,
       cause: looked.reason,
     });
   } catch (error) {
@@ -133,7 +133,7 @@ async function checked(
     await target.discard(staged);
     const found = wrong === null ? 'others are in the file' : `${wrong} written`;
     throw new SluiceError('verification_failed', {
-      detail: `${expected.rows} rows were counted for ${staged.key} and ${found}; the run is repeated.`,
+      detail: `${expected.rows} rows were counted for ${staged.key} and ${found}.`,
     });
   }
   const entry = { slice, rows: rows ?? expected.rows, bytes: staged.bytes, staged };

@@ -4,8 +4,8 @@ import { createBackfillRow, rangeColumns, workflowIdOf } from './create.ts';
 import { takeLeftOver } from './left-over.ts';
 
 /**
- * Makes up for the intervals between the cursor at the pause and the one after it, by arrival time, and before that for what
- * earlier catch-ups left when the automatic pause cancelled them. The caller holds the export's lock.
+ * Makes up for the intervals between the cursor at the pause and the one after it, by arrival time, and before that for
+ * what earlier catch-ups left when the automatic pause cancelled them. The caller holds the export's lock.
  */
 export async function startCatchUp(
   trx: Trx,

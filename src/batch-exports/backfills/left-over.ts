@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { appendLog } from '../logs.ts';
 import type { Trx } from '../ports.ts';
 
-/** What a cancelled backfill has not delivered: everything in between that no run of it, or a repeated one, completed. */
+/** What a cancelled backfill has not delivered: all between that no run of it, or a repeated one, completed. */
 export interface LeftOver {
   readonly id: string;
   readonly byArrival: boolean;

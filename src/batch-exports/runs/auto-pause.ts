@@ -9,8 +9,8 @@ import { changeSchedule } from '../schedule/change.ts';
 const FAILURES = 3;
 
 /**
- * Pauses an export whose last three runs failed and cancels its backfills, which its log names. Failures before the last
- * edit or unpause do not count: a person may have mended what was wrong. Returns the runs cancelled.
+ * Pauses an export whose last three runs failed and cancels its backfills, which its log names. Failures before the
+ * last edit or unpause do not count: a person may have mended what was wrong. Returns the runs cancelled.
  */
 export async function pauseAfterFailures(
   trx: Trx,
