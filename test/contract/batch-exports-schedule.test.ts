@@ -135,6 +135,21 @@ it('a start_at that moves from the future to the past begins now', async () => {
 });
 
 it.each([
+  ['hour', '9999-12-31T23:59:59Z'],
+  ['day', '9999-12-31T12:00:00Z'],
+  ['week', '9999-12-31'],
+])('%s: a start_at that stands for never is one', async (interval, start_at) => {
+  const { id } = await bench.create({ interval, start_at });
+  expect((await rowOf(id)).next_due_at).toBeNull();
+  expect((await bench.call('PATCH', `batch_exports/${id}`, { start_at: null })).status).toBe(200);
+  expect((await rowOf(id)).next_due_at).not.toBeNull();
+  expect((await bench.call('PATCH', `batch_exports/${id}`, { start_at })).status).toBe(200);
+  bench.clock.advance(30 * 24 * HOUR);
+  await bench.feature.tick(10);
+  expect((await rowOf(id)).next_due_at).toBeNull();
+});
+
+it.each([
   [
     'hour to day takes the whole day',
     { interval: 'hour' },

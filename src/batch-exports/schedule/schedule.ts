@@ -64,14 +64,18 @@ function notBeforeStart(schedule: Schedule, cursor: number): number {
   return Math.max(cursor, intervalContaining(schedule, schedule.startAt - 1).start);
 }
 
-/** When the interval at the cursor is due; null = never, because it would fire after `endAt`. */
+/** The last moment that answers and the database can write. */
+const LAST = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/** When the interval at the cursor is due; null = never: after `endAt`, or after the year 9999. */
 export function dueAt(schedule: Schedule, cursor: number, jitterScale: number): number | null {
   return dueOf(schedule, intervalContaining(schedule, cursor), jitterScale);
 }
 
 function dueOf(schedule: Schedule, interval: DataInterval, jitterScale: number): number | null {
   if (schedule.endAt !== null && interval.end > schedule.endAt) return null;
-  return interval.end + jitter(schedule, interval, jitterScale);
+  const due = interval.end + jitter(schedule, interval, jitterScale);
+  return due > LAST ? null : due;
 }
 
 /**
