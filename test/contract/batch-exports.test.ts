@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { unpauseExport } from '../../src/batch-exports/pausing.ts';
 import { type Json, type ServedBench, serveBench, toFiles } from './batch-exports-kit.ts';
 
 /** contract.md §4, §5 and §6 over HTTP, on the real server and database. */
@@ -575,6 +576,28 @@ describe('§6 pause and unpause', () => {
       progress: { total_runs: 4, finished_runs: 0 },
     });
   });
+
+  it.each([
+    ['in an interval', '2026-03-05T13:10:00Z', '2026-03-05T13:00:00Z', 3],
+    ['where one ends', '2026-03-05T12:00:00Z', '2026-03-05T12:00:00Z', 2],
+    ['before the pause', '2026-03-05T10:10:00Z', '2026-03-05T10:20:00Z', 0],
+    ['not yet', '2026-03-05T16:00:00Z', '2026-03-05T15:10:00Z', 5],
+  ])(
+    'with backfill, ends with the last interval of the schedule: end_at %s',
+    async (_, end_at, end, hours) => {
+      bench.clock.set('2026-03-05T10:20:00Z');
+      const { id } = await bench.create({ paused: true, last_paused_at: '2026-03-05T10:20:00Z', end_at });
+      bench.clock.set('2026-03-05T15:10:00Z');
+      const parallel = { ...bench.ports, backfillParallelism: 24 };
+      const actor = { userId: 1, teamId: bench.teamId, organizationId: bench.organizationId };
+      await unpauseExport(parallel, actor, id, { backfill: true });
+      const [backfill] = (await bench.call('GET', `batch_exports/${id}/backfills`)).body.results;
+      expect(backfill).toMatchObject({ start_at: '2026-03-05T10:20:00Z', end_at: end });
+      const { body } = await bench.call('GET', `batch_exports/${id}/runs?ordering=data_interval_start`);
+      const expected = Array.from({ length: hours }, (__, n) => `2026-03-05T${11 + n}:00:00Z`);
+      expect(body.results.map((run: Json) => run.data_interval_end)).toEqual(expected);
+    },
+  );
 
   it('PATCH paused flips the flag only', async () => {
     const { id } = await bench.create();

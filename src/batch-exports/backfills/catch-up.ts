@@ -1,11 +1,16 @@
-import type { BatchExportRow } from '../../database/tables.ts';
+import type { BackfillRow, BatchExportRow } from '../../database/tables.ts';
 import type { ResourcePorts, Trx } from '../ports.ts';
+import { lastEnd, scheduleOf } from '../schedule/schedule.ts';
 import { createBackfillRow, rangeColumns, workflowIdOf } from './create.ts';
 import { takeLeftOver } from './left-over.ts';
 
+type Columns = Pick<BackfillRow, 'next_interval_start' | 'arrival_before'> &
+  Partial<Pick<BackfillRow, 'adjusted_start_at'>>;
+
 /**
  * Makes up for the intervals between the cursor at the pause and the one after it, by arrival time, and before that for
- * what earlier catch-ups left when the automatic pause cancelled them. The caller holds the export's lock.
+ * what earlier catch-ups left when the automatic pause cancelled them; for none that the schedule would not run. The
+ * caller holds the export's lock.
  */
 export async function startCatchUp(
   trx: Trx,
@@ -14,33 +19,27 @@ export async function startCatchUp(
   now: number,
 ): Promise<void> {
   const { before, after } = batchExport;
-  for (const { from, until } of await takeLeftOver(trx, after.id)) {
-    if (!from || !until || from >= until) continue;
-    const range = { start: from.getTime(), end: until.getTime() };
-    await createBackfillRow(
-      trx,
-      ports,
-      after,
-      {
-        ...rangeColumns(range),
-        by_arrival: true,
-        next_interval_start: from,
-        arrival_before: until,
-        workflow_id: workflowIdOf(after.id, range),
-      },
-      now,
-    );
-  }
-  const range = { start: (before.last_paused_at ?? before.next_interval_start).getTime(), end: now };
-  // `last_paused_at` may be of an earlier pause, or anybody's: what lies before the cursor has its runs.
-  const late = before.next_interval_start.getTime() > range.start;
-  const row = {
-    ...rangeColumns(range),
-    ...(late ? { adjusted_start_at: before.next_interval_start } : {}),
-    by_arrival: true,
-    next_interval_start: before.next_interval_start,
-    arrival_before: after.next_interval_start,
-    workflow_id: workflowIdOf(after.id, range),
+  const last = lastEnd(scheduleOf(after));
+  const make = (start: number, end: number, columns: Columns) => {
+    const range = { start, end };
+    const row = { ...rangeColumns(range), workflow_id: workflowIdOf(after.id, range), by_arrival: true };
+    return createBackfillRow(trx, ports, after, { ...row, ...columns }, now);
   };
-  await createBackfillRow(trx, ports, after, row, now);
+  for (const left of await takeLeftOver(trx, after.id)) {
+    const until = Math.min(left.until?.getTime() ?? 0, last);
+    if (!left.from || left.from.getTime() >= until) continue;
+    await make(left.from.getTime(), until, {
+      next_interval_start: left.from,
+      arrival_before: new Date(until),
+    });
+  }
+  const cursor = before.next_interval_start;
+  const until = Math.min(after.next_interval_start.getTime(), last);
+  const start = (before.last_paused_at ?? cursor).getTime();
+  await make(start, until === last ? Math.max(start, last) : now, {
+    // `last_paused_at` may be of an earlier pause, or anybody's: what lies before the cursor has its runs.
+    ...(cursor.getTime() > start ? { adjusted_start_at: cursor } : {}),
+    next_interval_start: cursor,
+    arrival_before: new Date(until),
+  });
 }

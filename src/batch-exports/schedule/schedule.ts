@@ -78,6 +78,13 @@ function dueOf(schedule: Schedule, interval: DataInterval, jitterScale: number):
   return due > LAST ? null : due;
 }
 
+/** Where the last interval that may fire ends, milliseconds since the epoch; infinity without `endAt`. */
+export function lastEnd(schedule: Schedule): number {
+  return schedule.endAt === null
+    ? Number.POSITIVE_INFINITY
+    : intervalContaining(schedule, schedule.endAt).start;
+}
+
 /**
  * The intervals from the cursor on that are due, in order, at most `limit`. With `jitterScale` 0: all that ended by
  * `now`. Empty when the clock went backwards.
