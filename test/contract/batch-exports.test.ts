@@ -599,6 +599,28 @@ describe('§6 pause and unpause', () => {
     },
   );
 
+  it('with backfill, ends no earlier than it begins, whatever last_paused_at and start_at say', async () => {
+    bench.clock.set('2026-03-05T10:20:00Z');
+    const later = '2026-04-01T00:00:00Z';
+    const unpaused = async (more: Json) => {
+      bench.clock.set('2026-03-05T10:20:00Z');
+      const { id } = await bench.create({ paused: true, ...more });
+      bench.clock.set('2026-03-05T13:40:00Z');
+      await bench.call('POST', `batch_exports/${id}/unpause`, { backfill: true });
+      return (await bench.call('GET', `batch_exports/${id}/backfills`)).body.results;
+    };
+    const now = '2026-03-05T13:40:00Z';
+    expect(await unpaused({ last_paused_at: later })).toMatchObject([
+      { start_at: now, end_at: now, status: 'Running' },
+    ]);
+    expect(await unpaused({ start_at: later })).toMatchObject([
+      { start_at: now, end_at: now, status: 'Completed', progress: { total_runs: 0 } },
+    ]);
+    expect(await unpaused({ start_at: later, last_paused_at: '2026-03-05T10:30:00Z' })).toMatchObject([
+      { start_at: '2026-03-05T10:30:00Z', adjusted_start_at: now, end_at: now, status: 'Completed' },
+    ]);
+  });
+
   it('PATCH paused flips the flag only', async () => {
     const { id } = await bench.create();
     const { body } = await bench.call('PATCH', `batch_exports/${id}`, { paused: true });

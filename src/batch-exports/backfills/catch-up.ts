@@ -35,10 +35,12 @@ export async function startCatchUp(
   }
   const cursor = before.next_interval_start;
   const until = Math.min(after.next_interval_start.getTime(), last);
-  const start = (before.last_paused_at ?? cursor).getTime();
+  // `last_paused_at` may be of an earlier pause, or anybody's, the future included, as the cursor of a schedule that has
+  // yet to begin. What lies before the cursor has its runs.
+  const start = Math.min((before.last_paused_at ?? cursor).getTime(), now);
+  const first = Math.min(cursor.getTime(), now);
   await make(start, until === last ? Math.max(start, last) : now, {
-    // `last_paused_at` may be of an earlier pause, or anybody's: what lies before the cursor has its runs.
-    ...(cursor.getTime() > start ? { adjusted_start_at: cursor } : {}),
+    ...(first > start ? { adjusted_start_at: new Date(first) } : {}),
     next_interval_start: cursor,
     arrival_before: new Date(until),
   });
