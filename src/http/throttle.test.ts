@@ -16,7 +16,7 @@ describe('contract.md §1.6: throttling', () => {
       }
       return { admitted };
     };
-    return { clock, times };
+    return { clock, times, throttle };
   }
 
   it('480 in a minute, then the seconds to wait', () => {
@@ -37,6 +37,16 @@ describe('contract.md §1.6: throttling', () => {
     }
     expect(times(1)).toEqual({ admitted: 0, retryAfter: 50 * 60 });
     clock.time += 50 * MINUTE;
+    expect(times(1)).toEqual({ admitted: 1 });
+  });
+
+  it('refuses nobody for what was counted before the clock was set back', () => {
+    const { clock, times, throttle } = start();
+    expect(times(480)).toEqual({ admitted: 480 });
+    clock.time -= 6 * 60 * MINUTE;
+    throttle.check('k');
+    expect(times(481)).toEqual({ admitted: 480, retryAfter: 60 });
+    clock.time += MINUTE;
     expect(times(1)).toEqual({ admitted: 1 });
   });
 

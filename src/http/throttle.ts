@@ -56,7 +56,7 @@ export function createThrottle(clock: Pick<Clock, 'now'>, rates: readonly Rate[]
         forgetIdle(history, now);
         sweepAt = now + LONGEST_MS;
       }
-      const times = history.get(keyHash) ?? [];
+      const times = past(history.get(keyHash) ?? [], now);
       refuseBeyond(rates, times, now);
       times.push(now);
       const most = Math.max(...rates.map((rate) => rate.requests));
@@ -64,9 +64,18 @@ export function createThrottle(clock: Pick<Clock, 'now'>, rates: readonly Rate[]
       if (times.length > 2 * most) times.splice(0, times.length - most);
       history.set(keyHash, times);
     },
-    check: (keyHash) => refuseBeyond(rates, history.get(keyHash) ?? [], clock.now()),
+    check: (keyHash) => {
+      const now = clock.now();
+      refuseBeyond(rates, past(history.get(keyHash) ?? [], now), now);
+    },
     forget: (keyHash) => void history.delete(keyHash),
   };
+}
+
+/** What is later than `now` was counted before the clock was set back; kept, it would refuse for as long as that. */
+function past(times: number[], now: number): number[] {
+  while ((times.at(-1) ?? now) > now) times.pop();
+  return times;
 }
 
 function refuseBeyond(rates: readonly Rate[], times: readonly number[], now: number): void {
