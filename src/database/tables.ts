@@ -130,6 +130,8 @@ export interface BackfillsTable {
   adjusted_start_at: MaybeWhen;
   total_records_count: Maybe<number>;
   retry_of: Maybe<string>;
+  /** 1 = the first repetition of that run, 2 = the second …; null when it repeats none. */
+  repetition: Maybe<number>;
   by_arrival: Generated<boolean>;
   /** A catch-up that the automatic pause cancelled, and that no later one has taken over. */
   unfinished: Generated<boolean>;

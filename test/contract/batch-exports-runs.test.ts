@@ -342,6 +342,27 @@ describe('§7.2 retry', () => {
       expect(await (await ledgerAt(third)).replaced()).toEqual([{ key: 'y/a.parquet', listed: true, of }]);
     });
 
+    it('also when the clock was set back in between', async () => {
+      const { id, runs } = await withRuns(1);
+      await deliver(runs[0].id, 'x/a.parquet', PLACE);
+      const again = async () => {
+        await bench.call('POST', `batch_exports/${id}/runs/${runs[0].id}/retry`);
+        const { id: newest } = await bench.db
+          .selectFrom('batch_export_runs')
+          .select('id')
+          .where('batch_export_id', '=', id)
+          .where('status', '=', 'Starting')
+          .executeTakeFirstOrThrow();
+        return newest;
+      };
+      bench.clock.advance(-HOUR);
+      await deliver(await again(), 'y/a.parquet', PLACE);
+      bench.clock.advance(-HOUR);
+      await deliver(await again(), 'z/a.parquet', PLACE);
+      const fourth = await again();
+      expect((await (await ledgerAt(fourth)).replaced()).map(({ key }) => key)).toEqual(['z/a.parquet']);
+    });
+
     it('where it writes itself, and nowhere else', async () => {
       const { id, runs } = await withRuns(1);
       await deliver(runs[0].id, 'x/a.parquet', 's3:one');

@@ -114,10 +114,20 @@ export async function startRetry(
   const row = {
     ...rangeColumns(range),
     retry_of: root,
+    repetition: await nextRepetition(trx, root),
     arrival_before: new Date(range.end),
     workflow_id: workflowIdOf(batchExport.id, range),
   };
   return { backfill: await createBackfillRow(trx, ports, batchExport, row, now), cancelled };
+}
+
+async function nextRepetition(trx: Trx, root: string): Promise<number> {
+  const { last } = await trx
+    .selectFrom('batch_export_backfills')
+    .select((eb) => eb.fn.max('repetition').as('last'))
+    .where('retry_of', '=', root)
+    .executeTakeFirstOrThrow();
+  return (last ?? 0) + 1;
 }
 
 async function isActive(trx: Trx, runId: string): Promise<boolean> {
@@ -147,6 +157,7 @@ type NewBackfill = Pick<BackfillRow, 'start_at' | 'end_at' | 'workflow_id' | 'ar
       | 'by_arrival'
       | 'next_interval_start'
       | 'retry_of'
+      | 'repetition'
       | 'adjusted_start_at'
       | 'total_records_count'
       | 'status'

@@ -45,8 +45,9 @@ export async function predecessors(db: Db, runId: string, place: string): Promis
 type Other = Pick<RunRow, 'id' | 'status' | 'place' | 'snapshot'> & { readonly keys: readonly string[] };
 
 /**
- * Newest first. Two questions in one, since an "or" over both would read all runs of the export. What a run published that did
- * not complete is in its ledger.
+ * Newest first, by the order in which they were asked for, not by times, which a clock set back turns round: one follows
+ * the other, and all of them the run that they repeat. Two questions in one, since an "or" over both would read all runs
+ * of the export. What a run published that did not complete is in its ledger.
  */
 async function othersOf(db: Db, runId: string, root: string): Promise<Other[]> {
   const { rows } = await sql<Other>`
@@ -56,15 +57,15 @@ async function othersOf(db: Db, runId: string, root: string): Promise<Other[]> {
                 else (select coalesce(jsonb_agg(file->'key'), '[]') from run_slices where run_id = run.id)
            end as keys
       from (
-      select id, status, replacing, files, place, snapshot, finished_at
+      select id, status, replacing, files, place, snapshot, 0 as repetition
         from batch_export_runs where id = ${root}
       union all
-      select run.id, run.status, run.replacing, run.files, run.place, run.snapshot, run.finished_at
+      select run.id, run.status, run.replacing, run.files, run.place, run.snapshot, backfill.repetition
         from batch_export_backfills backfill
         join batch_export_runs run on run.backfill_id = backfill.id
        where backfill.retry_of = ${root}) as run
      where id <> ${runId} and (status = 'Completed' or replacing)
-     order by finished_at desc, id desc`.execute(db);
+     order by repetition desc`.execute(db);
   return rows;
 }
 
