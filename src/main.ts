@@ -10,6 +10,7 @@ import { tenantEndpoints } from './accounts/tenant-endpoints.ts';
 import { UserSchema } from './accounts/user.ts';
 import { lastTurnedOn } from './apps/plugin-configs/turned-on.ts';
 import { newestRead } from './batch-exports/schedule/newest-read.ts';
+import { setSchedulesRight } from './batch-exports/schedule/set-right.ts';
 import { exportsUsing, letGoOfIntegration } from './batch-exports/store.ts';
 import { Batcher } from './capture/batcher.ts';
 import { createStamps, newestStamp } from './capture/stamps.ts';
@@ -106,6 +107,9 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   await checkListening(config.host, config.port);
   const sealer = createSealer(secrets, randomBytes);
   const guard = createHostGuard(config.allowedHosts);
+  const removed = await setSchedulesRight({ db, clock, jitterScale: config.jitterScale });
+  if (removed > 0)
+    log.warn({ removed }, 'the clock was ahead; empty runs of intervals yet to come are removed');
   const [stored, ...passed] = await Promise.all([
     newestStamp(warehouse, clock),
     newestRead(db, clock),

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newestRead } from '../../src/batch-exports/schedule/newest-read.ts';
+import { setSchedulesRight } from '../../src/batch-exports/schedule/set-right.ts';
 import { tick } from '../../src/batch-exports/schedule/tick.ts';
 import { createExport } from '../../src/batch-exports/service.ts';
 import { type ServedBench, serveBench, toFiles } from './batch-exports-kit.ts';
@@ -68,6 +69,89 @@ it('up to when runs may have read: the newest live run or the moment a backfill 
   // Rows that a clock of another year left behind count for nothing.
   bench.clock.set('2026-03-10T10:20:00Z');
   expect(await newestRead(bench.db, bench.clock)).toBeLessThan(Date.parse('2026-03-11'));
+});
+
+describe('a clock that was days ahead, set right before a start', () => {
+  const runsOf = (id: string) =>
+    bench.db.selectFrom('batch_export_runs').selectAll().where('batch_export_id', '=', id).execute();
+  const endAll = async (id: string, rows: (start: string) => number = () => 0) => {
+    for (const run of await runsOf(id)) {
+      const records_completed = rows(run.data_interval_start?.toISOString().slice(5, 13) ?? '');
+      const ended = { status: 'Completed', finished_at: new Date(bench.clock.now()), records_completed };
+      await bench.db.updateTable('batch_export_runs').set(ended).where('id', '=', run.id).execute();
+    }
+  };
+  const warnings = async (id: string): Promise<string[]> =>
+    (await bench.call('GET', `batch_exports/${id}/logs?level=WARNING`)).body.results
+      .map((line: { message: string }) => line.message)
+      .filter((message: string) => message.startsWith('The clock was ahead'));
+
+  it('the empty runs of intervals to come are removed, and the schedule goes on from now', async () => {
+    const { id } = await bench.create();
+    bench.clock.set('2026-03-13T10:20:00Z');
+    await bench.feature.tick(50);
+    // What was captured before, and while, the clock was ahead.
+    await endAll(id, (start) => (['03-10T10', '03-12T20'].includes(start) ? 3 : 0));
+    bench.clock.set('2026-03-10T10:30:00Z');
+    expect(await setSchedulesRight(bench.ports)).toBe(70);
+    expect(await intervalsOf(id)).toEqual(['03-10T10:00 03-10T11:00', '03-12T20:00 03-12T21:00']);
+    expect(await rowOf(id)).toMatchObject({
+      next_interval_start: new Date('2026-03-10T11:00:00Z'),
+      next_due_at: new Date('2026-03-10T12:00:00Z'),
+    });
+    // Events are stamped after the interval in progress, which has delivered rows.
+    expect(new Date(await newestRead(bench.db, bench.clock)).toISOString()).toBe('2026-03-10T11:00:00.000Z');
+    expect(await warnings(id)).toEqual([
+      expect.stringContaining(
+        '70 empty runs of intervals that have not ended (2026-03-10T11:00:00.000Z to 2026-03-13T10',
+      ),
+    ]);
+    expect(await setSchedulesRight(bench.ports)).toBe(0);
+    expect(await warnings(id)).toHaveLength(1);
+    // Each of them gets its run when it has ended.
+    bench.clock.set('2026-03-13T11:20:00Z');
+    await bench.feature.tick(50);
+    const intervals = await intervalsOf(id);
+    expect([intervals.length, new Set(intervals).size]).toEqual([73, 73]);
+  });
+
+  it('a week in progress, too, when it is empty; what somebody repeats, or has yet to run, stays', async () => {
+    const { id } = await bench.create({ interval: 'week' });
+    bench.clock.set('2026-03-30T10:20:00Z');
+    await bench.feature.tick(50);
+    const [first, second, third] = await runsOf(id);
+    await endAll(id);
+    await bench.db
+      .updateTable('batch_export_runs')
+      .set({ status: 'Starting' })
+      .where('id', '=', third?.id ?? '')
+      .execute();
+    expect((await bench.call('POST', `batch_exports/${id}/runs/${second?.id}/retry`)).status).toBe(201);
+    bench.clock.set('2026-03-10T10:30:00Z');
+    expect(await setSchedulesRight(bench.ports)).toBe(1);
+    const left = (await runsOf(id)).filter((run) => run.backfill_id === null).map((run) => run.id);
+    expect(left.toSorted()).toEqual([second?.id, third?.id].toSorted());
+    expect(left).not.toContain(first?.id);
+    expect((await rowOf(id)).next_interval_start).toEqual(new Date('2026-03-08T00:00:00Z'));
+  });
+
+  it('a gap that a pause left stays one; a schedule that waits for its start_at and an export younger than the clock are left alone', async () => {
+    const waiting = await bench.create({ start_at: '2026-06-01T00:00:00Z' });
+    const { id } = await bench.create();
+    bench.clock.set('2026-03-11T10:20:00Z');
+    await bench.call('POST', `batch_exports/${id}/pause`);
+    bench.clock.set('2026-03-14T10:20:00Z');
+    await bench.call('POST', `batch_exports/${id}/unpause`);
+    bench.clock.set('2026-03-14T15:20:00Z');
+    await bench.feature.tick(50);
+    await endAll(id);
+    bench.clock.set('2026-03-10T10:10:00Z');
+    expect(await setSchedulesRight(bench.ports)).toBe(0);
+    bench.clock.set('2026-03-10T10:30:00Z');
+    expect(await setSchedulesRight(bench.ports)).toBe(5);
+    expect((await rowOf(id)).next_interval_start).toEqual(new Date('2026-03-14T10:00:00Z'));
+    expect((await rowOf(waiting.id)).next_interval_start).toEqual(new Date('2026-05-31T23:00:00Z'));
+  });
 });
 
 it('S2: every missed interval has one run, for any number of processes', async () => {
