@@ -12,6 +12,7 @@ const SETTLE_MS = 2000;
 async function openRoom(flags: { readonly dataDir?: string }) {
   const { joinWarehouse } = await import('../engines.ts');
   const { systemClock } = await import('../work/clock.ts');
+  const { readSoFar } = await import('./read-so-far.ts');
   const { createLogger } = await import('../work/log.ts');
   const { settle } = await import('../settle.ts');
   const config = loadConfig(flags, process.env, process.cwd());
@@ -22,6 +23,7 @@ async function openRoom(flags: { readonly dataDir?: string }) {
     close,
     clock: systemClock,
     settleMs: Math.max(SETTLE_MS, settle(config)('hour')),
+    readSoFar: () => readSoFar(config, systemClock),
     refuseUnknownProject: (id: number, force: boolean) => refuseUnknownProject(id, force, config, warehouse),
   };
 }

@@ -10,6 +10,8 @@ import { createProgress } from './progress.ts';
 export interface ImportRoom {
   readonly warehouse: Warehouse;
   readonly clock: Clock;
+  /** Up to when, by arrival, exports and apps may have read, milliseconds since the epoch; 0 where nobody knows. */
+  readSoFar(): Promise<number>;
   /** Throws `not_found`, `data_dir_locked`. */
   refuseUnknownProject(id: number, force: boolean): Promise<void>;
   close(): Promise<void>;
@@ -33,7 +35,8 @@ export function importCommand(open: (flags: { readonly dataDir?: string }) => Pr
     .description(
       'Reads exported events (JSON Lines, plain or .gz, .zst, .br, or Parquet, as Sluice or PostHog write ' +
         'them) into a project. Works beside a running server. Events that are already there are not stored ' +
-        'again, so an import may be repeated.',
+        'again, so an import may be repeated. After the clock was set back, stop a server that has the embedded ' +
+        'database first: only without it is it seen which intervals have been exported.',
     )
     .argument('<file...>', 'files to read')
     .option('--project <id>', 'project to store the events in', '1')
@@ -69,6 +72,7 @@ async function importFiles(
 ): Promise<number> {
   const { warehouse, clock } = room;
   const stamps = createStamps(clock, await newestStamp(warehouse, clock));
+  stamps.passed(await room.readSoFar());
   let failed = 0;
   for (const [index, file] of files.entries()) {
     const label = basename(file);

@@ -1,6 +1,7 @@
 import type { Config } from '../config.ts';
 import { SluiceError } from '../errors/error.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
+import { askDatabase } from './ask-database.ts';
 import { hasPart } from './installation.ts';
 
 /** Every start has made a first project, and projects are never removed. */
@@ -31,21 +32,11 @@ export async function refuseUnknownProject(
 }
 
 /** All numbers, or null while a server holds the embedded database. */
-async function projectsOf({ databaseUrl, dataDir }: Where): Promise<readonly number[] | null> {
-  const { openDatabase } = await import('../database/database.ts');
-  try {
-    const database = await openDatabase({ url: databaseUrl, dataDir });
-    try {
-      const rows = await database.kysely.selectFrom('projects').select('id').orderBy('id').execute();
-      return rows.map((row) => row.id);
-    } finally {
-      await database.close();
-    }
-  } catch (error) {
-    if (error instanceof SluiceError && error.code === 'data_dir_locked') return null;
-    throw error;
-  }
-}
+const projectsOf = (where: Where): Promise<readonly number[] | null> =>
+  askDatabase(where, async (db) => {
+    const rows = await db.selectFrom('projects').select('id').orderBy('id').execute();
+    return rows.map((row) => row.id);
+  });
 
 async function refuseUnseenProject(id: number, warehouse: Warehouse): Promise<void> {
   if (id === FIRST) return;

@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { prepareDatabase } from '../../test/kit/prepared-database.ts';
+import { startTestWarehouse, type TestWarehouse } from '../../test/kit/warehouse.ts';
+import { createAccounts } from '../accounts/accounts.ts';
+import { openDatabase } from '../database/database.ts';
+import { importCommand } from './import.ts';
+import { readSoFar } from './read-so-far.ts';
+
+const dataDir = mkdtempSync(join(tmpdir(), 'sluice-import-'));
+const where = { dataDir, databaseUrl: undefined, clickhouseUrl: undefined };
+const NOW = Date.parse('2026-03-10T10:30:00Z');
+const HOUR_MS = 3_600_000;
+const clock = { now: () => NOW, sleep: async () => {} };
+let warehouse: TestWarehouse;
+
+beforeAll(async () => {
+  warehouse = await startTestWarehouse();
+});
+afterAll(async () => {
+  await warehouse.close();
+  rmSync(dataDir, { recursive: true });
+});
+
+/** A backfill was asked for when the clock was an hour ahead. */
+async function readAhead(): Promise<void> {
+  await prepareDatabase(dataDir);
+  const database = await openDatabase({ dataDir });
+  const accounts = createAccounts({ db: database.kysely, clock, random: (n) => Buffer.alloc(n) });
+  const { projectId } = await accounts.bootstrap(undefined);
+  const at = new Date(NOW + HOUR_MS);
+  const id = '019a0000-0000-7000-8000-000000000001';
+  const times = { created_at: at, last_updated_at: at };
+  await database.kysely
+    .insertInto('batch_exports')
+    .values({
+      ...times,
+      id,
+      team_id: projectId,
+      name: 'n',
+      model: 'events',
+      destination_type: 'NoOp',
+      destination_config: '{}',
+      interval: 'hour',
+      next_interval_start: at,
+    })
+    .execute();
+  await database.kysely
+    .insertInto('batch_export_backfills')
+    .values({
+      ...times,
+      id,
+      team_id: projectId,
+      batch_export_id: id,
+      workflow_id: 'w',
+      status: 'Completed',
+      arrival_before: at,
+    })
+    .execute();
+  // Held, as by a running server: nobody can look.
+  expect(await readSoFar(where, clock)).toBe(0);
+  await database.close();
+}
+
+it('what is imported arrives after all that was exported, also when the clock was set back', async () => {
+  expect(await readSoFar(where, clock)).toBe(0);
+  await readAhead();
+  expect(await readSoFar(where, clock)).toBe(NOW + HOUR_MS);
+  const file = join(dataDir, 'events.jsonl');
+  const event = {
+    uuid: '019a0000-0000-7000-8000-00000000000a',
+    event: 'e',
+    distinct_id: 'd',
+    properties: {},
+  };
+  writeFileSync(file, `${JSON.stringify({ ...event, timestamp: '2026-03-01T00:00:00Z' })}\n`);
+  const silent = [process.stdout, process.stderr].map((s) => vi.spyOn(s, 'write').mockReturnValue(true));
+  const open = async () => ({
+    warehouse: warehouse.warehouse,
+    clock,
+    readSoFar: () => readSoFar(where, clock),
+    refuseUnknownProject: async () => {},
+    close: async () => {},
+  });
+  // The engine's own clock is not set: its stamps are of today, and only the newest counts.
+  const insert = vi.spyOn(warehouse.warehouse, 'command');
+  try {
+    await importCommand(open).exitOverride().parseAsync([file], { from: 'user' });
+  } finally {
+    for (const one of silent) one.mockRestore();
+  }
+  const published = insert.mock.calls
+    .map(([query]) => query)
+    .find(({ sql }) => sql.includes('INSERT INTO events'));
+  expect(Number(published?.params?.stamp)).toBeGreaterThanOrEqual((NOW + HOUR_MS) * 1000 - 1);
+});
