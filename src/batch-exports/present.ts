@@ -2,7 +2,7 @@ import type { BackfillRow, BatchExportRow } from '../database/tables.ts';
 import { formatMoment, formatTimestamp, type Moment } from '../http/timestamps.ts';
 import { progressOf, type RunCounts } from './backfills/progress.ts';
 import type { ShownRun } from './runs/shown.ts';
-import { type IntervalName, isCalendar, offsetDay, offsetHour } from './schedule/intervals.ts';
+import { type Cadence, type IntervalName, isCalendar, offsetDay, offsetHour } from './schedule/intervals.ts';
 
 /** Of an export, what the API tells. */
 export type PresentedExport = Omit<
@@ -84,7 +84,7 @@ export function presentRun(row: Written<ShownRun>) {
 }
 
 /** contract.md §8.1. `runs` counts those of the backfill; `now` in milliseconds since the epoch. */
-export function presentBackfill(row: BackfillRow, interval: IntervalName, runs: RunCounts, now: number) {
+export function presentBackfill(row: BackfillRow, cadence: Cadence, runs: RunCounts, now: number) {
   return {
     id: row.id,
     team: row.team_id,
@@ -94,7 +94,7 @@ export function presentBackfill(row: BackfillRow, interval: IntervalName, runs: 
     adjusted_start_at: formatMoment(row.adjusted_start_at),
     status: row.status,
     total_records_count: row.total_records_count,
-    progress: progressOf(row, interval, runs, now),
+    progress: progressOf(row, cadence, runs, now),
     created_at: formatTimestamp(row.created_at),
     finished_at: formatMoment(row.finished_at),
     last_updated_at: formatTimestamp(row.last_updated_at),

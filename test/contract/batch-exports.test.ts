@@ -573,7 +573,7 @@ describe('§6 pause and unpause', () => {
       start_at: '2026-03-01T00:00:00Z',
       adjusted_start_at: '2026-03-05T10:00:00Z',
       end_at: '2026-03-05T13:40:00Z',
-      progress: { total_runs: 4, finished_runs: 0 },
+      progress: { total_runs: 3, finished_runs: 0 },
     });
   });
 

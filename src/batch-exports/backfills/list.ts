@@ -5,7 +5,7 @@ import { type CursorFetch, cursorPage, readOrdering } from '../../http/cursor.ts
 import { after, type Columns, fromTheBeginning, orderBy } from '../keyset.ts';
 import type { Db, RunPorts } from '../ports.ts';
 import { presentBackfill } from '../present.ts';
-import type { IntervalName } from '../schedule/intervals.ts';
+import { scheduleOf } from '../schedule/schedule.ts';
 import { readId } from '../store.ts';
 import type { RunCounts } from './progress.ts';
 
@@ -66,9 +66,9 @@ export async function retrieveBackfill(
 async function present(ports: Ports, rows: readonly BackfillRow[]) {
   const [first] = rows;
   if (!first) return [];
-  const { interval } = await ports.db
+  const batchExport = await ports.db
     .selectFrom('batch_exports')
-    .select('interval')
+    .select(['id', 'interval', 'timezone', 'interval_offset', 'start_at', 'end_at'])
     .where('id', '=', first.batch_export_id)
     .executeTakeFirstOrThrow();
   const counts = await countRuns(
@@ -77,7 +77,8 @@ async function present(ports: Ports, rows: readonly BackfillRow[]) {
   );
   const now = ports.clock.now();
   const none: RunCounts = { total: 0, finished: 0 };
-  return rows.map((row) => presentBackfill(row, interval as IntervalName, counts.get(row.id) ?? none, now));
+  const cadence = scheduleOf(batchExport);
+  return rows.map((row) => presentBackfill(row, cadence, counts.get(row.id) ?? none, now));
 }
 
 async function countRuns(db: Db, backfillIds: readonly string[]): Promise<Map<string, RunCounts>> {

@@ -1,6 +1,7 @@
 import type { BackfillRow } from '../../database/tables.ts';
-import { type IntervalName, nominalLength } from '../schedule/intervals.ts';
+import type { Cadence } from '../schedule/intervals.ts';
 import { ACTIVE_BACKFILL_STATES } from './machine.ts';
+import { countSteps } from './steps.ts';
 
 export interface RunCounts {
   readonly total: number;
@@ -16,23 +17,26 @@ export interface Progress {
 
 type Columns = Pick<
   BackfillRow,
-  'status' | 'start_at' | 'end_at' | 'adjusted_start_at' | 'finished_at' | 'total_records_count'
+  | 'status'
+  | 'start_at'
+  | 'end_at'
+  | 'adjusted_start_at'
+  | 'next_interval_start'
+  | 'by_arrival'
+  | 'arrival_before'
+  | 'finished_at'
+  | 'total_records_count'
 >;
 
-/** How far a backfill is, or null when that cannot be said (contract.md §8.1). Times in milliseconds. */
-export function progressOf(
-  row: Columns,
-  interval: IntervalName,
-  runs: RunCounts,
-  now: number,
-): Progress | null {
+/** How far a backfill is, or null when that cannot be said (contract.md §8.1). `now` in milliseconds since the epoch. */
+export function progressOf(row: Columns, cadence: Cadence, runs: RunCounts, now: number): Progress | null {
   if (row.status === 'Completed') {
-    const total = expectedRuns(row, interval, now) ?? runs.total;
+    const total = expectedRuns(row, cadence, runs, now) ?? runs.total;
     return { total_runs: total, finished_runs: total, progress: 1 };
   }
   if (!(ACTIVE_BACKFILL_STATES as readonly string[]).includes(row.status)) return null;
   if (!row.start_at) return null;
-  const expected = expectedRuns(row, interval, now);
+  const expected = expectedRuns(row, cadence, runs, now);
   if (expected === null || expected === 0) return null;
   const total = Math.max(expected, runs.finished);
   return {
@@ -42,11 +46,14 @@ export function progressOf(
   };
 }
 
-function expectedRuns(row: Columns, interval: IntervalName, now: number): number | null {
+/** The runs that there are, whatever the schedule was when they were made, and while it is active those to come. */
+function expectedRuns(row: Columns, cadence: Cadence, runs: RunCounts, now: number): number | null {
   if (!row.start_at) return 1;
   if (row.total_records_count === 0) return 0;
-  const end = (row.end_at ?? row.finished_at)?.getTime() ?? (row.status === 'Running' ? now : null);
+  if (row.status === 'Completed') return runs.total;
+  const last = row.by_arrival ? row.arrival_before : row.end_at;
+  const end = (last ?? row.finished_at)?.getTime() ?? (row.status === 'Running' ? now : null);
   if (end === null) return null;
-  const start = (row.adjusted_start_at ?? row.start_at).getTime();
-  return Math.max(0, Math.ceil((end - start) / nominalLength(interval)));
+  const from = (row.next_interval_start ?? row.adjusted_start_at ?? row.start_at).getTime();
+  return runs.total + countSteps(cadence, from, end);
 }

@@ -1,6 +1,7 @@
 import type { NewInterval } from '../runs/create.ts';
 import {
   type Cadence,
+  countIntervals,
   type DataInterval,
   intervalContaining,
   isCalendar,
@@ -33,4 +34,12 @@ export function backfillSteps(cadence: Cadence, from: number, to: number, limit:
     start = end;
   }
   return steps;
+}
+
+/** How many steps `backfillSteps` cuts `[from, to)` into, without making them. */
+export function countSteps(cadence: Cadence, from: number, to: number): number {
+  if (from >= to) return 0;
+  return isCalendar(cadence.interval)
+    ? countIntervals(cadence, from, to)
+    : Math.ceil((to - from) / nominalLength(cadence.interval));
 }

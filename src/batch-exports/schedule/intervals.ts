@@ -83,3 +83,14 @@ function calendarInterval(cadence: Cadence, instant: number): DataInterval {
     end = start;
   }
 }
+
+/** How many calendar intervals `[from, to)` touches, `from` < `to`; one that its zone skipped (Apia, 2011) is counted. */
+export function countIntervals(cadence: Cadence, from: number, to: number): number {
+  const [first, last] = [from, to - 1].map((instant) =>
+    Temporal.Instant.fromEpochMilliseconds(calendarInterval(cadence, instant).start)
+      .toZonedDateTimeISO(cadence.timezone)
+      .toPlainDate(),
+  ) as [Temporal.PlainDate, Temporal.PlainDate];
+  const days = first.until(last, { largestUnit: 'day' }).days;
+  return Math.round(days / (cadence.interval === 'week' ? 7 : 1)) + 1;
+}
