@@ -14,7 +14,7 @@ async function openRoom(flags: { readonly dataDir?: string }) {
   const { systemClock } = await import('../work/clock.ts');
   const { readSoFar } = await import('./read-so-far.ts');
   const { createLogger } = await import('../work/log.ts');
-  const { settle } = await import('../settle.ts');
+  const { settleDelayOf } = await import('../settle-delay.ts');
   const config = loadConfig(flags, process.env, process.cwd());
   requirePart('warehouse', config);
   const { warehouse, close } = await joinWarehouse(config, createLogger('warn'));
@@ -22,7 +22,7 @@ async function openRoom(flags: { readonly dataDir?: string }) {
     warehouse,
     close,
     clock: systemClock,
-    settleMs: Math.max(SETTLE_MS, settle(config)('hour')),
+    settleMs: Math.max(SETTLE_MS, settleDelayOf(config)('hour')),
     readSoFar: () => readSoFar(config, systemClock),
     refuseUnknownProject: (id: number, force: boolean) => refuseUnknownProject(id, force, config, warehouse),
   };

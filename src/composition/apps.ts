@@ -8,7 +8,7 @@ import { dailyOutcomes } from '../batch-exports/runs/outcomes.ts';
 import { runsToCount } from '../batch-exports/runs/to-count.ts';
 import { arrivalWatermark } from '../export/watermark.ts';
 import type { Endpoint } from '../http/endpoint.ts';
-import { settle } from '../settle.ts';
+import { settleDelayOf } from '../settle-delay.ts';
 import { type Base, hostChecker, isAlone } from './base.ts';
 
 /**
@@ -37,7 +37,7 @@ export function composeApps(base: Base, registry: Registry): ComposedApps {
     recordActivity: accounts.recordActivity,
     onTurnedOn: base.stamps.passed,
   };
-  const settleMs = Math.max(SETTLE_MS, settle(config)('every 5 minutes'));
+  const settleMs = Math.max(SETTLE_MS, settleDelayOf(config)('every 5 minutes'));
   const running = createRunningApps({
     ...ports,
     registry,

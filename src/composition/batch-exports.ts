@@ -17,7 +17,7 @@ import { emptySpool } from '../export/spool.ts';
 import { integrationOfKey } from '../integrations/access-key.ts';
 import { openIntegration } from '../integrations/integrations.ts';
 import { findIntegration } from '../integrations/store.ts';
-import { settle } from '../settle.ts';
+import { settleDelayOf } from '../settle-delay.ts';
 import { loop } from '../work/loop.ts';
 import { type Base, hostChecker, isAlone } from './base.ts';
 import { filesFolder } from './files-folder.ts';
@@ -89,7 +89,7 @@ export async function composeExports(
     onStep: base.onStep,
     workerName: base.workerName,
     concurrency: config.concurrency,
-    settleMs: settle(config),
+    settleMs: settleDelayOf(config),
     retryMs: config.retryMs,
     oldestInFlight: () => base.batcher.oldestInFlight(),
     onPassed: base.stamps.passed,

@@ -1,6 +1,6 @@
 import type { Gates } from '../batch-exports/ports.ts';
 import type { Config } from '../config.ts';
-import { settle } from '../settle.ts';
+import { settleDelayOf } from '../settle-delay.ts';
 import { isAlone } from './base.ts';
 
 /**
@@ -8,7 +8,7 @@ import { isAlone } from './base.ts';
  * Null = no limit: for the only process, and where the delay is 0, which protects nobody from late rows anyway.
  */
 export function repeatWithin(config: Config): number | null {
-  const settleMs = settle(config)('every 5 minutes');
+  const settleMs = settleDelayOf(config)('every 5 minutes');
   return isAlone(config) || settleMs === 0 ? null : settleMs / 2;
 }
 

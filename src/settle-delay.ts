@@ -5,7 +5,7 @@ const SETTLE_MS = 60_000;
 const SETTLE_FIVE_MINUTES_MS = 30_000;
 
 /** How long after its end an interval is read, milliseconds, by the interval's name. */
-export function settle({
+export function settleDelayOf({
   settleSeconds,
   clickhouseUrl,
 }: Pick<Config, 'settleSeconds' | 'clickhouseUrl'>): (interval: string) => number {
