@@ -35,12 +35,17 @@ export interface Base {
   readonly workerName: string;
 }
 
-/** Throws `destination_config` for a host that may not be reached. */
+/**
+ * Throws `destination_config` for a host that may not be reached, and `destination_unavailable` for a name that is not
+ * found: it was when the export was made, so that it will be found again when the resolver is back.
+ */
 export const hostChecker =
-  (guard: HostGuard) =>
+  (guard: Pick<HostGuard, 'lookAt'>) =>
   async (host: string): Promise<void> => {
-    const problem = await guard.problemWith(host);
-    if (problem) throw new SluiceError('destination_config', { detail: problem });
+    const problem = await guard.lookAt(host);
+    if (!problem) return;
+    const code = problem.unresolved ? 'destination_unavailable' : 'destination_config';
+    throw new SluiceError(code, { detail: problem.text });
   };
 
 /** No other process works on this database. */

@@ -11,6 +11,15 @@ export type Resolve = (host: string) => Promise<readonly Address[]>;
 
 export const systemResolve: Resolve = (host) => dnsLookup(host, { all: true });
 
+export interface HostProblem {
+  /** For a person. */
+  readonly text: string;
+  /**
+   * The name was not found: it may not exist, or those who know are away. Else the host is one that may not be reached.
+   */
+  readonly unresolved: boolean;
+}
+
 /** Which hosts outgoing connections may reach (contract.md §5, `SLUICE_ALLOWED_HOSTS`). */
 export interface HostGuard {
   /**
@@ -18,6 +27,8 @@ export interface HostGuard {
    * addresses, `[::1]` too.
    */
   problemWith(host: string): Promise<string | null>;
+  /** The same, and whether looking again may find something else. */
+  lookAt(host: string): Promise<HostProblem | null>;
   /** Whether the list names the host, or every address of it; false for hosts that are merely public. */
   names(host: string): Promise<boolean>;
   /**
@@ -85,19 +96,21 @@ export function createHostGuard(allowed: readonly string[], resolve: Resolve = s
     return family ? [{ address: host, family }] : resolve(host);
   };
 
-  const problemWith = async (given: string): Promise<string | null> => {
+  const lookAt = async (given: string): Promise<HostProblem | null> => {
     const host = normalize(given);
-    if (host === '') return 'The host is missing.';
+    if (host === '') return { text: 'The host is missing.', unresolved: false };
     if (nameAllowed(host)) return null;
     let addresses: readonly Address[];
     try {
       addresses = await addressesOf(host);
     } catch {
-      return `The host ${host} cannot be resolved.`;
+      return { text: `The host ${host} cannot be resolved.`, unresolved: true };
     }
     if (addresses.length > 0 && addresses.every(addressAllowed)) return null;
-    return `The host ${host} is not a public one; SLUICE_ALLOWED_HOSTS can allow it.`;
+    const text = `The host ${host} is not a public one; SLUICE_ALLOWED_HOSTS can allow it.`;
+    return { text, unresolved: false };
   };
+  const problemWith = async (host: string) => (await lookAt(host))?.text ?? null;
 
   const named = async (given: string): Promise<boolean> => {
     const host = normalize(given);
@@ -121,7 +134,7 @@ export function createHostGuard(allowed: readonly string[], resolve: Resolve = s
       .catch((error: Error) => done(error, ''));
   };
 
-  return { problemWith, names: named, lookup };
+  return { problemWith, lookAt, names: named, lookup };
 }
 
 /** Looks like a failure to connect, so that clients treat it as one; the code tells it apart. */

@@ -123,6 +123,18 @@ describe('a role that cannot be assumed', () => {
     await expect(assumedRole(order)()).rejects.toMatchObject({ code: meaning });
   });
 
+  it('the server cannot ask for its own credentials for now', async () => {
+    vi.stubEnv('AWS_ACCESS_KEY_ID', undefined);
+    vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/nonexistent');
+    vi.stubEnv('AWS_CONFIG_FILE', '/nonexistent');
+    vi.stubEnv('AWS_EC2_METADATA_SERVICE_ENDPOINT', 'http://127.0.0.1:1');
+    await expect(assumedRole(order)()).rejects.toMatchObject({
+      code: 'destination_unavailable',
+      message: expect.stringContaining('CredentialsProviderError'),
+    });
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIA');
+  });
+
   it('is tried with a wrong external id first, and only then with the one of its organization', async () => {
     answer = { status: 403, code: 'AccessDenied' };
     asked.length = 0;

@@ -27,7 +27,6 @@ const codes: Readonly<Partial<Record<ErrorCode, readonly string[]>>> = {
     'NotSignedUp',
     'SignatureDoesNotMatch',
     'UnauthorizedAccess',
-    'CredentialsProviderError',
   ],
   destination_missing: ['NoSuchBucket', 'NoSuchKey', 'NoSuchUpload', 'NotFound'],
   destination_config: [
