@@ -1,4 +1,5 @@
 import pino, { type Logger } from 'pino';
+import { lineWriter } from './log-lines.ts';
 
 export type Log = Logger;
 
@@ -18,10 +19,13 @@ const SECRET_PATHS = [
   'private_key',
 ].flatMap((key) => [key, `*.${key}`, `*.*.${key}`]);
 
-/** JSON lines on stderr: stdout belongs to what the user asked for. */
-export function createLogger(level: string): Log {
-  return pino(
-    { level, redact: { paths: [...SECRET_PATHS, 'req.headers'], censor: '[secret]' }, base: null },
-    pino.destination({ fd: 2, sync: true }),
-  );
+/**
+ * JSON lines on `fd`, by default stderr: stdout belongs to what the user asked for. Lines that cannot be written are
+ * dropped.
+ */
+export function createLogger(level: string, fd = 2): Log {
+  const lines = lineWriter(fd, (lost) => log.warn({ lines: lost }, 'lines of this log could not be written'));
+  const redact = { paths: [...SECRET_PATHS, 'req.headers'], censor: '[secret]' };
+  const log = pino({ level, redact, base: null }, lines);
+  return log;
 }
