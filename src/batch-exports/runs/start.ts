@@ -10,6 +10,7 @@ import { endEmptyRuns } from './empty.ts';
 import { type ExecutePorts, executeRun } from './execute.ts';
 import { finishRun } from './finish.ts';
 import { adoptOrphans, enqueueForgotten } from './orphans.ts';
+import { createPlaces, placeOf } from './places.ts';
 import { type ClaimedRun, claimRun, lostClaims, postponeRun, setRetrying } from './store.ts';
 import { tidyRun } from './tidy.ts';
 import { createWorker } from './worker.ts';
@@ -82,6 +83,8 @@ export function createRuns(given: RunsPorts): Runs {
     claim: (runId, again) => claimRun(db, { runId, worker: given.workerName, now: clock.now(), again }),
     watermark: (run) => watermark(run.snapshot.interval, run.readableFrom),
     postpone: (run, at) => postponeRun(db, given.enqueue, run, { at, now: clock.now() }),
+    places: createPlaces(given.concurrency, clock),
+    placeOf: (run) => placeOf(run.snapshot),
     execute: (run, signal) => executeRun(ports, run, signal),
     retry: async (run, error, next) => {
       const wait = Math.round((next.at - clock.now()) / 1000);

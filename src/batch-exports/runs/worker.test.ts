@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { expect, it } from 'vitest';
 import { SluiceError } from '../../errors/error.ts';
+import { createPlaces } from './places.ts';
 import { type ClaimedRun, createWorker, type WorkerPorts } from './worker.ts';
 
 const NEVER_LOST = new AbortController().signal;
@@ -23,6 +24,8 @@ function bench(overrides: Partial<WorkerPorts<ClaimedRun>> = {}) {
     claim: async (id) => ({ id, attempt: ++attempt, failures: 0, bugs: 0, silentClaims: 0, readableFrom: 0 }),
     watermark: async () => now,
     postpone: async (run, at) => void did.push(`postpone ${run.id} +${at - now}`),
+    places: createPlaces(2, { now: () => now }),
+    placeOf: () => 'a store',
     execute: async (run) => void did.push(`execute ${run.id}`),
     retry: async (run, _, { at }) => void did.push(`retry ${run.id} +${at - now}`),
     fail: async (run, _, status) => void did.push(`fail ${run.id} ${status}`),
@@ -209,6 +212,27 @@ it('a run goes on when the database is back', async () => {
   const { worker, did } = bench({ execute, retry: outage });
   await worker.handle('a', NEVER_LOST);
   expect([away, did]).toEqual([-1, []]);
+});
+
+it('while a store does not answer, one of its runs tries and others give their turns away', async () => {
+  const trying = Promise.withResolvers<void>();
+  let failed = false;
+  const { worker, did } = bench({
+    placeOf: ({ id }) => (id === 'healthy' ? 'another store' : 'a store'),
+    execute: async ({ id }) => {
+      if (id === 'healthy') return void did.push('execute healthy');
+      if (failed) await trying.promise;
+      failed = true;
+      throw new SluiceError('destination_unavailable');
+    },
+  });
+  await worker.handle('a', NEVER_LOST);
+  const second = worker.handle('b', NEVER_LOST);
+  await worker.handle('c', NEVER_LOST);
+  await worker.handle('healthy', NEVER_LOST);
+  expect(did).toEqual(['retry a +2500', 'postpone c +5000', 'execute healthy']);
+  trying.resolve();
+  await second;
 });
 
 it('says of each claim whether this very process made one before: that one did not end with it', async () => {

@@ -2,6 +2,7 @@ import type { ErrorKind } from '../../errors/catalogue.ts';
 import { kindOf, SluiceError } from '../../errors/error.ts';
 import type { Clock } from '../../work/clock.ts';
 import type { Log } from '../../work/log.ts';
+import type { Places } from './places.ts';
 import { afterFailure } from './retry-policy.ts';
 
 /** What the worker needs of a claimed run, whatever it exports and wherever to. */
@@ -31,8 +32,11 @@ export interface WorkerPorts<Run extends ClaimedRun> {
   claim(runId: string, again: boolean): Promise<Run | null>;
   /** Arrival time below which nothing can appear any more. */
   watermark(run: Run): Promise<number>;
-  /** Puts a claimed run that is not readable yet back into the queue for `at`. */
+  /** Puts a claimed run whose time has not come yet back into the queue for `at`. */
   postpone(run: Run, at: number): Promise<void>;
+  readonly places: Places;
+  /** Where the run writes to, for `places`. */
+  placeOf(run: Run): string;
   /** Exports; resolves when the run's outcome is stored. Stops promptly when `signal` aborts. */
   execute(run: Run, signal: AbortSignal): Promise<void>;
   /** Stores the failure, with how many claims still count as silent, and enqueues the next attempt, in one transaction. */
@@ -139,9 +143,24 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
     try {
       if (run.silentClaims >= SILENT_CLAIMS) throw new SluiceError('run_silent');
       if (!(await readable(run, signal))) return;
-      await ports.execute(run, signal);
+      await executeInTurn(run, signal);
     } catch (error) {
       await judge(run, error, signal);
+    }
+  };
+
+  const executeInTurn = async (run: Run, signal: AbortSignal): Promise<void> => {
+    const place = ports.placeOf(run);
+    const wait = ports.places.enter(place);
+    if (wait !== null) return await ports.postpone(run, ports.clock.now() + wait);
+    let thrown: unknown;
+    try {
+      await ports.execute(run, signal);
+    } catch (error) {
+      thrown = error;
+      throw error;
+    } finally {
+      ports.places.leave(place, thrown);
     }
   };
 

@@ -1,0 +1,90 @@
+import { expect, it } from 'vitest';
+import { SluiceError } from '../../errors/error.ts';
+import { createPlaces, placeOf } from './places.ts';
+import type { RunSnapshot } from './snapshot.ts';
+
+const AWAY = new SluiceError('destination_unavailable');
+let now = 1_000_000;
+const places = (turns: number) => createPlaces(turns, { now: () => now });
+
+it('lets any number in while a place answers', () => {
+  const { enter, leave } = places(2);
+  expect([enter('a'), enter('a')]).toEqual([null, null]);
+  leave('a');
+  expect([enter('a'), enter('b')]).toEqual([null, null]);
+});
+
+it('lets one run at a time find out whether a place answers again', () => {
+  const { enter, leave } = places(4);
+  expect([enter('a'), enter('a')]).toEqual([null, null]);
+  leave('a', AWAY);
+  expect(enter('a')).toBe(5_000);
+  leave('a', AWAY);
+  expect(enter('a')).toBeNull();
+  expect([enter('a'), enter('b')]).toEqual([5_200, null]);
+  leave('a');
+  expect([enter('a'), enter('a')]).toEqual([null, null]);
+});
+
+it('leaves a turn to others, however many places do not answer', () => {
+  const { enter, leave } = places(2);
+  for (const place of ['a', 'b']) expect(enter(place)).toBeNull();
+  for (const place of ['a', 'b']) leave(place, AWAY);
+  expect([enter('a'), enter('b'), enter('c')]).toEqual([null, 5_000, null]);
+  leave('a', AWAY);
+  expect(enter('b')).toBeNull();
+});
+
+it('with a single turn, too, tries a place that did not answer', () => {
+  const { enter, leave } = places(1);
+  enter('a');
+  leave('a', AWAY);
+  expect(enter('a')).toBeNull();
+});
+
+it.each([
+  ['denied', new SluiceError('destination_denied'), null],
+  ['told nothing', new SluiceError('warehouse_unavailable'), 5_000],
+])('a place that %s', (_, error, expected) => {
+  const { enter, leave } = places(4);
+  enter('a');
+  leave('a', AWAY);
+  enter('a');
+  leave('a', error);
+  enter('a');
+  expect(enter('a')).toBe(expected);
+});
+
+it('spaces out those that wait, and asks again no later than after ten minutes', () => {
+  const { enter, leave } = places(2);
+  enter('a');
+  leave('a', AWAY);
+  enter('a');
+  const waits = Array.from({ length: 5_000 }, () => enter('a') ?? 0);
+  expect(waits.slice(0, 3)).toEqual([5_000, 5_200, 5_400]);
+  expect(Math.max(...waits)).toBe(600_000);
+  leave('a', AWAY);
+  enter('a');
+  now += 599_000;
+  expect(enter('a')).toBe(5_000);
+});
+
+it('does not wait for a run that is at work for long', () => {
+  const { enter, leave } = places(2);
+  expect([enter('a'), enter('a')]).toEqual([null, null]);
+  leave('a', AWAY);
+  expect(enter('a')).toBe(5_000);
+  now += 600_000;
+  expect(enter('a')).toBeNull();
+});
+
+it('is the store: its integration, region or address', () => {
+  const snapshot = (type: string, integrationId: number | null, config: object) =>
+    ({ destination: { type, integrationId, config } }) as RunSnapshot;
+  const one = placeOf(snapshot('S3Compatible', 1, { bucket_name: 'a', region: 'x' }));
+  expect(placeOf(snapshot('S3Compatible', 1, { bucket_name: 'b', region: 'x' }))).toBe(one);
+  expect(placeOf(snapshot('S3Compatible', 2, { bucket_name: 'a', region: 'x' }))).not.toBe(one);
+  expect(placeOf(snapshot('HTTP', null, { url: 'u' }))).not.toBe(
+    placeOf(snapshot('HTTP', null, { url: 'v' })),
+  );
+});
