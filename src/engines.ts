@@ -6,6 +6,8 @@ import { startEmbeddedWarehouse } from './warehouse/embedded/start.ts';
 import { migrateWarehouse } from './warehouse/migrate.ts';
 import { refuseSeparateServers } from './warehouse/separate-servers.ts';
 import type { Warehouse } from './warehouse/warehouse.ts';
+import { systemClock } from './work/clock.ts';
+import { complaints } from './work/complaints.ts';
 import type { Log } from './work/log.ts';
 
 type WarehouseSettings = Pick<Config, 'clickhouseUrl' | 'dataDir' | 'warehouseMemory' | 'warehouseTimeoutMs'>;
@@ -38,7 +40,7 @@ async function open({ databaseUrl, dataDir, databaseTimeoutMs }: DatabaseSetting
     url: databaseUrl,
     dataDir,
     timeoutMs: databaseTimeoutMs,
-    onError: (error) => log.warn({ err: error }, 'trouble with the database'),
+    onError: complaints(log, systemClock, 'trouble with the database').failed,
   });
 }
 

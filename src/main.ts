@@ -31,6 +31,7 @@ import { loadSecretKeys } from './integrations/secret-key.ts';
 import { checkSharedKey } from './integrations/shared-key.ts';
 import { VERSION } from './version.ts';
 import { type Clock, systemClock } from './work/clock.ts';
+import { complaints } from './work/complaints.ts';
 import { createHostGuard } from './work/hosts.ts';
 import type { Log } from './work/log.ts';
 import { openQueue } from './work/queue.ts';
@@ -117,12 +118,14 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   ]);
   const stamps = createStamps(clock, stored);
   stamps.passed(Math.max(...passed));
+  const storing = complaints(log, clock, 'storing events failed');
   const batcher = new Batcher({
     warehouse,
     clock,
     stamps,
     limits: { repeatWithinMs: repeatWithin(config) },
-    onFailure: (error, attempt) => log.warn({ err: error, attempt }, 'storing events failed'),
+    onFailure: (error, attempt) => storing.failed(error, { attempt }),
+    onStored: storing.worked,
     ...(ports.onStep && { onStep: ports.onStep }),
   });
   stack.defer(() => batcher.close());
@@ -130,7 +133,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     engine: database.engine,
     databaseUrl: config.databaseUrl,
     timeoutMs: config.databaseTimeoutMs,
-    onError: (error) => log.warn({ err: error }, 'queue'),
+    onError: complaints(log, clock, 'queue').failed,
     now: () => clock.now(),
   });
   const base: Base = {

@@ -11,6 +11,8 @@ export interface BatcherPorts {
   readonly stamps: Stamps;
   /** Told of every failed attempt; the error holds no event. */
   readonly onFailure?: (error: unknown, attempt: number) => void;
+  /** Told of every insert that is stored. */
+  readonly onStored?: () => void;
   /** Told of the named moments of every insert, for tests that stop the process there. */
   readonly onStep?: (step: InsertStep) => void;
   readonly limits?: Partial<BatcherLimits>;
@@ -192,7 +194,7 @@ export class Batcher {
 
   /** Every attempt sends the same bytes: the same ids and the same stamp, so a repetition merges away. */
   async #insert(body: Buffer, stamp: number): Promise<void> {
-    const { warehouse, clock, onFailure, onStep } = this.#ports;
+    const { warehouse, clock, onFailure, onStored, onStep } = this.#ports;
     onStep?.('insert-started');
     for (let attempt = 1; ; attempt++) {
       try {
@@ -205,6 +207,7 @@ export class Batcher {
           signal: AbortSignal.timeout(this.#limits.insertTimeoutMs),
         });
         onStep?.('insert-stored');
+        onStored?.();
         return;
       } catch (error) {
         onFailure?.(error, attempt);

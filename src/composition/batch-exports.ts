@@ -18,6 +18,7 @@ import { integrationOfKey } from '../integrations/access-key.ts';
 import { openIntegration } from '../integrations/integrations.ts';
 import { findIntegration } from '../integrations/store.ts';
 import { settleDelayOf } from '../settle-delay.ts';
+import { complaints } from '../work/complaints.ts';
 import { loop } from '../work/loop.ts';
 import { type Base, hostChecker, isAlone } from './base.ts';
 import { filesFolder } from './files-folder.ts';
@@ -58,6 +59,7 @@ export async function composeExports(
       lookup: base.guard.lookup,
     },
   };
+  const lost = complaints(log, clock, 'log lines of runs were lost');
   const runs = createRuns({
     ...shared,
     // Nobody can choose this one for an export.
@@ -66,7 +68,7 @@ export async function composeExports(
     queue,
     log,
     random: base.random,
-    logs: openLogWriter({ db, clock, onError: (err) => log.warn({ err }, 'log lines of runs were lost') }),
+    logs: openLogWriter({ db, clock, onError: lost.failed }),
     spool,
     readBack: config.readBack,
     setup: async ({ exportId, teamId, snapshot }) => {
@@ -128,14 +130,14 @@ export async function composeExports(
     clock,
     TIDY_MS,
     async () => void (await feature.removeExpiredDownloads()),
-    (err) => log.warn({ err }, 'expired files of downloads could not be removed'),
+    complaints(log, clock, 'expired files of downloads could not be removed'),
   );
   stack.defer(() => tidying.stop());
   const forgetting = loop(
     clock,
     LOG_TIDY_MS,
     async () => void (await removeOldLog(db, clock.now(), config.logKeepDays)),
-    (err) => log.warn({ err }, 'old log lines could not be removed'),
+    complaints(log, clock, 'old log lines could not be removed'),
   );
   stack.defer(() => forgetting.stop());
   return { feature, runs };

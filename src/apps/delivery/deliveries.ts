@@ -1,3 +1,4 @@
+import { complaints } from '../../work/complaints.ts';
 import { loop } from '../../work/loop.ts';
 import { failAbandoned } from '../historical-exports/end.ts';
 import { type Follower, follow } from './follow.ts';
@@ -58,7 +59,7 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
   const tide = { micros: 0 };
   const loops: { stop(): Promise<void> }[] = [];
   const every = (ms: number, turn: () => Promise<number | undefined>, what: string) =>
-    loops.push(loop(clock, ms, turn, (err) => log.warn({ err }, what)));
+    loops.push(loop(clock, ms, turn, complaints(log, clock, what)));
 
   return {
     start: async () => {

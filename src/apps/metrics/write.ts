@@ -1,4 +1,5 @@
 import type { Clock } from '../../work/clock.ts';
+import { complaints } from '../../work/complaints.ts';
 import type { Log } from '../../work/log.ts';
 import { type Loop, loop } from '../../work/loop.ts';
 import { type FlushPorts, flushMetrics, isReadOnly } from './write-flush.ts';
@@ -23,16 +24,18 @@ const KEPT_MS = 86_400_000;
 export function writeMetrics(ports: MetricWriterPorts): Loop {
   const { db, clock, log } = ports;
   let refused = false;
+  const unwritten = complaints(log, clock, 'metrics could not be written; they will be');
 
   const turn = async (): Promise<number | undefined> => {
     try {
       const more = [await flushMetrics(ports), await countRuns(ports)];
       if (refused) log.info('app metrics are written again');
       refused = false;
+      unwritten.worked();
       return more.some(Boolean) ? 0 : undefined;
     } catch (error) {
       if (!isReadOnly(error)) {
-        log.warn({ err: error }, 'metrics could not be written; they will be');
+        unwritten.failed(error);
         return AFTER_FAILURE_MS;
       }
       if (!refused) log.warn({ err: error }, 'the warehouse lets us read only: app metrics wait');
@@ -50,5 +53,5 @@ export function writeMetrics(ports: MetricWriterPorts): Loop {
     if (Number(numDeletedRows) > 0) ports.onUnwritten(Number(numDeletedRows));
   };
 
-  return loop(clock, TURN_MS, turn, (err) => log.warn({ err }, 'metrics'));
+  return loop(clock, TURN_MS, turn, complaints(log, clock, 'metrics'));
 }

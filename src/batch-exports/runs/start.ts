@@ -1,6 +1,7 @@
 import { kindOf, SluiceError } from '../../errors/error.ts';
 import type { RunObserver } from '../../export/outcome.ts';
 import { arrivalWatermark } from '../../export/watermark.ts';
+import { complaints } from '../../work/complaints.ts';
 import type { Log } from '../../work/log.ts';
 import { loop } from '../../work/loop.ts';
 import type { Queue } from '../../work/queue.ts';
@@ -103,7 +104,7 @@ export function createRuns(given: RunsPorts): Runs {
   let lastLooked: string | null = null;
   const loops: { stop(): Promise<void> }[] = [];
   const every = (ms: number, turn: () => Promise<number | undefined>, what: string) =>
-    loops.push(loop(clock, ms, turn, (error) => log.warn({ err: error }, what)));
+    loops.push(loop(clock, ms, turn, complaints(log, clock, what)));
 
   return {
     onRunCancelled: ports.onRunCancelled,

@@ -1,6 +1,7 @@
 import type { ErrorKind } from '../../errors/catalogue.ts';
 import { kindOf, SluiceError } from '../../errors/error.ts';
 import type { Clock } from '../../work/clock.ts';
+import { complaints } from '../../work/complaints.ts';
 import type { Log } from '../../work/log.ts';
 import type { Places } from './places.ts';
 import { afterFailure } from './retry-policy.ts';
@@ -95,6 +96,7 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
   const active = new Map<string, Active>();
   const held = new Map<string, Run>();
   let interrupted = false;
+  const outage = complaints(ports.log, ports.clock, 'the database is away in the middle of a run');
 
   /**
    * The queue delivers at least once. After the database was away for a while it takes the job from us and delivers it
@@ -126,6 +128,7 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
     for (let again = false; ; again = true) {
       try {
         const run = await ports.claim(runId, again);
+        outage.worked();
         if (!run) return await ports.tidy(runId);
         held.set(runId, run);
         return await attempt(run, signal);
@@ -133,7 +136,7 @@ export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): R
         held.delete(runId);
         const away = error instanceof SluiceError && error.code === 'database_unavailable';
         if (!away || signal.aborted) throw error;
-        ports.log.warn({ err: error, run: runId }, 'the database is away in the middle of a run');
+        outage.failed(error, { run: runId });
         await ports.clock.sleep(OUTAGE_MS, signal);
       }
     }
