@@ -1,33 +1,83 @@
+import { SluiceError } from '../errors/error.ts';
 import type { Project } from '../http/endpoint.ts';
 import type { Clock } from '../work/clock.ts';
 
 const KEPT_MS = 60_000;
 /** Unknown keys are remembered shortly, so that a misconfigured site does not query on each event. */
 const UNKNOWN_MS = 5_000;
+/** While the database is away, capture goes on for so long with what it said last. */
+const LAST_RESORT_MS = 86_400_000;
+/** Between two questions to a database that is away. */
+const AWAY_MS = 5_000;
+/** A question that is open for longer than this is nobody's to wait for who knows the last answer. */
+const PATIENCE_MS = 2_000;
 const MOST = 10_000;
 const KEY = /^[\x21-\x7e]{1,200}$/;
 
-/** Projects by their `phc_…` key. Capture asks for each request; the database is asked once a minute. */
+interface Entry {
+  /** What the database said last. */
+  project: Project | null;
+  saidAt: number;
+  /** It is not asked again before. */
+  until: number;
+  /** The question that is open. */
+  asking: Promise<Project | null> | null;
+  askedAt: number;
+  /** The last question failed because the database is away. */
+  away: boolean;
+}
+
+/**
+ * Projects by their `phc_…` key. Capture asks for each request; the database is asked once a minute. While it is away
+ * the last answer holds for a day, if it was a project. Throws `database_unavailable` for a key of which nothing is
+ * known.
+ */
 export function createProjectCache(
   clock: Pick<Clock, 'now'>,
   find: (token: string) => Promise<Project | null>,
 ): (token: string) => Promise<Project | null> {
-  const entries = new Map<string, { project: Promise<Project | null>; until: number }>();
-  return async (token) => {
-    if (!KEY.test(token)) return null;
-    const now = clock.now();
-    const known = entries.get(token);
-    if (known && known.until > now) return known.project;
-    if (entries.size >= MOST) entries.clear();
-    const entry = { project: find(token), until: now + KEPT_MS };
-    entries.set(token, entry);
+  const entries = new Map<string, Entry>();
+
+  const ask = async (token: string, entry: Entry): Promise<Project | null> => {
+    const askedAt = clock.now();
+    entry.askedAt = askedAt;
     try {
-      const project = await entry.project;
-      if (project === null) entry.until = now + UNKNOWN_MS;
+      const project = await find(token);
+      const until = askedAt + (project === null ? UNKNOWN_MS : KEPT_MS);
+      Object.assign(entry, { project, saidAt: askedAt, until, away: false });
       return project;
     } catch (error) {
-      entries.delete(token);
+      entry.away = isAway(error);
+      if (!entry.away || !holds(entry)) entries.delete(token);
+      entry.until = clock.now() + AWAY_MS;
+      throw error;
+    }
+  };
+
+  const holds = ({ project, saidAt }: Entry) => project !== null && clock.now() - saidAt < LAST_RESORT_MS;
+
+  return async (token) => {
+    if (!KEY.test(token)) return null;
+    const known = entries.get(token);
+    if (known && known.until > clock.now()) return known.project;
+    if (!known && entries.size >= MOST) entries.clear();
+    const entry = known ?? { project: null, saidAt: 0, until: 0, asking: null, askedAt: 0, away: false };
+    entries.set(token, entry);
+    entry.asking ??= ask(token, entry).finally(() => {
+      entry.asking = null;
+    });
+    const answer = entry.asking;
+    try {
+      const waits = !entry.away && clock.now() - entry.askedAt <= PATIENCE_MS;
+      if (waits || !holds(entry)) return await answer;
+      answer.catch(() => {}); // told to those who wait
+      return entry.project;
+    } catch (error) {
+      if (isAway(error) && holds(entry)) return entry.project;
       throw error;
     }
   };
 }
+
+const isAway = (error: unknown): boolean =>
+  error instanceof SluiceError && error.code === 'database_unavailable';
