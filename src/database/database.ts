@@ -68,10 +68,11 @@ function openServer(options: DatabaseOptions & { readonly url: string }): Opened
     } as pg.CustomTypesConfig,
   };
   const pool = new pg.Pool(config);
-  // A process that vanished without a word must not keep its locks until the kernel misses it, two hours later. Not a start-up
-  // parameter: connection poolers refuse those they do not know.
+  // A process that vanished without a word must not keep its locks until the kernel misses it, two hours later, and a
+  // statement that nobody waits for any more must not go on. No start-up parameters: connection poolers refuse those
+  // they do not know.
   pool.on('connect', (client) => {
-    const patience = `set idle_in_transaction_session_timeout = ${2 * timeoutMs}`;
+    const patience = `set idle_in_transaction_session_timeout = ${2 * timeoutMs}; set statement_timeout = ${timeoutMs}`;
     client.query(patience).catch((error: Error) => options.onError?.(error));
   });
   const onError = (error: Error) => options.onError?.(error);

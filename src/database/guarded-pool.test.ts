@@ -127,3 +127,27 @@ it('a connection with nobody at its other end: noticed in time, replaced, and it
   await Promise.all([near.close(), far.close()]);
   await proxy.stop();
 });
+
+it('a statement that is given up does not go on in the server; a migration takes as long as it needs', async () => {
+  const url = await postgres.createDatabase();
+  const near = new pg.Client(url);
+  await near.connect();
+  // The lock of `migrate.ts`: whoever migrates waits for it longer than a statement may take.
+  await near.query('begin; select pg_advisory_xact_lock(7583320201)');
+  const opening = openDatabase({ url, dataDir: '/nowhere', timeoutMs: 500 });
+  const waiting = async () =>
+    (await near.query("select from pg_locks where locktype = 'advisory' and not granted")).rowCount;
+  await expect.poll(waiting).toBe(1);
+  await near.query('select pg_sleep(0.6); commit');
+  const far = await opening;
+  const given = sql`select pg_sleep(60)`.execute(far.kysely);
+  await expect(given).rejects.toMatchObject({ code: 'database_unavailable' });
+  const running = async () =>
+    (
+      await near.query(
+        "select from pg_stat_activity where query like 'select pg_sleep(60%' and state = 'active'",
+      )
+    ).rowCount;
+  await expect.poll(running).toBe(0);
+  await Promise.all([near.end(), far.close()]);
+});

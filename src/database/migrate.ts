@@ -16,6 +16,9 @@ export async function migrateDatabase<Tables>(db: Kysely<Tables>): Promise<void>
     .filter((name) => name.endsWith('.sql'))
     .sort();
   await db.transaction().execute(async (trx) => {
+    // However long the statements of a server may take, those of a migration and the wait for another's are not among
+    // them.
+    await sql`set local statement_timeout = 0`.execute(trx);
     await sql`select pg_advisory_xact_lock(${sql.lit(ADVISORY_LOCK)})`.execute(trx);
     // Behind the lock: of two that look at once, each would find none and the second fail to make it.
     await sql`create table if not exists sluice_migrations (name text primary key)`.execute(trx);
