@@ -80,8 +80,11 @@ export async function startSluice(config: Config, ports: SluicePorts): Promise<S
   return {
     ready,
     stop: async (graceMs) => {
-      await quiesce(graceMs);
-      await owned.disposeAsync();
+      try {
+        await quiesce(graceMs);
+      } finally {
+        await owned.disposeAsync();
+      }
     },
   };
 }
@@ -213,7 +216,14 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
       project_api_key: projectApiKey,
       ...(personalApiKey === null ? {} : { personal_api_key: personalApiKey }),
     },
-    quiesce: async (graceMs) => void (await Promise.all([runs.stop(graceMs), apps.running.stop(graceMs)])),
+    quiesce: async (graceMs) => {
+      const stopped = await Promise.allSettled([runs.stop(graceMs), apps.running.stop(graceMs)]);
+      for (const one of stopped) {
+        // What is left is taken over after a while, as from a process that was killed.
+        if (one.status === 'rejected')
+          log.warn({ err: one.reason }, 'not everything could be stopped in order');
+      }
+    },
   };
 }
 

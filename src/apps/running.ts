@@ -58,9 +58,12 @@ export function createRunningApps(ports: RunningAppsPorts): RunningApps {
       metrics = writeMetrics({ ...ports, runs: ports.runsToCount, onUnwritten: counters.unwritten });
     },
     stop: async (graceMs) => {
-      await deliveries.stop(graceMs);
-      await metrics?.stop();
-      poster.close();
+      try {
+        await deliveries.stop(graceMs);
+      } finally {
+        await metrics?.stop();
+        poster.close();
+      }
     },
   };
 }

@@ -108,7 +108,7 @@ describe('the Postgres server', () => {
   });
   afterEach(() => postgres?.stop());
 
-  it('killed and away for a while during runs: the server waits for it, and every run completes', async () => {
+  it('killed and away for a while during runs: the server waits for it, and every run completes; a stop without it is in order', async () => {
     const server = await startSluice({ dataDir, env: { DATABASE_URL: await postgres.createDatabase() } });
     sluice = server;
     const events = makeEvents(6_000, hours(12), 1_000, seeded(6));
@@ -129,5 +129,7 @@ describe('the Postgres server', () => {
     expect(runs).toHaveLength(12);
     await expectDelivered(files, 'postgres', runs, uuidsOf(events));
     expect(server.process.exitCode).toBeNull();
+    await postgres.kill();
+    expect(await server.stop()).toBe(0);
   }, 120_000);
 });

@@ -77,7 +77,9 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
       await Promise.all([...held.values()].map(({ follower }) => follower.stop()));
       clearTimeout(patience);
       // Who takes over what was cut off must know that it may have been sent.
-      if (!cut) await giveBack(db, owner);
+      if (cut) return;
+      // With the database away they are taken over when their time is up, as a dead process's.
+      await giveBack(db, owner).catch((err) => log.warn({ err }, 'leases of apps could not be given back'));
     },
   };
 

@@ -118,9 +118,12 @@ export function createRuns(given: RunsPorts): Runs {
     stop: async (graceMs) => {
       await Promise.all(loops.map((each) => each.stop()));
       const patience = setTimeout(() => worker.interrupt(), graceMs / 2);
-      await queue.stop(graceMs);
-      clearTimeout(patience);
-      await given.logs.flush();
+      try {
+        await queue.stop(graceMs);
+      } finally {
+        clearTimeout(patience);
+        await given.logs.flush();
+      }
     },
   };
 
