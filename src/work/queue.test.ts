@@ -101,6 +101,27 @@ it('keeps a job for years, also in a queue that an earlier version made', async 
   expect(rows[0]?.days).toBeGreaterThan(365);
 });
 
+it('removes a job soon after it is done, not a day later', async () => {
+  await sql`
+    insert into pgboss.job (name, state, data, completed_on, deletion_seconds)
+    values ('runs', 'completed', '{"runId": "long done"}', now() - interval '11 minutes', 600)`.execute(
+    database.kysely,
+  );
+  await sql`update pgboss.queue set maintain_on = now() - interval '11 minutes'`.execute(database.kysely);
+  const quick = await openQueue({
+    engine: database.engine,
+    databaseUrl: undefined,
+    onError: (e) => errors.push(e),
+    superviseSeconds: 1,
+  });
+  const left = async () =>
+    (await sql`select from pgboss.job where data->>'runId' = 'long done'`.execute(database.kysely)).rows
+      .length;
+  expect(await left()).toBe(1);
+  await vi.waitFor(async () => expect(await left()).toBe(0), 10_000);
+  await quick.stop(0);
+});
+
 const YEARS = 4 * 365 * 86_400_000;
 
 it.each([

@@ -32,6 +32,8 @@ export interface QueueOptions {
   readonly onError: (error: Error) => void;
   /** The clock that `startAfter` is told by, milliseconds; the database's own runs beside it. Default: the machine's. */
   readonly now?: () => number;
+  /** Seconds between two looks for jobs of dead workers, and for what is to be removed. */
+  readonly superviseSeconds?: number;
 }
 
 const QUEUE = 'runs';
@@ -41,6 +43,8 @@ const HEARTBEAT_SECONDS = 10;
 const EXPIRE_SECONDS = 86_399;
 /** pg-boss removes a job that nobody took for so long, by itself after two weeks: a run waits as long as the process is away. */
 const RETENTION_SECONDS = 10 * 365 * 86_400;
+/** Jobs that are done are kept for so long, at most twice as long. */
+const DELETE_AFTER_SECONDS = 600;
 const SETTINGS = {
   notify: true,
   heartbeatSeconds: HEARTBEAT_SECONDS,
@@ -48,7 +52,7 @@ const SETTINGS = {
   // Handlers keep their own count of attempts on the run; the queue only has to deliver again.
   retryLimit: 1_000_000,
   retryDelay: 0,
-  deleteAfterSeconds: 600,
+  deleteAfterSeconds: DELETE_AFTER_SECONDS,
   retentionSeconds: RETENTION_SECONDS,
 };
 
@@ -58,11 +62,14 @@ interface RunJob {
 
 /** Opens the queue in the same database as the runs (schema `pgboss`). */
 export async function openQueue(options: QueueOptions): Promise<Queue> {
+  const supervise = options.superviseSeconds ?? superviseSeconds(options);
   const boss = new PgBoss({
     ...connection(options),
     schedule: false,
-    superviseIntervalSeconds: superviseSeconds(options),
-    monitorIntervalSeconds: superviseSeconds(options),
+    superviseIntervalSeconds: supervise,
+    monitorIntervalSeconds: supervise,
+    // By default once a day, whatever `deleteAfterSeconds` says.
+    maintenanceIntervalSeconds: DELETE_AFTER_SECONDS,
     useListenNotify: true,
     registerInstance: false,
     reindex: false,
