@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createAccounts } from './accounts/accounts.ts';
 import { accountsEndpoints } from './accounts/endpoints.ts';
 import { keyEndpoints } from './accounts/key-endpoints.ts';
@@ -167,10 +167,11 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     workerName: `${hostname()}:${process.pid}`,
   };
   const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
   const stopping = new AbortController();
-  const { feature, runs } = await composeExports(base, stack, stopping.signal);
+  const { feature, runs } = await composeExports(base, registry, stack, stopping.signal);
   const apps = composeApps(base, registry);
-  const capture = composeCapture(base, stack);
+  const capture = composeCapture(base, registry, stack);
 
   const server = await createServer({
     endpoints: [

@@ -1,12 +1,15 @@
 import { join } from 'node:path';
+import type { Registry } from 'prom-client';
 import { v7 } from 'uuid';
 import { projectsOf } from '../accounts/organizations.ts';
 import { estimateBackfill } from '../batch-exports/backfills/estimate.ts';
 import { type BatchExports, batchExports } from '../batch-exports/batch-exports.ts';
 import { wholeConfig } from '../batch-exports/destination.ts';
 import { createLinkSigner } from '../batch-exports/downloads/links.ts';
+import { installGauges, readBacklog } from '../batch-exports/gauges.ts';
 import { removeOldLog } from '../batch-exports/log-expiry.ts';
 import { openLogWriter } from '../batch-exports/logs.ts';
+import { createRunMonitor } from '../batch-exports/runs/monitor.ts';
 import { createRuns } from '../batch-exports/runs/start.ts';
 import { FILE_DOWNLOAD, fileDownload } from '../export/destinations/file-download.ts';
 import { destinations } from '../export/destinations/index.ts';
@@ -37,6 +40,7 @@ export interface ComposedExports {
 /** Exports, their runs and downloads. `stopping` aborts when answers that still stream must end. */
 export async function composeExports(
   base: Base,
+  registry: Registry,
   stack: AsyncDisposableStack,
   stopping: AbortSignal,
 ): Promise<ComposedExports> {
@@ -67,6 +71,7 @@ export async function composeExports(
     warehouse,
     queue,
     log,
+    monitor: createRunMonitor(registry, log),
     random: base.random,
     logs: openLogWriter({ db, clock, onError: lost.failed }),
     spool,
@@ -97,6 +102,8 @@ export async function composeExports(
     onPassed: base.stamps.passed,
     alone: isAlone(config),
   });
+
+  installGauges(registry, clock, () => readBacklog(db));
 
   const parser = createQueryParser();
   stack.defer(() => parser.close());

@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os';
+import type { Registry } from 'prom-client';
 import { captureEndpoints } from '../capture/endpoints.ts';
+import { installCaptureGauge } from '../capture/gauge.ts';
 import { createPersonIds } from '../capture/person-id.ts';
 import { createReader } from '../capture/reader.ts';
 import { openReaderThread } from '../capture/threads/open-thread.ts';
@@ -25,8 +27,10 @@ const THREAD_LIMITS = { maxOldGenerationSizeMb: 2048 };
 /** PostHog's capture API, its large requests read in threads. */
 export function composeCapture(
   { accounts, batcher, clock, log }: Base,
+  registry: Registry,
   stack: Pick<AsyncDisposableStack, 'defer'>,
 ): Endpoint[] {
+  installCaptureGauge(registry, batcher);
   const projectByKey = accounts.findProjectByToken;
   const reader = readInThreads({
     here: createReader({

@@ -591,9 +591,10 @@ describe('three failures in a row', () => {
     const { id, runs } = await withRuns(4);
     const start_at = '2026-03-01T00:00:00Z';
     await bench.call('POST', `batch_exports/${id}/backfills`, { start_at, end_at: '2026-03-01T05:00:00Z' });
-    for (const run of runs.slice(0, 2)) await finishRun(bench.ports, await claim(run.id), failed);
+    const end = async (run: Json) => await finishRun(bench.ports, await claim(run.id), failed);
+    for (const run of runs.slice(0, 2)) expect(await end(run)).toEqual({ paused: false });
     expect((await bench.call('GET', `batch_exports/${id}`)).body.paused).toBe(false);
-    await finishRun(bench.ports, await claim(runs[2].id), failed);
+    expect(await end(runs[2])).toEqual({ paused: true });
     expect((await bench.call('GET', `batch_exports/${id}`)).body).toMatchObject({
       paused: true,
       last_paused_at: '2026-03-10T14:20:00Z',

@@ -5,6 +5,7 @@ import type { PGlite } from '@electric-sql/pglite';
 import { type CompiledQuery, Kysely } from 'kysely';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createAccounts } from '../../src/accounts/accounts.ts';
+import { readBacklog } from '../../src/batch-exports/gauges.ts';
 import { openLedger } from '../../src/batch-exports/runs/ledger.ts';
 import { planRun } from '../../src/batch-exports/runs/plan.ts';
 import { type ClaimedRun, claimRun } from '../../src/batch-exports/runs/store.ts';
@@ -106,4 +107,16 @@ it('what a run replaces is found without reading its export’s runs', async () 
   await ledger.previousKeys();
   const { rows, plans } = await read();
   expect(rows, plans).toBeLessThan(10);
+});
+
+it('what /metrics tells of a year of runs reads what is active and what is due', async () => {
+  const run = await claimed('desc');
+  const { active, oldestCreatedAt, earliestDueAt } = await readBacklog(asking);
+  expect([active, oldestCreatedAt]).toEqual([expect.any(Number), expect.any(Number)]);
+  expect(active).toBeGreaterThan(0);
+  expect(oldestCreatedAt).toBeLessThanOrEqual(run.createdAt);
+  expect(earliestDueAt).not.toBeUndefined();
+  const { rows, plans } = await read();
+  expect(plans).toMatch(/ runs_active\b/);
+  expect(rows, plans).toBeLessThan(RUNS / 8);
 });

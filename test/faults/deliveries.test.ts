@@ -1,8 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import pino from 'pino';
+import { Registry } from 'prom-client';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { openLogWriter } from '../../src/batch-exports/logs.ts';
+import { createRunMonitor } from '../../src/batch-exports/runs/monitor.ts';
 import { createRuns, type Runs, type RunsPorts } from '../../src/batch-exports/runs/start.ts';
 import { systemClock } from '../../src/work/clock.ts';
 import type { Queue } from '../../src/work/queue.ts';
@@ -61,6 +63,7 @@ async function startWorker(workerName: string): Promise<Worker> {
     queue,
     warehouse: warehouse.warehouse,
     log: pino({ level: 'silent' }),
+    monitor: createRunMonitor(new Registry(), pino({ level: 'silent' })),
     random,
     retryMs: 1_000,
     logs: openLogWriter({ db: bench.db, clock, onError: () => {} }),

@@ -11,14 +11,20 @@ export type Ending =
   | { readonly status: 'Completed'; readonly outcome: Outcome; readonly place?: string }
   | { readonly status: 'Failed' | 'FailedRetryable'; readonly error: string };
 
+export interface Finished {
+  /** The export was paused, since too many of its runs failed. */
+  readonly paused: boolean;
+}
+
 /**
  * Ends a claimed run, and in the same transaction does what follows: the log line, the automatic pause after three
- * failures in a row, the next run of its backfill. Throws `run_superseded`, `run_cancelled`: then nothing happened, and
- * what the run published for itself alone must be taken back by whoever published it.
+ * failures in a row, the next run of its backfill. Tells whether the export was paused. Throws `run_superseded`,
+ * `run_cancelled`: then nothing happened, and what the run published for itself alone must be taken back by whoever
+ * published it.
  */
-export async function finishRun(ports: RunPorts, claim: Claim, ending: Ending): Promise<void> {
+export async function finishRun(ports: RunPorts, claim: Claim, ending: Ending): Promise<Finished> {
   const now = ports.clock.now();
-  const cancelled = await ports.db.transaction().execute(async (trx) => {
+  const { cancelled, paused } = await ports.db.transaction().execute(async (trx) => {
     const { backfill_id: backfillId, ...batchExport } = await trx
       .selectFrom('batch_exports')
       .innerJoin('batch_export_runs as run', 'run.batch_export_id', 'batch_exports.id')
@@ -36,9 +42,20 @@ export async function finishRun(ports: RunPorts, claim: Claim, ending: Ending): 
     const stopped =
       ending.status === 'Completed' ? [] : await pauseAfterFailures(trx, ports, batchExport, now);
     if (backfillId) await advanceBackfill(trx, ports, batchExport, backfillId, now);
-    return stopped;
+    const mayPause = ending.status !== 'Completed' && !batchExport.paused;
+    return { cancelled: stopped, paused: mayPause && (await isPaused(trx, batchExport.id)) };
   });
   for (const runId of cancelled) ports.onRunCancelled(runId);
+  return { paused };
+}
+
+async function isPaused(trx: Trx, exportId: string): Promise<boolean> {
+  const { paused } = await trx
+    .selectFrom('batch_exports')
+    .select('paused')
+    .where('id', '=', exportId)
+    .executeTakeFirstOrThrow();
+  return paused;
 }
 
 function columns(ending: Ending) {

@@ -10,6 +10,7 @@ import { openCountsAhead } from './counts-ahead.ts';
 import { endEmptyRuns } from './empty.ts';
 import { type ExecutePorts, executeRun } from './execute.ts';
 import { finishRun } from './finish.ts';
+import type { RunMonitor } from './monitor.ts';
 import { adoptOrphans, enqueueForgotten } from './orphans.ts';
 import { createPlaces, placeOf } from './places.ts';
 import { type ClaimedRun, claimRun, lostClaims, postponeRun, setRetrying } from './store.ts';
@@ -19,6 +20,7 @@ import { createWorker } from './worker.ts';
 export interface RunsPorts extends Omit<ExecutePorts, 'onRunCancelled' | 'countsAhead'> {
   readonly queue: Queue;
   readonly log: Log;
+  readonly monitor: RunMonitor;
   readonly random: () => number;
   /** The wait after a run's first failed attempt, milliseconds. */
   readonly retryMs: number;
@@ -61,9 +63,12 @@ export function createRuns(given: RunsPorts): Runs {
   const ports: ExecutePorts = {
     ...given,
     countsAhead: openCountsAhead(given),
-    onRunCancelled: (id) => worker.abort(id, cancelled()),
+    onRunCancelled: (id) => {
+      monitor.ended('Cancelled');
+      worker.abort(id, cancelled());
+    },
   };
-  const { db, clock, queue, log } = given;
+  const { db, clock, queue, log, monitor } = given;
   // What was once below the watermark stays below it: of 10,000 runs due at once, one asks the warehouse.
   const watermarks = new Map<number, number>();
   const watermark = async (interval: string, wanted: number): Promise<number> => {
@@ -86,15 +91,24 @@ export function createRuns(given: RunsPorts): Runs {
     postpone: (run, at) => postponeRun(db, given.enqueue, run, { at, now: clock.now() }),
     places: createPlaces(given.concurrency, clock),
     placeOf: (run) => placeOf(run.snapshot),
-    execute: (run, signal) => executeRun(ports, run, signal),
+    execute: async (run, signal) => {
+      await executeRun(ports, run, signal);
+      monitor.ended('Completed');
+    },
     retry: async (run, error, next) => {
       const wait = Math.round((next.at - clock.now()) / 1000);
       const failure = { error: describe(error), bug: kindOf(error) === 'bug', now: clock.now() };
       await setRetrying(db, given.enqueue, run, { ...next, ...failure });
       // Not before: a run whose completion was stored and whose answer was lost has not failed.
       say(run, 'WARNING', `Attempt ${run.attempt} failed: ${describe(error)} Next attempt in ${wait} s.`);
+      monitor.attemptFailed(run, error, wait);
     },
-    fail: (run, error, status) => finishRun(ports, run, { status, error: describe(error) }),
+    fail: async (run, error, status) => {
+      const { paused } = await finishRun(ports, run, { status, error: describe(error) });
+      monitor.attemptFailed(run, error, null);
+      monitor.ended(status);
+      if (paused) monitor.exportPaused(run);
+    },
     tidy: (runId) =>
       tidyRun(ports, runId).catch((err) => log.warn({ err, run: runId }, 'leftovers of a run remain')),
   });
@@ -132,6 +146,7 @@ export function createRuns(given: RunsPorts): Runs {
     const { created, nextDueAt } = await tick(ports, TICK_LIMIT);
     const looked = await endEmptyRuns({ ...given, watermark }, lastLooked);
     lastLooked = looked.last;
+    if (looked.ended > 0) monitor.ended('Completed', looked.ended);
     const due = created.length > 0 && nextDueAt !== null && nextDueAt <= clock.now();
     return due || looked.more ? BREATH_MS : undefined;
   }
