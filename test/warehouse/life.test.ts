@@ -74,6 +74,20 @@ const row = (id: number) => Buffer.from(`${JSON.stringify({ team_id: id })}\n`);
 const count = { sql: 'SELECT toUInt32(count(DISTINCT team_id)) AS rows FROM app_metrics2' };
 
 describe('the engine’s process', () => {
+  test('that gives no answer any more is ended and started again', async () => {
+    const running = await startTestWarehouse({ dataDir, hungAfterMs: 3_000 });
+    try {
+      await running.warehouse.insert({ ...insert, body: row(1) });
+      const pid = enginePid();
+      process.kill(pid, 'SIGSTOP');
+      await expect.poll(() => enginePid() !== pid && enginePid() !== 0, SOON).toBe(true);
+      const rows = () => running.warehouse.rows(count).catch(() => []);
+      await expect.poll(rows, SOON).toEqual([{ rows: 1 }]);
+    } finally {
+      await running.close();
+    }
+  });
+
   test('killed: restarts at the same URL with every acknowledged insert, and says so meanwhile', async () => {
     const running = await startTestWarehouse({ dataDir });
     try {

@@ -10,7 +10,7 @@ import { type DirectoryLock, lockDirectory } from '../../work/directory-lock.ts'
 import { Engine } from './engine.ts';
 import { createFacade } from './facade.ts';
 import { makePipes } from './pipes.ts';
-import { QUERIES_AT_ONCE, type StartedMessage, type StartMessage } from './protocol.ts';
+import { ALIVE, QUERIES_AT_ONCE, type StartedMessage, type StartMessage } from './protocol.ts';
 
 /** A child of a launcher that was just killed needs a moment to notice. */
 const PREDECESSOR_MS = 5_000;
@@ -52,11 +52,24 @@ async function start(options: StartMessage): Promise<void> {
         process.exit(0);
       });
     });
+    answerWhile(engine);
     tell({ state: 'ready', port: (facade.server.address() as AddressInfo).port });
   } catch (error) {
     const code = error instanceof SluiceError ? error.code : 'warehouse_unavailable';
     tell({ state: 'failed', code, detail: (error as Error).message }, () => process.exit(1));
   }
+}
+
+/** One question at a time: behind one that hangs the others would take the threads that are left. */
+function answerWhile(engine: Engine): void {
+  let open: Promise<void> | undefined;
+  process.on('message', (message) => {
+    if (message !== ALIVE) return;
+    open ??= engine.answer().finally(() => {
+      open = undefined;
+    });
+    void open.then(() => process.send?.(ALIVE));
+  });
 }
 
 async function lockWithPatience(file: string): Promise<DirectoryLock> {

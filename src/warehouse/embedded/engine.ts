@@ -89,6 +89,14 @@ export class Engine {
     }
   }
 
+  /**
+   * Resolves when the engine answers anything, an error too. However many queries run: they leave threads and
+   * sessions to others (`SPARE_THREADS`).
+   */
+  async answer(): Promise<void> {
+    await this.run('SELECT 1', 'Null', { ...NOTHING_SPECIAL, queryId: 'alive' }).catch(() => {});
+  }
+
   close(): void {
     this.#sessions.close();
   }

@@ -18,6 +18,11 @@ export interface EmbeddedOptions {
   /** Bytes the engine may use. */
   readonly memory: number;
   readonly log: SupervisorLog;
+  /**
+   * Milliseconds without a sign of life after which the engine's process is ended and started again; default five
+   * minutes.
+   */
+  readonly hungAfterMs?: number;
 }
 
 export interface EmbeddedWarehouse {
@@ -39,7 +44,8 @@ export async function startEmbeddedWarehouse(options: EmbeddedOptions): Promise<
     const { dataDir, port, host = '127.0.0.1', memory, log } = options;
     const password =
       options.password === undefined ? randomBytes(18).toString('base64url') : options.password;
-    const child = await keepRunning({ dataDir, host, port, password, memory }, log);
+    const message = { dataDir, host, port, password, memory };
+    const child = await keepRunning(message, log, options.hungAfterMs);
     const url = urlOf(host, child.port, password);
     const warehouse = connectWarehouse({ url, localFiles: true, log });
     writeEndpoint(dataDir, { url, pid: process.pid });

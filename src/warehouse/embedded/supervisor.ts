@@ -2,8 +2,10 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from '../../errors/error.ts';
+import { systemClock } from '../../work/clock.ts';
 import { compileCache } from '../../work/compile-cache.ts';
-import { QUERIES_AT_ONCE, SPARE_THREADS, type StartedMessage, type StartMessage } from './protocol.ts';
+import { ALIVE, QUERIES_AT_ONCE, SPARE_THREADS, type StartedMessage, type StartMessage } from './protocol.ts';
+import { watchOver } from './watchdog.ts';
 
 export interface SupervisorLog {
   info(fields: object, message: string): void;
@@ -23,10 +25,23 @@ const HEALTHY_MS = 60_000;
 /** The child needs at most 5 s to stop by itself. */
 const LONGEST_STOP_MS = 6_000;
 
-/** Starts the child and starts it again, on the same port, whenever it ends without being asked to. */
-export async function keepRunning(options: StartMessage, log: SupervisorLog): Promise<KeptRunning> {
+/**
+ * A tenth for each question. With all its 64 queries computing for three minutes on two cores the engine never left ten
+ * questions of 0.3 s in a row without an answer: what has hung for so long would hang for ever.
+ */
+const HUNG_AFTER_MS = 300_000;
+
+/**
+ * Starts the child and starts it again, on the same port, whenever it ends without being asked to. One that gives no
+ * sign of life for `hungAfterMs` is ended.
+ */
+export async function keepRunning(
+  options: StartMessage,
+  log: SupervisorLog,
+  hungAfterMs = HUNG_AFTER_MS,
+): Promise<KeptRunning> {
   const first = await startChild(options, log);
-  const supervisor = new Supervisor({ ...options, port: first.port }, log);
+  const supervisor = new Supervisor({ ...options, port: first.port }, log, hungAfterMs);
   supervisor.watch(first.child);
   return { port: first.port, stop: () => supervisor.stop() };
 }
@@ -34,21 +49,37 @@ export async function keepRunning(options: StartMessage, log: SupervisorLog): Pr
 class Supervisor {
   readonly #options: StartMessage;
   readonly #log: SupervisorLog;
+  readonly #hungAfterMs: number;
   #child: ChildProcess | undefined;
   #stopping = false;
   #pauseMs = FIRST_PAUSE_MS;
   #timer: NodeJS.Timeout | undefined;
   #starting: Promise<void> = Promise.resolve();
 
-  constructor(options: StartMessage, log: SupervisorLog) {
+  constructor(options: StartMessage, log: SupervisorLog, hungAfterMs: number) {
     this.#options = options;
     this.#log = log;
+    this.#hungAfterMs = hungAfterMs;
   }
 
   watch(child: ChildProcess): void {
     this.#child = child;
     const since = Date.now();
+    const gone = new AbortController();
+    void watchOver(
+      {
+        clock: systemClock,
+        ask: signsOfLife(child),
+        onHung: () => {
+          this.#log.warn({ pid: child.pid }, 'the warehouse gives no answer any more; ending it');
+          child.kill('SIGKILL');
+        },
+        hungAfterMs: this.#hungAfterMs,
+      },
+      gone.signal,
+    );
     child.once('exit', (status, signal) => {
+      gone.abort();
       if (this.#stopping) return;
       if (Date.now() - since > HEALTHY_MS) this.#pauseMs = FIRST_PAUSE_MS;
       this.#log.warn(
@@ -89,6 +120,19 @@ class Supervisor {
       if (!this.#stopping) this.#later();
     }
   }
+}
+
+/** Asks the child; resolves with its next message, of which there is none but its answers. */
+function signsOfLife(child: ChildProcess): () => Promise<void> {
+  let next: Promise<void> | undefined;
+  return () => {
+    // One that has ended is noticed by its end.
+    if (child.connected) child.send(ALIVE, () => {});
+    next ??= once(child, 'message').then(() => {
+      next = undefined;
+    });
+    return next;
+  };
 }
 
 async function startChild(
