@@ -10,7 +10,7 @@ import { installGauges, readBacklog } from '../batch-exports/gauges.ts';
 import { removeOldLog } from '../batch-exports/log-expiry.ts';
 import { openLogWriter } from '../batch-exports/logs.ts';
 import { createRunMonitor } from '../batch-exports/runs/monitor.ts';
-import { createRuns } from '../batch-exports/runs/start.ts';
+import { createRunService } from '../batch-exports/runs/start.ts';
 import { FILE_DOWNLOAD, fileDownload } from '../export/destinations/file-download.ts';
 import { destinations } from '../export/destinations/index.ts';
 import { checkQuery } from '../export/models/hogql/check.ts';
@@ -34,7 +34,7 @@ const LOG_TIDY_MS = 3_600_000;
 
 export interface ComposedExports {
   readonly feature: BatchExports;
-  readonly runs: ReturnType<typeof createRuns>;
+  readonly runs: ReturnType<typeof createRunService>;
 }
 
 /** Exports, their runs and downloads. `stopping` aborts when answers that still stream must end. */
@@ -64,7 +64,7 @@ export async function composeExports(
     },
   };
   const lost = complaints(log, clock, 'log lines of runs were lost');
-  const runs = createRuns({
+  const runs = createRunService({
     ...shared,
     // Nobody can choose this one for an export.
     destinations: new Map([...destinations, [FILE_DOWNLOAD, fileDownload(config.downloadsRoot)]]),

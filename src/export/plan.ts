@@ -31,7 +31,7 @@ const MOST_SLICES = 10_000;
  * they were cut, because an earlier attempt may have published them under their keys. So do those of a run that is repeated,
  * unless that would make far fewer files than wanted: ended in the middle of publishing, the repeat leaves files of both behind.
  */
-export async function planRun(
+export async function planSlices(
   context: RunContext,
   done: readonly LedgerEntry[],
   lost: readonly Slice[],

@@ -4,7 +4,7 @@ import { formatOf } from './formats/index.ts';
 import { MANIFEST_TYPE, manifest, wantsManifest } from './manifest.ts';
 import { eventsSource } from './models/events.ts';
 import type { LedgerEntry, Outcome, ReplacedFile } from './outcome.ts';
-import { planRun } from './plan.ts';
+import { planSlices } from './plan.ts';
 import type { ExportPorts, RunContext } from './ports.ts';
 import { removeStale, staleFiles } from './replace.ts';
 import type { Reread } from './reread/count.ts';
@@ -121,7 +121,7 @@ async function deliver(context: RunContext): Promise<Outcome> {
   if (names.warning) observer.log('WARNING', names.warning);
 
   const { done, lost } = await resume(context);
-  const plan = await planRun(context, done, lost);
+  const plan = await planSlices(context, done, lost);
   observer.planned(plan.source.rows);
   context.step('planned');
   const previous = await ledger.replaced();

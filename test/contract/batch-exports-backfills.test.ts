@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { finishRun } from '../../src/batch-exports/runs/finish.ts';
-import { planRun } from '../../src/batch-exports/runs/plan.ts';
+import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import { claimRun } from '../../src/batch-exports/runs/store.ts';
 import { type Json, type ServedBench, serveBench } from './batch-exports-kit.ts';
 
@@ -33,7 +33,7 @@ async function finishActive(id: string, status: 'Completed' | 'Failed' | 'Failed
   for (const run of active) {
     const claim = await claimRun(bench.db, { runId: run.id, worker: 'w', now: bench.clock.now() });
     if (!claim) throw new Error('nothing to claim');
-    await planRun(bench.db, claim, bench.clock.now());
+    await fixPlan(bench.db, claim, bench.clock.now());
     const rows = { rows: 2, fingerprint: null };
     const outcome = {
       files: [],
@@ -130,7 +130,7 @@ describe('a backfill', () => {
     const [run] = page.results;
     const claim = await claimRun(bench.db, { runId: run.id, worker: 'w', now: bench.clock.now() });
     if (!claim) throw new Error('nothing to claim');
-    expect(await planRun(bench.db, claim, bench.clock.now())).toEqual({
+    expect(await fixPlan(bench.db, claim, bench.clock.now())).toEqual({
       region: {
         arrivalFrom: null,
         arrivalTo: Date.parse('2026-03-10T10:20:00.001Z'),
@@ -151,7 +151,7 @@ describe('a backfill', () => {
     const [run] = (await runsOf(id)).filter((candidate) => candidate.backfill);
     const claim = await claimRun(bench.db, { runId: run.id, worker: 'w', now: bench.clock.now() });
     if (!claim) throw new Error('nothing to claim');
-    const { excludes } = await planRun(bench.db, claim, bench.clock.now());
+    const { excludes } = await fixPlan(bench.db, claim, bench.clock.now());
     expect(excludes).toEqual([
       {
         arrivalFrom: Date.parse('2026-03-10T10:00:00Z'),

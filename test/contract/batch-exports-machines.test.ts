@@ -7,7 +7,7 @@ import { cancelRun } from '../../src/batch-exports/runs/cancel.ts';
 import { finishRun } from '../../src/batch-exports/runs/finish.ts';
 import { openLedger } from '../../src/batch-exports/runs/ledger.ts';
 import { HOLDING_RUN_STATES, RUN_STATES, runMachine } from '../../src/batch-exports/runs/machine.ts';
-import { planRun } from '../../src/batch-exports/runs/plan.ts';
+import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import { covers } from '../../src/batch-exports/runs/regions.ts';
 import { retryRun } from '../../src/batch-exports/runs/retry.ts';
 import { type Claim, claimRun, setPlanned, setRetrying } from '../../src/batch-exports/runs/store.ts';
@@ -184,8 +184,8 @@ class World {
       return setRetrying(db, ports.enqueue, held, { at: now + 1, error: 'hiccup\0', now });
     }
     if (what === 'replace') return openLedger(db, clock, held, 'files').beginReplacing();
-    const plan = await planRun(db, held, now);
-    expect(await planRun(db, held, now), 'R5').toEqual(plan);
+    const plan = await fixPlan(db, held, now);
+    expect(await fixPlan(db, held, now), 'R5').toEqual(plan);
     if (what === 'complete') await finishRun(ports, held, { status: 'Completed', outcome });
     if (what === 'fail') await finishRun(ports, held, { status: 'Failed', error: 'no' });
     if (what === 'give up') await finishRun(ports, held, { status: 'FailedRetryable', error: 'no' });
@@ -198,7 +198,7 @@ class World {
         code: expect.stringMatching(/^run_(superseded|cancelled)$/),
       });
       await expect(setPlanned(bench.db, claim, 7, 0), 'R2').rejects.toEqual(refused);
-      await expect(planRun(bench.db, claim, 0), 'R2').rejects.toEqual(refused);
+      await expect(fixPlan(bench.db, claim, 0), 'R2').rejects.toEqual(refused);
       const ending = finishRun(bench.ports, claim, { status: 'Completed', outcome });
       await expect(ending, 'R2').rejects.toEqual(refused);
     }
@@ -296,7 +296,7 @@ class World {
       for (const run of active) {
         const claim = await claimRun(bench.db, { runId: run.id, worker: 'w', now: bench.clock.now() });
         if (!claim) continue;
-        await planRun(bench.db, claim, bench.clock.now());
+        await fixPlan(bench.db, claim, bench.clock.now());
         await finishRun(bench.ports, claim, { status: 'Completed', outcome });
       }
       if (active.length > 0) continue;

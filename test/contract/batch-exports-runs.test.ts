@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { finishRun } from '../../src/batch-exports/runs/finish.ts';
 import { openLedger } from '../../src/batch-exports/runs/ledger.ts';
-import { planRun } from '../../src/batch-exports/runs/plan.ts';
+import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import {
   assertClaim,
   claimRun,
@@ -93,7 +93,7 @@ describe('§7.1 the object', () => {
     const path = `batch_exports/${id}/runs/${runs[0].id}/`;
     const shown = async () => (await bench.call('GET', path)).body;
     const held = await claim(runs[0].id);
-    await planRun(bench.db, held, bench.clock.now());
+    await fixPlan(bench.db, held, bench.clock.now());
     await setPlanned(bench.db, held, 9, bench.clock.now());
     await setProgress(bench.db, held, { rows: 4, bytes: 40 }, bench.clock.now());
     expect(await shown()).toMatchObject({
@@ -284,7 +284,7 @@ describe('§7.2 retry', () => {
   it('repeats the interval in a backfill of its own, and replaces the files', async () => {
     const { id, runs } = await withRuns(1);
     const first = await claim(runs[0].id);
-    const plan = await planRun(bench.db, first, bench.clock.now());
+    const plan = await fixPlan(bench.db, first, bench.clock.now());
     const staged = { key: 'events/a.parquet', bytes: 10, token: {} };
     const slice = { part: 0, of: 1 };
     await openLedger(bench.db, bench.clock, first, PLACE).record({ slice, rows: 3, bytes: 10, staged });
@@ -304,7 +304,7 @@ describe('§7.2 retry', () => {
     const conflict = await bench.call('POST', `batch_exports/${id}/runs/${runs[0].id}/retry`);
     expect([conflict.status, conflict.body.code]).toEqual([409, 'conflict']);
     const second = await claim(again.id);
-    expect(await planRun(bench.db, second, bench.clock.now())).toEqual(plan);
+    expect(await fixPlan(bench.db, second, bench.clock.now())).toEqual(plan);
     const ledger = openLedger(bench.db, bench.clock, second, PLACE);
     expect(await ledger.previousKeys()).toEqual(['events/a.parquet']);
     const of = { runId: runs[0].id, staged };
@@ -633,7 +633,7 @@ describe('three failures in a row', () => {
     const plannedAndEnded = async (run: Json, ending: typeof failed | ReturnType<typeof completed>) => {
       bench.clock.advance(1000);
       const held = await claim(run.id);
-      await planRun(bench.db, held, bench.clock.now());
+      await fixPlan(bench.db, held, bench.clock.now());
       await finishRun(bench.ports, held, ending);
     };
     const warnings = async (id: string): Promise<string[]> =>

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { finishRun } from '../../src/batch-exports/runs/finish.ts';
-import { planRun } from '../../src/batch-exports/runs/plan.ts';
+import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import { claimRun } from '../../src/batch-exports/runs/store.ts';
 import type { Region } from '../../src/database/tables.ts';
 import type { Estimate } from '../../src/export/estimate.ts';
@@ -53,7 +53,7 @@ async function finishActive(id: string, status: 'Completed' | 'Failed' = 'Comple
   for (const run of (await runsOf(id)).filter((each) => each.status === 'Starting')) {
     const claim = await claimRun(bench.db, { runId: run.id, worker: 'w', now: bench.clock.now() });
     if (!claim) throw new Error('nothing to claim');
-    regions.push((await planRun(bench.db, claim, bench.clock.now())).region);
+    regions.push((await fixPlan(bench.db, claim, bench.clock.now())).region);
     await finishRun(
       bench.ports,
       claim,

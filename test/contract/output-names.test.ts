@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { finishRun } from '../../src/batch-exports/runs/finish.ts';
 import { keySuffix } from '../../src/batch-exports/runs/output-name.ts';
-import { planRun } from '../../src/batch-exports/runs/plan.ts';
+import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import { claimRun } from '../../src/batch-exports/runs/store.ts';
 import { migrateDatabase } from '../../src/database/migrate.ts';
 import type { RunRow } from '../../src/database/tables.ts';
@@ -44,7 +44,7 @@ async function deliver(
 ): Promise<string | undefined> {
   const claim = await claimRun(bench.db, { runId: id, worker: 'w', now: bench.clock.now() });
   if (!claim) throw new Error('nothing to claim');
-  await planRun(bench.db, claim, bench.clock.now());
+  await fixPlan(bench.db, claim, bench.clock.now());
   const suffix = await keySuffix(bench.db, claim);
   const outcome = { ...NO_OUTCOME, files: files.map((key) => ({ key, bytes: 1, rows: 1 })) };
   await finishRun(bench.ports, claim, { status: 'Completed', outcome });
@@ -116,7 +116,7 @@ describe('R8: a backfill and a live run of the same interval', () => {
     const now = bench.clock.now();
     const claim = await claimRun(bench.db, { runId: first.id, worker: 'w', now });
     if (!claim) throw new Error('nothing to claim');
-    await planRun(bench.db, claim, now);
+    await fixPlan(bench.db, claim, now);
     await bringBack(id);
     expect(await deliver(first)).toBe(undefined);
     expect(await deliver(await live(id, '08:00'))).toBe('live');
@@ -145,7 +145,7 @@ it('R8: runs of earlier versions keep the names that they had', async () => {
   const now = bench.clock.now();
   const claim = await claimRun(bench.db, { runId: works.id, worker: 'w', now });
   if (!claim) throw new Error('nothing to claim');
-  await planRun(bench.db, claim, now);
+  await fixPlan(bench.db, claim, now);
   bench.clock.set('2026-03-10T11:20:00Z');
   await bench.feature.tick(100);
   const scheduled = await live(id, '10:00');

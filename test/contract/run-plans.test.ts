@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createAccounts } from '../../src/accounts/accounts.ts';
 import { readBacklog } from '../../src/batch-exports/gauges.ts';
 import { openLedger } from '../../src/batch-exports/runs/ledger.ts';
-import { planRun } from '../../src/batch-exports/runs/plan.ts';
+import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import { type ClaimedRun, claimRun } from '../../src/batch-exports/runs/store.ts';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import { pgliteDialect } from '../../src/database/embedded/dialect.ts';
@@ -93,7 +93,7 @@ it.each(['desc', 'asc'] as const)(
   'planning a run (%s) reads a few of its export’s runs, by an index',
   async (which) => {
     const run = await claimed(which);
-    await planRun(asking, run, Date.now());
+    await fixPlan(asking, run, Date.now());
     const { rows, plans } = await read();
     expect(plans).toMatch(/ runs_interval\b/);
     expect(rows, plans).toBeLessThan(RUNS / 8);

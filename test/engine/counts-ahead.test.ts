@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openCountsAhead } from '../../src/batch-exports/runs/counts-ahead.ts';
 import { finishRun } from '../../src/batch-exports/runs/finish.ts';
-import { planRun } from '../../src/batch-exports/runs/plan.ts';
+import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import { type ClaimedRun, claimRun } from '../../src/batch-exports/runs/store.ts';
 import { NO_ROWS, tallyColumns, tallyOf } from '../../src/export/fingerprint.ts';
 import { NO_OUTCOME } from '../../src/export/outcome.ts';
@@ -67,7 +67,7 @@ async function planned(live: boolean): Promise<{ run: ClaimedRun; spec: RunSpec 
     for (const { id: runId } of await starting(id)) {
       const claim = await claimRun(bench.db, { runId, worker: 'w', now: bench.clock.now() });
       if (!claim) throw new Error('nothing to claim');
-      await planRun(bench.db, claim, bench.clock.now());
+      await fixPlan(bench.db, claim, bench.clock.now());
       await finishRun(bench.ports, claim, { status: 'Completed', outcome: NO_OUTCOME });
     }
   }
@@ -80,7 +80,7 @@ async function planned(live: boolean): Promise<{ run: ClaimedRun; spec: RunSpec 
   for (const { id: runId } of await starting(id)) {
     const run = await claimRun(bench.db, { runId, worker: 'w', now: bench.clock.now() });
     if (!run) throw new Error('nothing to claim');
-    const plan = await planRun(bench.db, run, bench.clock.now());
+    const plan = await fixPlan(bench.db, run, bench.clock.now());
     result.push({ run, spec: liveSpec(bench.teamId, { ...plan, interval: run.interval }) });
   }
   return result;

@@ -5,7 +5,7 @@ import { Registry } from 'prom-client';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { openLogWriter } from '../../src/batch-exports/logs.ts';
 import { createRunMonitor } from '../../src/batch-exports/runs/monitor.ts';
-import { createRuns, type Runs, type RunsPorts } from '../../src/batch-exports/runs/start.ts';
+import { createRunService, type Runs, type RunsPorts } from '../../src/batch-exports/runs/start.ts';
 import { systemClock } from '../../src/work/clock.ts';
 import type { Queue } from '../../src/work/queue.ts';
 import { type ServedBench, serveBench } from '../contract/batch-exports-kit.ts';
@@ -84,7 +84,7 @@ async function startWorker(workerName: string): Promise<Worker> {
     },
     alone: false,
   };
-  const runs = createRuns(ports);
+  const runs = createRunService(ports);
   await runs.start();
   const [deliver] = handlers;
   if (!deliver) throw new Error('the worker asked for no jobs');

@@ -10,7 +10,7 @@ import type { CountsAhead } from './counts-ahead.ts';
 import { finishRun } from './finish.ts';
 import { openLedger } from './ledger.ts';
 import { keySuffix } from './output-name.ts';
-import { planRun } from './plan.ts';
+import { fixPlan } from './plan.ts';
 import type { RunStep } from './steps.ts';
 import { type ClaimedRun, setPlanned, setProgress } from './store.ts';
 
@@ -36,7 +36,7 @@ export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: A
   step('run-claimed');
   const nowhere = ports.destinations.get(run.snapshot.destination.type)?.takesNoRows === true;
   if (!nowhere) availableDestination(ports.destinations, run);
-  const plan = run.plan ?? (await planRun(ports.db, run, ports.clock.now()));
+  const plan = run.plan ?? (await fixPlan(ports.db, run, ports.clock.now()));
   step('run-planned');
   if (nowhere) {
     step('run-finishing');

@@ -13,7 +13,7 @@ import { type Claim, runById, write } from './store.ts';
  * answers (R5, R8). Under a lock on the export's row, so that no row and no name is given to two runs (R6). Throws
  * `run_superseded`, `run_cancelled`.
  */
-export async function planRun(db: Db, claim: Claim, now: number): Promise<Plan> {
+export async function fixPlan(db: Db, claim: Claim, now: number): Promise<Plan> {
   return db.transaction().execute(async (trx) => {
     const exportId = await lockExportOf(trx, claim.id);
     const run = await runById(trx, claim.id);

@@ -59,7 +59,7 @@ const FORGOTTEN_MS = 600_000;
 const OVERDUE_MS = 3_600_000;
 
 /** The moving part of batch exports: the tick that creates runs and the worker that executes them. */
-export function createRuns(given: RunsPorts): Runs {
+export function createRunService(given: RunsPorts): Runs {
   const ports: ExecutePorts = {
     ...given,
     countsAhead: openCountsAhead(given),

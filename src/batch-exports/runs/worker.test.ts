@@ -2,16 +2,16 @@ import pino from 'pino';
 import { expect, it } from 'vitest';
 import { SluiceError } from '../../errors/error.ts';
 import { createPlaces } from './places.ts';
-import { type ClaimedRun, createWorker, type WorkerPorts } from './worker.ts';
+import { createWorker, type WorkableRun, type WorkerPorts } from './worker.ts';
 
 const NEVER_LOST = new AbortController().signal;
 
 /** A worker whose clock moves when somebody sleeps, and the list of what it did. */
-function bench(overrides: Partial<WorkerPorts<ClaimedRun>> = {}) {
+function bench(overrides: Partial<WorkerPorts<WorkableRun>> = {}) {
   const did: string[] = [];
   let now = 1_000_000;
   let attempt = 0;
-  const worker = createWorker<ClaimedRun>({
+  const worker = createWorker<WorkableRun>({
     clock: {
       now: () => now,
       sleep: async (ms) => {
@@ -108,7 +108,7 @@ it.each([
 it('lets a run wait that ended with its process ten times in a row, then tries it once more each time', async () => {
   const claimed = (silentClaims: number, failures: number) => ({
     claim: async (id: string) => ({ id, attempt: 9, failures, bugs: 0, silentClaims, readableFrom: 0 }),
-    retry: async (_: ClaimedRun, error: unknown, next: { at: number; silentClaims: number }) =>
+    retry: async (_: WorkableRun, error: unknown, next: { at: number; silentClaims: number }) =>
       void said.push([error, next.silentClaims]),
   });
   const said: unknown[] = [];
@@ -133,7 +133,7 @@ it('writes nothing on a run that another worker took over', async () => {
 /** Executes until it is aborted. */
 function untilAborted(did: string[]) {
   const started = Promise.withResolvers<void>();
-  const execute = (run: ClaimedRun, signal: AbortSignal): Promise<void> => {
+  const execute = (run: WorkableRun, signal: AbortSignal): Promise<void> => {
     did.push(`execute ${run.attempt}`);
     started.resolve();
     return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));

@@ -6,8 +6,8 @@ import type { Log } from '../../work/log.ts';
 import type { Places } from './places.ts';
 import { afterFailure } from './retry-policy.ts';
 
-/** What the worker needs of a claimed run, whatever it exports and wherever to. */
-export interface ClaimedRun {
+/** What the worker needs of a claimed run (`ClaimedRun`), whatever it exports and wherever to. */
+export interface WorkableRun {
   readonly id: string;
   readonly attempt: number;
   /** Earlier attempts that failed; one that only had to wait, or was taken over, is none. */
@@ -20,7 +20,7 @@ export interface ClaimedRun {
   readonly readableFrom: number;
 }
 
-export interface WorkerPorts<Run extends ClaimedRun> {
+export interface WorkerPorts<Run extends WorkableRun> {
   readonly clock: Clock;
   readonly random: () => number;
   /** The wait after a run's first failure, milliseconds. */
@@ -92,7 +92,7 @@ interface Active {
 }
 
 /** Takes runs from the queue through claim, watermark, execution and verdict. */
-export function createWorker<Run extends ClaimedRun>(ports: WorkerPorts<Run>): RunWorker {
+export function createWorker<Run extends WorkableRun>(ports: WorkerPorts<Run>): RunWorker {
   const active = new Map<string, Active>();
   const held = new Map<string, Run>();
   let interrupted = false;
