@@ -4,12 +4,12 @@ import { v7 } from 'uuid';
 import { projectsOf } from '../accounts/organizations.ts';
 import { estimateBackfill } from '../batch-exports/backfills/estimate.ts';
 import { type BatchExports, batchExports } from '../batch-exports/batch-exports.ts';
-import { wholeConfig } from '../batch-exports/destination.ts';
 import { createLinkSigner } from '../batch-exports/downloads/links.ts';
 import { installGauges, readBacklog } from '../batch-exports/gauges.ts';
 import { removeOldLog } from '../batch-exports/log-expiry.ts';
 import { openLogWriter } from '../batch-exports/logs.ts';
 import { createRunMonitor } from '../batch-exports/runs/monitor.ts';
+import { currentSetup } from '../batch-exports/runs/setup.ts';
 import { createRunService } from '../batch-exports/runs/start.ts';
 import { FILE_DOWNLOAD, fileDownload } from '../export/destinations/file-download.ts';
 import { destinations } from '../export/destinations/index.ts';
@@ -76,23 +76,16 @@ export async function composeExports(
     logs: openLogWriter({ db, clock, onError: lost.failed }),
     spool,
     readBack: config.readBack,
-    setup: async ({ exportId, teamId, snapshot }) => {
-      const row = await db
-        .selectFrom('batch_exports')
-        .select(['id', 'destination_sealed'])
-        .where('id', '=', exportId)
-        .executeTakeFirstOrThrow();
-      const { type, integrationId, config: stored } = snapshot.destination;
-      const opened =
-        integrationId === null ? null : await openIntegration(integrations, teamId, integrationId);
-      const current = wholeConfig(sealer, { ...row, destination_config: stored });
-      return {
-        type,
-        config: current,
-        integration: { ...opened?.config, ...opened?.secrets },
-        folder: await filesFolder(db, teamId),
-      };
-    },
+    setup: (run) =>
+      currentSetup(
+        {
+          db,
+          unseal: sealer.unseal,
+          openIntegration: (teamId, id) => openIntegration(integrations, teamId, id),
+          filesFolder: (teamId) => filesFolder(db, teamId),
+        },
+        run,
+      ),
     onStep: base.onStep,
     workerName: base.workerName,
     concurrency: config.concurrency,
