@@ -48,6 +48,21 @@ it('does not tell each time of what comes and goes', () => {
   ]);
 });
 
+it('an error of another kind is told at once', () => {
+  const { lines, report, pass } = told();
+  const [outage, bug] = [Object.assign(new Error('away'), { code: 'ECONNREFUSED' }), new TypeError('a bug')];
+  report.failed(outage);
+  report.worked();
+  pass(20_000);
+  for (let n = 0; n < 3; n++) report.failed(bug);
+  report.failed(outage);
+  expect(lines).toEqual([
+    warn({ err: outage }),
+    { level: 'info', failures: 1, message: 'over: no answer' },
+    warn({ err: bug }),
+  ]);
+});
+
 it('a clock that was set back silences nobody', () => {
   const { lines, report, pass } = told();
   report.failed('down');

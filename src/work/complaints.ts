@@ -10,13 +10,16 @@ export interface Report {
 
 const EVERY_MS = 60_000;
 
+/** So many kinds of errors are kept apart. */
+const MOST_KINDS = 20;
+
 /**
  * A log that an outage does not flood: `what` is told at its first failure, then at most once a minute with the number
  * of failures since, and once when it works again. What comes and goes within a minute is told at most once a minute,
- * too.
+ * too. An error of another kind is told at once: an outage must not hide a bug.
  */
 export function complaints(log: Pick<Log, 'warn' | 'info'>, clock: Pick<Clock, 'now'>, what: string): Report {
-  let toldAt = Number.NEGATIVE_INFINITY;
+  const toldAt = new Map<string, number>();
   let untold = 0;
   let failures = 0;
   let told = false;
@@ -25,9 +28,11 @@ export function complaints(log: Pick<Log, 'warn' | 'info'>, clock: Pick<Clock, '
       failures++;
       untold++;
       // A clock that was set back must not silence anybody.
-      if (Math.abs(clock.now() - toldAt) < EVERY_MS) return;
+      const kind = kindOf(err);
+      if (Math.abs(clock.now() - (toldAt.get(kind) ?? Number.NEGATIVE_INFINITY)) < EVERY_MS) return;
       log.warn({ err, ...fields, ...(untold > 1 && { failures: untold }) }, what);
-      toldAt = clock.now();
+      if (toldAt.size >= MOST_KINDS) toldAt.clear();
+      toldAt.set(kind, clock.now());
       untold = 0;
       told = true;
     },
@@ -38,4 +43,11 @@ export function complaints(log: Pick<Log, 'warn' | 'info'>, clock: Pick<Clock, '
       failures = 0;
     },
   };
+}
+
+/** Messages may differ each time: ids, ports and durations stand in them. */
+function kindOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const { code } = error as { readonly code?: unknown };
+  return `${error.name} ${typeof code === 'string' ? code : ''}`;
 }

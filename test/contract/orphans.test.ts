@@ -76,3 +76,11 @@ it('a run that rests too long and has no job gets one, whether it has begun or n
   expect(await look()).toBe(2);
   expect(bench.jobs.map(({ runId }) => runId)).not.toContain(busy);
 });
+
+it('a start does not wait for a time that a wrong clock set', async () => {
+  const [ahead = ''] = await runs(1);
+  lost = [];
+  await failOnce(ahead, 3 * 24 * HOUR);
+  await adoptOrphans(ports());
+  expect(bench.jobs).toEqual([{ runId: ahead, startAfter: undefined }]);
+});

@@ -30,8 +30,16 @@ export interface ExecutePorts extends RunPorts {
   readonly onStep: (step: string) => void;
 }
 
-/** Exports a claimed run and stores its outcome. Throws what the worker's verdict needs to know. */
-export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: AbortSignal): Promise<void> {
+/**
+ * Exports a claimed run and stores its outcome; tells `onAnswer` of each file that the destination has taken. Throws what
+ * the worker's verdict needs to know.
+ */
+export async function executeRun(
+  ports: ExecutePorts,
+  run: ClaimedRun,
+  signal: AbortSignal,
+  onAnswer: () => void,
+): Promise<void> {
   const step = (name: RunStep) => ports.onStep(name);
   step('run-claimed');
   const nowhere = ports.destinations.get(run.snapshot.destination.type)?.takesNoRows === true;
@@ -53,7 +61,7 @@ export async function executeRun(ports: ExecutePorts, run: ClaimedRun, signal: A
       target,
       files,
       ledger: openLedger(ports.db, ports.clock, run, target.place),
-      observer: observe(ports, run, log),
+      observer: observe(ports, run, log, onAnswer),
       clock: ports.clock,
       signal,
       attempt: run.attempt,
@@ -145,6 +153,7 @@ function observe(
   ports: ExecutePorts,
   run: ClaimedRun,
   log: (level: LogLevel, message: string) => void,
+  onAnswer: () => void,
 ): RunObserver {
   let shownAt = 0;
   // What the run shows while it works is a courtesy; a lost claim is found by the ledger.
@@ -159,7 +168,10 @@ function observe(
       shownAt = now;
       show(setProgress(ports.db, run, done, now));
     },
-    step: (name) => ports.onStep(name),
+    step: (name) => {
+      if (name === 'slice-staged') onAnswer();
+      ports.onStep(name);
+    },
   };
 }
 

@@ -19,18 +19,24 @@ export async function adoptOrphans(ports: OrphanPorts): Promise<void> {
     .select('id')
     .where('status', 'in', [...ACTIVE_RUN_STATES])
     .where('attempt', '>', 0)
-    .where('next_attempt_at', 'is', null)
+    .where((eb) =>
+      // Further away than any wait is what a clock decided that has been set right since.
+      eb.or([
+        eb('next_attempt_at', 'is', null),
+        eb('next_attempt_at', '>', new Date(ports.clock.now() + TOO_FAR_MS)),
+      ]),
+    )
     .execute();
   for await (const portion of portionsOf(orphans, AT_ONCE)) {
     const ids = portion.map(({ id }) => id);
     await ports.db.transaction().execute((trx) => ports.enqueue(trx, ids));
   }
-  await enqueueForgotten(ports, ports.clock.now() + LONGEST_WAIT_MS);
+  await enqueueForgotten(ports, ports.clock.now() + TOO_FAR_MS);
 }
 
 const AT_ONCE = 1_000;
-/** No attempt is further away. */
-const LONGEST_WAIT_MS = 86_400_000;
+/** No attempt is further away: the longest waits are ten minutes. */
+const TOO_FAR_MS = 3_600_000;
 
 /**
  * Gives a job to the active runs that have none and of which nothing was heard since `before`, milliseconds since the

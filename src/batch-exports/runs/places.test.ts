@@ -15,15 +15,45 @@ it('lets any number in while a place answers', () => {
 });
 
 it('lets one run at a time find out whether a place answers again', () => {
-  const { enter, leave } = places(4);
+  const { enter, answers, leave } = places(4);
   expect([enter('a'), enter('a')]).toEqual([null, null]);
   leave('a', AWAY);
   expect(enter('a')).toBe(5_000);
   leave('a', AWAY);
   expect(enter('a')).toBeNull();
   expect([enter('a'), enter('b')]).toEqual([5_200, null]);
-  leave('a');
+  answers('a');
   expect([enter('a'), enter('a')]).toEqual([null, null]);
+});
+
+it('takes a run that ended well without a word of its place for nothing', () => {
+  const { enter, leave } = places(4);
+  enter('a');
+  leave('a', AWAY);
+  enter('a');
+  leave('a');
+  expect([enter('a'), enter('a')]).toEqual([null, 5_000]);
+});
+
+it('forgets no place that does not answer, however long nobody asks', () => {
+  const { enter, leave } = places(2);
+  for (const place of ['a', 'b']) {
+    enter(place);
+    leave(place, AWAY);
+  }
+  now += 86_400_000;
+  expect([enter('a'), enter('a'), enter('b'), enter('c')]).toEqual([null, 5_000, 5_000, null]);
+});
+
+it('has the runs of one place wait for their own place alone', () => {
+  const { enter, leave } = places(4);
+  for (const place of ['a', 'b']) {
+    enter(place);
+    leave(place, AWAY);
+    enter(place);
+  }
+  for (let n = 0; n < 1_000; n++) enter('a');
+  expect(enter('b')).toBe(5_000);
 });
 
 it('leaves a turn to others, however many places do not answer', () => {
@@ -74,7 +104,7 @@ it('does not wait for a run that is at work for long', () => {
   expect([enter('a'), enter('a')]).toEqual([null, null]);
   leave('a', AWAY);
   expect(enter('a')).toBe(5_000);
-  now += 600_000;
+  now += 2_400_000;
   expect(enter('a')).toBeNull();
 });
 

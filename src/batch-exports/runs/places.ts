@@ -11,14 +11,20 @@ import type { RunSnapshot } from './snapshot.ts';
 export interface Places {
   /** Null: the run may begin, and `leave` follows. Else the milliseconds after which it may ask again. */
   enter(place: string): number | null;
-  /** The attempt has ended, with `error` if it failed. */
+  /** The place has taken something: it answers. */
+  answers(place: string): void;
+  /** The attempt has ended, with `error` if it failed. That it did not says nothing: it may have had no rows. */
   leave(place: string, error?: unknown): void;
 }
 
 interface Place {
-  /** When an attempt last failed, milliseconds since the epoch; null: the last one did not. */
-  failedAt: number | null;
+  /** It did not answer, and has not answered since. */
+  failing: boolean;
   atWork: number;
+  /** When the last one entered, milliseconds since the epoch. */
+  enteredAt: number;
+  /** When the last of those that wait asks again. */
+  nextAsk: number;
 }
 
 /** No wait is shorter. */
@@ -28,16 +34,19 @@ const SPACING_MS = 200;
 /** As long as the longest wait after a failure. */
 const LONGEST_MS = 600_000;
 
-/** After so long without another failure whoever is at work there may well be getting on, with a large file. */
-const BELIEVED_MS = 600_000;
+/**
+ * Whoever has been at work for so long may well be getting on, with a large file: at a place that takes a byte now and
+ * then an attempt gives up after half an hour.
+ */
+const BELIEVED_MS = 2_400_000;
 
 /** `turns`: runs at once in this process. */
 export function createPlaces(turns: number, clock: Pick<Clock, 'now'>): Places {
   const places = new Map<string, Place>();
   const forFailing = Math.max(1, turns - 1);
-  let nextAsk = 0;
 
-  const fails = ({ failedAt }: Place) => failedAt !== null && clock.now() - failedAt < BELIEVED_MS;
+  const fails = ({ failing, atWork, enteredAt }: Place) =>
+    failing && (atWork === 0 || clock.now() - enteredAt < BELIEVED_MS);
   const mayEnter = (place: Place): boolean => {
     if (!fails(place)) return true;
     const taken = [...places.values()].reduce((sum, each) => sum + (fails(each) ? each.atWork : 0), 0);
@@ -46,30 +55,34 @@ export function createPlaces(turns: number, clock: Pick<Clock, 'now'>): Places {
 
   return {
     enter: (name) => {
-      const place = places.get(name) ?? { failedAt: null, atWork: 0 };
+      const now = clock.now();
+      const place = places.get(name) ?? { failing: false, atWork: 0, enteredAt: now, nextAsk: 0 };
       if (mayEnter(place)) {
         place.atWork++;
+        place.enteredAt = now;
         places.set(name, place);
         return null;
       }
-      const now = clock.now();
-      nextAsk = Math.min(Math.max(nextAsk + SPACING_MS, now + SHORTEST_MS), now + LONGEST_MS);
-      return nextAsk - now;
+      const wait = Math.min(Math.max(place.nextAsk + SPACING_MS - now, SHORTEST_MS), LONGEST_MS);
+      place.nextAsk = now + wait;
+      return wait;
+    },
+    answers: (name) => {
+      const place = places.get(name);
+      if (place) Object.assign(place, { failing: false, nextAsk: 0 });
     },
     leave: (name, error) => {
       const place = places.get(name);
       if (!place) return;
       place.atWork--;
-      const away = doesNotAnswer(error);
-      if (away !== null) place.failedAt = away ? clock.now() : null;
-      if (!fails(place) && place.atWork === 0) places.delete(name);
+      place.failing = doesNotAnswer(error) ?? place.failing;
+      if (!place.failing && place.atWork === 0) places.delete(name);
     },
   };
 }
 
 /** Null: the attempt did not tell. */
 function doesNotAnswer(error: unknown): boolean | null {
-  if (error === undefined) return false;
   if (!(error instanceof SluiceError) || !error.code.startsWith('destination_')) return null;
   return error.code === 'destination_unavailable';
 }

@@ -69,6 +69,7 @@ export function createRunService(given: RunsPorts): Runs {
     },
   };
   const { db, clock, queue, log, monitor } = given;
+  const places = createPlaces(given.concurrency, clock);
   // What was once below the watermark stays below it: of 10,000 runs due at once, one asks the warehouse.
   const watermarks = new Map<number, number>();
   const watermark = async (interval: string, wanted: number): Promise<number> => {
@@ -89,10 +90,10 @@ export function createRunService(given: RunsPorts): Runs {
     claim: (runId, again) => claimRun(db, { runId, worker: given.workerName, now: clock.now(), again }),
     watermark: (run) => watermark(run.snapshot.interval, run.readableFrom),
     postpone: (run, at) => postponeRun(db, given.enqueue, run, { at, now: clock.now() }),
-    places: createPlaces(given.concurrency, clock),
+    places,
     placeOf: (run) => placeOf(run.snapshot),
-    execute: async (run, signal) => {
-      await executeRun(ports, run, signal);
+    execute: async (run, signal, onAnswer) => {
+      await executeRun(ports, run, signal, onAnswer);
       monitor.ended('Completed');
     },
     retry: async (run, error, next) => {
@@ -109,8 +110,16 @@ export function createRunService(given: RunsPorts): Runs {
       monitor.ended(status);
       if (paused) monitor.exportPaused(run);
     },
-    tidy: (runId) =>
-      tidyRun(ports, runId).catch((err) => log.warn({ err, run: runId }, 'leftovers of a run remain')),
+    tidy: async (runId) => {
+      try {
+        const wait = await tidyRun({ ...ports, places }, runId);
+        if (wait === null) return;
+        const at = clock.now() + wait;
+        await db.transaction().execute((trx) => given.enqueue(trx, [runId], at));
+      } catch (err) {
+        log.warn({ err, run: runId }, 'leftovers of a run remain');
+      }
+    },
   });
   const say = (run: ClaimedRun, ...[level, message]: Parameters<RunObserver['log']>) =>
     given.logs.write({ teamId: run.teamId, exportId: run.exportId, runId: run.id, level, message });

@@ -38,8 +38,11 @@ export interface WorkerPorts<Run extends WorkableRun> {
   readonly places: Places;
   /** Where the run writes to, for `places`. */
   placeOf(run: Run): string;
-  /** Exports; resolves when the run's outcome is stored. Stops promptly when `signal` aborts. */
-  execute(run: Run, signal: AbortSignal): Promise<void>;
+  /**
+   * Exports; resolves when the run's outcome is stored. Stops promptly when `signal` aborts. `onAnswer` is told when the
+   * destination has taken something.
+   */
+  execute(run: Run, signal: AbortSignal, onAnswer: () => void): Promise<void>;
   /** Stores the failure, with how many claims still count as silent, and enqueues the next attempt, in one transaction. */
   retry(
     run: Run,
@@ -158,7 +161,7 @@ export function createWorker<Run extends WorkableRun>(ports: WorkerPorts<Run>): 
     if (wait !== null) return await ports.postpone(run, ports.clock.now() + wait);
     let thrown: unknown;
     try {
-      await ports.execute(run, signal);
+      await ports.execute(run, signal, () => ports.places.answers(place));
     } catch (error) {
       thrown = error;
       throw error;
