@@ -69,6 +69,17 @@ it('tells which runs have no job that waits or is at work', async () => {
   );
 });
 
+it('of jobs that somebody has taken, too, for who knows that they are dead', async () => {
+  await sql`insert into pgboss.job (name, state, data) values
+    ('runs', 'active', '{"runId": "taken"}'), ('runs', 'created', '{"runId": "left"}')`.execute(
+    database.kysely,
+  );
+  const ids = ['taken', 'left'];
+  expect(await queue.withoutJob(database.kysely, ids)).toEqual([]);
+  expect(await queue.withoutJob(database.kysely, ids, 'waiting')).toEqual(['taken']);
+  await sql`delete from pgboss.job where data->>'runId' in ('taken', 'left')`.execute(database.kysely);
+});
+
 it('reads the queue once, however long it is, when it tells which runs have no job', async () => {
   const waiting = Array.from({ length: 3_000 }, (_, n) => `waits ${n}`);
   await queue.enqueue(database.kysely, waiting, Date.now() + 3_600_000);

@@ -13,8 +13,11 @@ export interface Queue {
    * `startAfter` in milliseconds since the epoch; absent = now.
    */
   enqueue<Tables>(trx: Kysely<Tables>, runIds: readonly string[], startAfter?: number): Promise<void>;
-  /** Of these runs, those that no job waits for or works on. */
-  withoutJob<Tables>(db: Kysely<Tables>, runIds: readonly string[]): Promise<string[]>;
+  /**
+   * Of these runs, those that no job waits for or works on; with `waiting` only a job counts that nobody has taken, for
+   * who knows that whoever took one is dead.
+   */
+  withoutJob<Tables>(db: Kysely<Tables>, runIds: readonly string[], only?: 'waiting'): Promise<string[]>;
   /**
    * Starts handing jobs to `handler`, `concurrency` at once. `signal` aborts when this process lost the
    * job. A handler that throws gets the job again, as does another process when this one dies.
@@ -119,12 +122,17 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
  * In their order. "not exists" costs the sum of both sides; "not in" reads the whole queue for each run beyond some
  * 150,000 jobs.
  */
-async function withoutJob<Tables>(db: Kysely<Tables>, runIds: readonly string[]): Promise<string[]> {
+async function withoutJob<Tables>(
+  db: Kysely<Tables>,
+  runIds: readonly string[],
+  only?: 'waiting',
+): Promise<string[]> {
+  const states = only === 'waiting' ? sql`'created', 'retry'` : sql`'created', 'retry', 'active'`;
   const { rows } = await sql<{ id: string }>`
     select wanted.id from jsonb_array_elements_text(${JSON.stringify(runIds)}::jsonb) with ordinality wanted (id, nth)
      where not exists (
              select from pgboss.job
-              where name = ${QUEUE} and state in ('created', 'retry', 'active')
+              where name = ${QUEUE} and state in (${states})
                 and data->>'runId' = wanted.id)
      order by wanted.nth`.execute(db);
   return rows.map(({ id }) => id);

@@ -8,30 +8,25 @@ export interface OrphanPorts extends Pick<RunPorts, 'db' | 'clock' | 'enqueue'> 
 }
 
 /**
- * After a kill -9 the queue would notice the dead worker after its heartbeat, 10 s later. Who knows to be alone on the
- * database need not wait: every run that was at work gets a job now, a second one does no harm. Of those that wait for
- * their first or next attempt, only those get one that have none: a job more at each start would be an attempt more
- * each time.
+ * After a kill -9 the queue would notice the dead worker after its heartbeat and its next look, which a process that is
+ * killed again and again never lives to see. Who knows to be alone on the database need not wait: every active run that no
+ * job waits for gets one now, be it that a dead worker has its job, claimed the run or not. Of those that wait for their
+ * first or next attempt, only those get one that have none: a job more at each start would be an attempt more each time.
  */
 export async function adoptOrphans(ports: OrphanPorts): Promise<void> {
-  const orphans = await ports.db
+  const now = ports.clock.now();
+  // Further away than any wait is what a clock decided that has been set right since.
+  const tooFar = await ports.db
     .selectFrom('batch_export_runs')
     .select('id')
     .where('status', 'in', [...ACTIVE_RUN_STATES])
-    .where('attempt', '>', 0)
-    .where((eb) =>
-      // Further away than any wait is what a clock decided that has been set right since.
-      eb.or([
-        eb('next_attempt_at', 'is', null),
-        eb('next_attempt_at', '>', new Date(ports.clock.now() + TOO_FAR_MS)),
-      ]),
-    )
+    .where('next_attempt_at', '>', new Date(now + TOO_FAR_MS))
     .execute();
-  for await (const portion of portionsOf(orphans, AT_ONCE)) {
+  for await (const portion of portionsOf(tooFar, AT_ONCE)) {
     const ids = portion.map(({ id }) => id);
     await ports.db.transaction().execute((trx) => ports.enqueue(trx, ids));
   }
-  await enqueueForgotten(ports, ports.clock.now() + TOO_FAR_MS);
+  await enqueueWithout(ports, null, 'waiting');
 }
 
 const AT_ONCE = 1_000;
@@ -44,17 +39,24 @@ const TOO_FAR_MS = 3_600_000;
  * tables, or to its limit of age: its run would stay active for ever. Processes that look at the same time may give one
  * a job each; a second delivery does no harm.
  */
-export async function enqueueForgotten(ports: OrphanPorts, before: number): Promise<number> {
-  const overdue = await ports.db
+export function enqueueForgotten(ports: OrphanPorts, before: number): Promise<number> {
+  return enqueueWithout(ports, before);
+}
+
+/** `before` null = of all active runs, whenever they were heard of. */
+async function enqueueWithout(ports: OrphanPorts, before: number | null, only?: 'waiting'): Promise<number> {
+  const active = ports.db
     .selectFrom('batch_export_runs')
     .select(['id', 'next_attempt_at'])
     .where('status', 'in', [...ACTIVE_RUN_STATES])
-    .where((eb) => eb(eb.fn.coalesce('next_attempt_at', 'last_updated_at'), '<', new Date(before)))
-    .orderBy('id')
-    .execute();
+    .orderBy('id');
+  const overdue = await (before === null
+    ? active
+    : active.where((eb) => eb(eb.fn.coalesce('next_attempt_at', 'last_updated_at'), '<', new Date(before)))
+  ).execute();
   const next = new Map(overdue.map((run) => [run.id, run.next_attempt_at?.getTime() ?? 0]));
   // At once: each question reads the whole queue.
-  const forgotten = next.size === 0 ? [] : await ports.queue.withoutJob(ports.db, [...next.keys()]);
+  const forgotten = next.size === 0 ? [] : await ports.queue.withoutJob(ports.db, [...next.keys()], only);
   const now = ports.clock.now();
   const isDue = (id: string) => (next.get(id) ?? 0) <= now;
   const later = forgotten.filter((id) => !isDue(id));
