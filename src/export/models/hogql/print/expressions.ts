@@ -91,16 +91,20 @@ function printFunction(call: Node, scope: Scope): string {
   for (const key of ['filter_expr', 'order_by', 'within_group'] as const) {
     if (call[key]) throw unsupported(`${key === 'filter_expr' ? 'FILTER' : 'ORDER BY'} inside ${name}()`);
   }
-  const everything = nodesIn(call, 'args').some((arg) => arg.node === 'Field' && chainOf(arg)[0] === '*');
+  const nodes = nodesIn(call, 'args');
+  // Before any of them is printed: each is printed once, or what is nested takes twice the time with each level.
+  const comparison = call.distinct === true ? null : comparisonCalled(name, nodes);
+  if (comparison) {
+    if (call.params) throw unsupported(`parameters of ${name}()`);
+    return printComparison(comparison, scope, printExpression);
+  }
+  const everything = nodes.some((arg) => arg.node === 'Field' && chainOf(arg)[0] === '*');
   const args = name === 'count' && everything ? [] : list(call, 'args', scope);
   if (call.distinct === true && (!isAggregate(name) || args.length === 0)) {
     throw unsupported(`DISTINCT in ${name}()`);
   }
   const marked = call.distinct === true ? [`DISTINCT ${args.join(', ')}`] : args;
-  const comparison = call.distinct === true ? null : comparisonCalled(name, nodesIn(call, 'args'));
-  const printed = comparison
-    ? printComparison(comparison, scope, printExpression)
-    : printNamed(name, nodesIn(call, 'args'), marked, scope);
+  const printed = printNamed(name, nodes, marked, scope);
   if (printed === null) throw unsupported(`the function ${name}`);
   if (!call.params) return printed;
   const params = nodesIn(call, 'params');
