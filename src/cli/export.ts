@@ -141,7 +141,7 @@ async function exportOnce(flags: Flags, { warehouse, clock, settleMs }: ExportRo
       warehouse,
       target,
       files,
-      ledger: memoryLedger(earlier.map((key) => ({ key, listed: true }))),
+      ledger: memoryLedger(earlier.map((key) => ({ key, listed: true, vouched: true as const }))),
       observer: {
         log: (level, message) => {
           if (level === 'WARNING' || level === 'ERROR') warn(message);

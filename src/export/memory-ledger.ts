@@ -20,6 +20,7 @@ export function memoryLedger(replaced: readonly ReplacedFile[] = []): Ledger {
     isReplacing: async () => replacing,
     previousKeys: async () => replaced.map(({ key }) => key),
     replaced: async () => replaced,
+    marks: async () => ({ runIds: [], receipts: [...entries.values()].map(({ staged }) => staged) }),
     previousSlices: async () => [],
   };
 }

@@ -36,6 +36,8 @@ export interface Ledger {
   previousKeys(): Promise<readonly string[]>;
   /** The same, of those that this run repeats and therefore replaces. */
   replaced(): Promise<readonly ReplacedFile[]>;
+  /** What tells the files of this output from another export's, whichever of its runs wrote them last, this one included. */
+  marks(): Promise<OutputMarks>;
   /** How the newest of those runs was cut, and the key of each of its slices. */
   previousSlices(): Promise<readonly PreviousSlice[]>;
 }
@@ -44,11 +46,14 @@ export interface ReplacedFile {
   readonly key: string;
   /** Whether its run wrote a manifest beside it: any other one there is another export's. */
   readonly listed: boolean;
-  /**
-   * The run that wrote it, and its receipt of the file (null = none is kept): another export may have written under the same key
-   * since. Absent = whoever asks for the removal knows what lies there.
-   */
-  readonly of?: { readonly runId: string; readonly staged: Staged | null };
+  /** Whoever asks for the removal knows what lies there: nobody looks whether another export has written there since. */
+  readonly vouched?: true;
+}
+
+/** The ids of all runs of an output, and the receipts that the ledger keeps of their files. */
+export interface OutputMarks {
+  readonly runIds: readonly string[];
+  readonly receipts: readonly Staged[];
 }
 
 export interface PreviousSlice {

@@ -3,7 +3,7 @@ import type { RunContext } from './ports.ts';
 import { runLog } from './run-log.ts';
 import { keyOf } from './slice-key.ts';
 import { WHOLE } from './slices.ts';
-import type { Slice } from './spec.ts';
+import { type Slice, sliceName } from './spec.ts';
 import { withdraw } from './withdraw.ts';
 
 export interface Resumed {
@@ -35,17 +35,24 @@ export async function resume(context: RunContext): Promise<Resumed> {
   return { done, lost };
 }
 
-/** What an earlier attempt began to take back is taken back to the end: this one starts afresh. */
+/**
+ * What an earlier attempt began to take back is taken back to the end: this one starts afresh. Marked entries beside others are
+ * those that were kept (`forgetAll`): taking back marks all.
+ */
 async function entriesToGoOnWith(context: RunContext): Promise<readonly LedgerEntry[]> {
   const entries = await context.ledger.entries();
-  if (!entries.some(({ withdrawn }) => withdrawn)) return entries;
-  await withdraw(context.spec, context);
-  await forgetAll(context.ledger);
+  const standing = entries.filter(({ withdrawn }) => !withdrawn);
+  if (standing.length > 0 || entries.length === 0) return standing;
+  await forgetAll(context.ledger, await withdraw(context.spec, context));
   return [];
 }
 
-export async function forgetAll(ledger: Ledger): Promise<void> {
-  for (const { slice } of await ledger.entries()) await ledger.forget(slice);
+/** `kept`: entries whose files stayed under an earlier run's keys. Only their receipts tell those files from another export's. */
+export async function forgetAll(ledger: Ledger, kept: readonly LedgerEntry[]): Promise<void> {
+  const names = new Set(kept.map(({ slice }) => sliceName(slice)));
+  for (const { slice } of await ledger.entries()) {
+    if (!names.has(sliceName(slice))) await ledger.forget(slice);
+  }
 }
 
 /**

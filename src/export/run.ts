@@ -79,9 +79,9 @@ async function clearAway(context: RunContext, why: SluiceError): Promise<SluiceE
       await removeOwnLeftovers(context);
       return null;
     }
-    await withdraw(spec, context);
+    const kept = await withdraw(spec, context);
     if (why.code === 'run_cancelled') observer.log('WARNING', runLog.cancelled());
-    if (why.code === 'verification_failed') await forgetAll(context.ledger);
+    if (why.code === 'verification_failed') await forgetAll(context.ledger, kept);
   } catch (error) {
     if (error instanceof SluiceError && error.code === 'run_superseded') return error;
     notCleared(context, error);
@@ -204,7 +204,7 @@ async function finish(
     observer.log('INFO', runLog.manifest(names.manifest));
     context.step('manifest-written');
   }
-  const { removed, left } = await removeStale(target, stale, spec.runId);
+  const { removed, left } = await removeStale(target, stale, ledger);
   if (removed > 0) observer.log('INFO', runLog.removed(removed));
   if (left.length > 0) observer.log('WARNING', runLog.left(left));
   context.step('replaced-removed');

@@ -18,12 +18,13 @@ export interface WithdrawPorts {
  * The ledger's entries are marked first, so that a newer attempt does not go on with them; it takes them back itself. What
  * lies under a key is removed only if it is the very file of an entry: a newer attempt may have published its own by then. The
  * manifest goes before the files that it names. Every file is tried; the first error is thrown at the end, and the
- * call may be repeated. Throws `run_superseded` as soon as a newer attempt has the run.
+ * call may be repeated. Throws `run_superseded` as soon as a newer attempt has the run. Answers the entries whose files stay
+ * under an earlier run's keys.
  */
 export async function withdraw(
   spec: Pick<RunSpec, 'runId' | 'interval' | 'model' | 'keySuffix' | 'destination'>,
   { files, ledger, target }: WithdrawPorts,
-): Promise<void> {
+): Promise<readonly LedgerEntry[]> {
   const previous = await ledger.previousKeys();
   const kept = new Set(await Promise.all(previous.map((key) => target.fileOf(key))));
   const entries = await ledger.withdraw();
@@ -38,10 +39,9 @@ export async function withdraw(
     }
   };
 
-  const ours = async (entry: LedgerEntry) =>
-    (await discarded(target, entry)) && !kept.has(await target.fileOf(entry.staged.key));
-  const found = await Promise.all(entries.map((entry) => tried(ours(entry), false)));
-  const published = entries.filter((_, n) => found[n] === true);
+  const visible = await Promise.all(entries.map((entry) => tried(discarded(target, entry), false)));
+  const places = await Promise.all(entries.map(({ staged }) => target.fileOf(staged.key)));
+  const published = entries.filter((_, n) => visible[n] && !kept.has(places[n] as string));
   const manifestFile = await target.fileOf(names.manifest);
   const beside = await Promise.all(previous.map((key) => target.fileOf(names.manifestBeside(key))));
   const shared = beside.includes(manifestFile);
@@ -55,6 +55,7 @@ export async function withdraw(
   const keys = [names.manifest, names.key(null), ...entries.map(({ staged }) => staged.key)];
   await tried(target.sweep(spec.runId, Number.POSITIVE_INFINITY, keys, [], names.owns), undefined);
   if (failures.length > 0) throw failures[0];
+  return entries.filter((_, n) => visible[n] && kept.has(places[n] as string));
 }
 
 /** Undoes the staging of an entry's file; resolves with whether it is published. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { ExecutePorts } from '../../src/batch-exports/runs/execute.ts';
 import { finishRun } from '../../src/batch-exports/runs/finish.ts';
 import { openLedger } from '../../src/batch-exports/runs/ledger.ts';
 import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
@@ -11,6 +12,8 @@ import {
   setProgress,
   setRetrying,
 } from '../../src/batch-exports/runs/store.ts';
+import { tidyRun } from '../../src/batch-exports/runs/tidy.ts';
+import type { FileTarget } from '../../src/export/destinations/destination.ts';
 import { type Json, type ServedBench, serveBench, toFiles } from './batch-exports-kit.ts';
 
 /** contract.md §7 over HTTP, the store below the worker, and the automatic pause. */
@@ -58,6 +61,28 @@ const completed = (rows = 3) => ({
     },
   },
 });
+/** Ports of `tidyRun` for a destination where everything that was ever staged is published; tells what is removed there. */
+function tidyPorts(removed: string[]): ExecutePorts {
+  const target: Partial<FileTarget> = {
+    place: PLACE,
+    discard: async () => {},
+    isStaged: async () => true,
+    fileOf: async (key) => key,
+    get: async () => null,
+    remove: async (key) => void removed.push(key),
+    sweep: async () => {},
+    close: async () => {},
+  };
+  const files = { format: 'Parquet', compression: null, prefix: 'x', maxFileSizeMb: null };
+  const destination = { open: async () => target, files: () => files };
+  return {
+    ...bench.ports,
+    destinations: { get: () => destination },
+    destinationPorts: {},
+    setup: async () => ({ type: 'Filesystem', config: {}, integration: {} }),
+  } as unknown as ExecutePorts;
+}
+
 const failed = { status: 'Failed' as const, error: 'The bucket is gone.' };
 
 describe('§7.1 the object', () => {
@@ -307,8 +332,8 @@ describe('§7.2 retry', () => {
     expect(await fixPlan(bench.db, second, bench.clock.now())).toEqual(plan);
     const ledger = openLedger(bench.db, bench.clock, second, PLACE);
     expect(await ledger.previousKeys()).toEqual(['events/a.parquet']);
-    const of = { runId: runs[0].id, staged };
-    expect(await ledger.replaced()).toEqual([{ key: 'events/a.parquet', listed: true, of }]);
+    expect(await ledger.replaced()).toEqual([{ key: 'events/a.parquet', listed: true }]);
+    expect(await ledger.marks()).toEqual({ runIds: [runs[0].id, second.id], receipts: [staged] });
     expect(await ledger.previousSlices()).toEqual([{ slice, key: 'events/a.parquet' }]);
     await finishRun(bench.ports, second, completed());
     const { body: backfill } = await bench.call('GET', `batch_exports/${id}/backfills/${again.backfill}`);
@@ -337,9 +362,7 @@ describe('§7.2 retry', () => {
       const second = await repeat(id, runs[0].id);
       await deliver(second, 'y/a.parquet', PLACE);
       const third = await repeat(id, runs[0].id);
-      // Its slices are not in the ledger: nothing proves the file.
-      const of = { runId: second, staged: null };
-      expect(await (await ledgerAt(third)).replaced()).toEqual([{ key: 'y/a.parquet', listed: true, of }]);
+      expect(await (await ledgerAt(third)).replaced()).toEqual([{ key: 'y/a.parquet', listed: true }]);
     });
 
     it('also when the clock was set back in between', async () => {
@@ -426,6 +449,35 @@ describe('§7.2 retry', () => {
       await finishRun(bench.ports, second, failed);
       const third = await ledgerAt(await repeat(id, runs[0].id));
       expect((await third.replaced()).map(({ key }) => key)).toEqual(['y/a.parquet', 'x/a.parquet']);
+    });
+
+    it('known by the receipt of a run in between, cancelled after it had published over them', async () => {
+      const { id, runs } = await withRuns(1);
+      await deliver(runs[0].id, 'x/a.parquet', PLACE);
+      const second = await claim(await repeat(id, runs[0].id));
+      const entry = (part: number, key: string) => ({
+        slice: { part, of: 2 },
+        rows: 3,
+        bytes: 10,
+        staged: { key, bytes: 10, token: { of: 'second' } },
+      });
+      const ledger = openLedger(bench.db, bench.clock, second, PLACE);
+      await ledger.record(entry(0, 'x/a.parquet'));
+      await ledger.record(entry(1, 'x/b.parquet'));
+      await bench.call('POST', `batch_exports/${id}/runs/${second.id}/cancel`);
+      const removed: string[] = [];
+      await tidyRun(tidyPorts(removed), second.id);
+      await tidyRun(tidyPorts(removed), second.id);
+      expect(new Set(removed)).toEqual(new Set(['x/b.parquet']));
+
+      const third = await claim(await repeat(id, runs[0].id));
+      const later = openLedger(bench.db, bench.clock, third, PLACE);
+      const own = { key: 'y/a.parquet', bytes: 10, token: { of: 'third' } };
+      await later.record({ ...entry(0, own.key), staged: own });
+      expect(await later.replaced()).toEqual([{ key: 'x/a.parquet', listed: true }]);
+      const marks = await later.marks();
+      expect(marks.runIds.toSorted()).toEqual([runs[0].id, second.id, third.id].toSorted());
+      expect(marks.receipts).toEqual([entry(0, 'x/a.parquet').staged, own]);
     });
 
     it('but a run that repeats nothing replaces nothing; what repeated it is kept when it takes itself back', async () => {

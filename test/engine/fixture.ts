@@ -147,26 +147,38 @@ export interface MemoryLedger extends Ledger {
   previousSlices: () => Promise<PreviousSlice[]>;
 }
 
-/** The ledger of a run that repeats the one with `ledger`, which wrote a manifest or none. */
-export function repeating(ledger: MemoryLedger, listed = true): MemoryLedger {
+const receiptsOf = ({ kept }: MemoryLedger) => [...kept.values()].map(({ staged }) => staged);
+
+/**
+ * The ledger of a run that repeats the one with `ledger`, which wrote a manifest or none; `earlier` ones repeated it, too, and ended
+ * without an outcome.
+ */
+export function repeating(
+  ledger: MemoryLedger,
+  listed = true,
+  earlier: readonly MemoryLedger[] = [],
+): MemoryLedger {
   const slices = [...ledger.kept.values()].map(({ slice, staged }) => ({ slice, key: staged.key }));
-  const files = [...ledger.kept.values()].map(({ staged }) => ({
-    key: staged.key,
+  const files = slices.map(({ key }) => ({ key, listed }));
+  const own = memoryLedger(
+    slices.map(({ key }) => key),
     listed,
-    of: { runId: REPEATED, staged },
-  }));
+  );
   return {
-    ...memoryLedger(
-      slices.map(({ key }) => key),
-      listed,
-    ),
+    ...own,
     previousSlices: async () => slices,
     replaced: async () => files,
+    marks: async () => ({
+      runIds: [REPEATED, STOPPED],
+      receipts: [ledger, ...earlier, own].flatMap(receiptsOf),
+    }),
   };
 }
 
 /** The id of the run that a repeating one repeats. */
 export const REPEATED = '00000000-0000-4000-8000-0000000000ff';
+/** The id of one that repeated it before and ended without an outcome. */
+export const STOPPED = '00000000-0000-4000-8000-0000000000bb';
 
 /** The ledger as one process sees it; the real one is tested with the database. */
 export function memoryLedger(previous: string[] = [], listed = true): MemoryLedger {
@@ -192,7 +204,8 @@ export function memoryLedger(previous: string[] = [], listed = true): MemoryLedg
     },
     isReplacing: async () => replacing,
     previousKeys: async () => ledger.previous,
-    replaced: async () => ledger.previous.map((key) => ({ key, listed })),
+    replaced: async () => ledger.previous.map((key) => ({ key, listed, vouched: true as const })),
+    marks: async () => ({ runIds: [], receipts: receiptsOf(ledger) }),
     previousSlices: async () => [],
   };
   return ledger;

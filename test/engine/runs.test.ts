@@ -30,6 +30,7 @@ import {
   recorder,
   repeating,
   START,
+  STOPPED,
 } from './fixture.ts';
 
 const ROWS = 4_000;
@@ -366,7 +367,7 @@ describe('a cancelled run', () => {
   it('that cannot remove what it replaces fails, and leaves its own files there', async () => {
     const first = memoryLedger();
     const old = { ...PARQUET, prefix: 'old' };
-    await exportWith(embedded.warehouse, place, liveSpec(TEAM), old, { ledger: first });
+    await exportWith(embedded.warehouse, place, liveSpec(TEAM, { runId: REPEATED }), old, { ledger: first });
     let removed = 0;
     const remove: FileTarget['remove'] = async (key) => {
       if (++removed > 1) throw new SluiceError('destination_denied');
@@ -449,11 +450,58 @@ describe('a run that repeats another one', () => {
   it('leaves a file alone of which the ledger keeps no receipt', async () => {
     const ledger = memoryLedger();
     await exportWith(embedded.warehouse, place, first, { ...PARQUET, prefix: 'events' }, { ledger });
-    const [file] = await repeating(ledger).replaced();
-    const unproven = [{ key: String(file?.key), listed: true, of: { runId: REPEATED, staged: null } }];
-    const warnings = await repeat({ ...repeating(ledger), replaced: async () => unproven }, 'raw');
+    const unproven = async () => ({ runIds: [REPEATED], receipts: [] });
+    const warnings = await repeat({ ...repeating(ledger), marks: unproven }, 'raw');
     expect(filesIn(join(place.root, 'events'))).toEqual([`${NAME}.parquet`]);
     expect(warnings).toHaveLength(1);
+  });
+
+  describe('over whose files another one has published that came to no end', () => {
+    const old = { ...PARQUET, prefix: 'old' };
+    /** The first run, and a repetition that publishes over its files and then ends like this. */
+    const stoppedBy = async (error: SluiceError): Promise<[MemoryLedger, MemoryLedger]> => {
+      const ledger = memoryLedger();
+      await exportWith(embedded.warehouse, place, first, old, { ledger });
+      const stopped = repeating(ledger);
+      const stop = new AbortController();
+      const observer = recorder((name) => {
+        if (name === 'published') stop.abort(error);
+      });
+      const ports = { ledger: stopped, observer, signal: stop.signal };
+      const spec = liveSpec(TEAM, { runId: STOPPED });
+      await expect(exportWith(embedded.warehouse, place, spec, old, ports)).rejects.toBe(error);
+      expect(await readUuids()).toEqual(uuids);
+      return [ledger, stopped];
+    };
+
+    it('takes those files away, too, when it writes elsewhere', async () => {
+      const [ledger, stopped] = await stoppedBy(new SluiceError('run_cancelled'));
+      expect(await repeat(repeating(ledger, true, [stopped]), 'new')).toEqual([]);
+      expect(filesIn(join(place.root, 'old'))).toEqual([]);
+      expect(await readUuids()).toEqual(uuids);
+    });
+
+    it('takes them away in a later attempt that finds no rows any more', async () => {
+      const [, ledger] = await stoppedBy(new SluiceError('run_superseded'));
+      const observer = recorder();
+      const spec = liveSpec(TEAM, { runId: STOPPED, includeEvents: ['no such event'] });
+      await exportWith(embedded.warehouse, place, spec, old, { ledger, observer, attempt: 2 });
+      expect(filesIn(join(place.root, 'old'))).toEqual([]);
+      expect(observer.logs.filter(({ level }) => level === 'WARNING')).toEqual([]);
+    });
+
+    it('keeps its receipts when it must start afresh, and goes on with none of their files', async () => {
+      const [ledger, stopped] = await stoppedBy(new SluiceError('verification_failed'));
+      expect([...stopped.kept.values()]).toMatchObject([{ withdrawn: true }]);
+      const observer = recorder();
+      const spec = liveSpec(TEAM, { runId: STOPPED });
+      await exportWith(embedded.warehouse, place, spec, old, { ledger: stopped, observer, attempt: 2 });
+      expect(observer.steps).toContain('slice-staged');
+      expect([...stopped.kept.values()]).toMatchObject([{ staged: expect.anything() }]);
+      expect([...stopped.kept.values()][0]?.withdrawn).toBeUndefined();
+      expect(await repeat(repeating(ledger, true, [stopped]), 'new')).toEqual([]);
+      expect(await readUuids()).toEqual(uuids);
+    });
   });
 
   it('says nothing of files that are gone', async () => {

@@ -1,11 +1,11 @@
 import { type Selectable, sql } from 'kysely';
 import type { RunSlicesTable } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
-import type { Ledger, LedgerEntry, ReplacedFile } from '../../export/outcome.ts';
+import type { Ledger, LedgerEntry, OutputMarks } from '../../export/outcome.ts';
 import { type Slice, sliceName } from '../../export/spec.ts';
 import type { Clock } from '../../work/clock.ts';
 import type { Db } from '../ports.ts';
-import { type Predecessor, predecessors, repeats } from './predecessors.ts';
+import { predecessors, repeats, runsOfOutput } from './predecessors.ts';
 import { assertClaim, type Claim, write } from './store.ts';
 
 /**
@@ -26,19 +26,23 @@ export function openLedger(db: Db, clock: Clock, claim: Claim, place: string): L
       write(db, claim, { replacing: true, place, last_updated_at: new Date(clock.now()) }),
     isReplacing: () => isReplacing(db, claim),
     previousKeys: async () => (await others()).flatMap(({ keys }) => keys),
-    replaced: async () => (await Promise.all((await replaced()).map((one) => filesOf(db, one)))).flat(),
+    replaced: async () =>
+      (await replaced()).flatMap(({ keys, listed }) => keys.map((key) => ({ key, listed }))),
+    marks: () => marksOf(db, claim.id),
     previousSlices: async () => {
       const [newest] = await replaced();
       const entries = newest ? await readEntries(db, newest.id) : [];
-      return entries.map(({ slice, staged }) => ({ slice, key: staged.key }));
+      return entries
+        .filter(({ withdrawn }) => !withdrawn)
+        .map(({ slice, staged }) => ({ slice, key: staged.key }));
     },
   };
 }
 
-async function filesOf(db: Db, { id, keys, listed }: Predecessor): Promise<ReplacedFile[]> {
-  const entries = await readEntries(db, id);
-  const receipts = new Map(entries.map(({ staged }) => [staged.key, staged]));
-  return keys.map((key) => ({ key, listed, of: { runId: id, staged: receipts.get(key) ?? null } }));
+async function marksOf(db: Db, runId: string): Promise<OutputMarks> {
+  const runIds = await runsOfOutput(db, runId);
+  const rows = await db.selectFrom('run_slices').select('file').where('run_id', 'in', runIds).execute();
+  return { runIds, receipts: rows.map(({ file }) => file as unknown as LedgerEntry['staged']) };
 }
 
 export async function readEntries(db: Db, runId: string): Promise<LedgerEntry[]> {
@@ -79,6 +83,13 @@ async function forget(db: Db, claim: Claim, slice: Slice): Promise<void> {
                       where id = ${claim.id} and attempt = ${claim.attempt} and status = 'Running' for share)
        and slice = ${sliceName(slice)}`.execute(db);
   if (gone.numAffectedRows !== 1n) await assertClaim(db, claim);
+}
+
+/** Of a run that has ended without an outcome and is taken back: all but `kept`, whose files stay under an earlier run's keys. */
+export async function forgetEnded(db: Db, runId: string, kept: readonly LedgerEntry[]): Promise<void> {
+  const names = kept.map(({ slice }) => sliceName(slice));
+  const gone = db.deleteFrom('run_slices').where('run_id', '=', runId);
+  await (names.length === 0 ? gone : gone.where('slice', 'not in', names)).execute();
 }
 
 /** The run's row is locked against a newer claim until the entries are marked: it finds all of them so, or we find it. */

@@ -42,6 +42,18 @@ export async function predecessors(db: Db, runId: string, place: string): Promis
     .map((other) => ({ id: other.id, keys: other.keys, listed: wasListed(other) }));
 }
 
+/** The ids of all runs that share the output of `runId`, in any state, itself included. */
+export async function runsOfOutput(db: Db, runId: string): Promise<string[]> {
+  const { root } = await askOf(db, await runById(db, runId));
+  const repeated = await db
+    .selectFrom('batch_export_backfills as backfill')
+    .innerJoin('batch_export_runs as run', 'run.backfill_id', 'backfill.id')
+    .select('run.id')
+    .where('backfill.retry_of', '=', root)
+    .execute();
+  return [root, ...repeated.map(({ id }) => id)];
+}
+
 type Other = Pick<RunRow, 'id' | 'status' | 'place' | 'snapshot'> & { readonly keys: readonly string[] };
 
 /**

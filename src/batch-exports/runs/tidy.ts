@@ -1,6 +1,6 @@
 import { withdraw } from '../../export/withdraw.ts';
 import { type ExecutePorts, openTarget } from './execute.ts';
-import { openLedger, readEntries } from './ledger.ts';
+import { forgetEnded, openLedger, readEntries } from './ledger.ts';
 import type { RunState } from './machine.ts';
 import { keySuffix } from './output-name.ts';
 import { type Places, placeOf } from './places.ts';
@@ -58,7 +58,8 @@ async function takeBack(ports: ExecutePorts, run: ClaimedRun): Promise<void> {
       ...(suffix === undefined ? {} : { keySuffix: suffix }),
     };
     const ledger = openLedger(ports.db, ports.clock, run, target.place);
-    if (files) await withdraw(spec, { target, files, ledger });
+    const kept = files ? await withdraw(spec, { target, files, ledger }) : [];
+    await forgetEnded(ports.db, runId, kept);
   } finally {
     await target.close();
   }
