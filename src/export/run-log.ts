@@ -33,6 +33,8 @@ export const runLog = {
   finished: (rows: number, bytes: number, seconds: number) =>
     `Exported ${count(rows, 'record')}, ${count(bytes, 'byte')}, in ${seconds.toFixed(1)} s.`,
   notCleared: (why: string) => `Not everything that the run had written could be removed: ${why}`,
+  notSwept: (why: string) =>
+    `What earlier attempts staged and nobody will finish may still be at the destination: ${why}`,
   cancelled: () => 'The run was cancelled; what it had written was removed.',
 } as const;
 

@@ -208,20 +208,23 @@ async function finish(
   if (removed > 0) observer.log('INFO', runLog.removed(removed));
   if (left.length > 0) observer.log('WARNING', runLog.left(left));
   context.step('replaced-removed');
-  if (keys.length > 0) {
-    const { owns } = names;
-    await target.sweep(
-      spec.runId,
-      Number.POSITIVE_INFINITY,
-      [...keys, names.manifest],
-      [],
-      owns,
-      context.signal,
-    );
-  }
+  if (keys.length > 0) await sweepAll(context, [...keys, names.manifest]);
   context.step('swept');
   observer.log('INFO', runLog.finished(outcome.rows, outcome.bytes, (clock.now() - startedAt) / 1000));
   return outcome;
+}
+
+/** What cannot be swept, or looked for, is no reason to fail a run whose files are there and verified. */
+async function sweepAll(
+  { names, observer, signal, spec, target }: RunContext,
+  keys: string[],
+): Promise<void> {
+  try {
+    await target.sweep(spec.runId, Number.POSITIVE_INFINITY, keys, [], names.owns, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    observer.log('WARNING', runLog.notSwept(error instanceof Error ? error.message : String(error)));
+  }
 }
 
 const NOTHING = { files: [], rows: 0, bytes: 0, cleaned: 0 } as const;

@@ -394,6 +394,34 @@ describe('a store whose listings of uploads', () => {
     expect(await sweepAt({ listsUploadsByKey: true })).toEqual(['f/of-another-run.parquet']);
   });
 
+  it.each([
+    ['once, after a first attempt whose uploads are all over', 1, [], 1],
+    ['for each key, after a later attempt', 2, [], 4],
+    ['for each key, when the answer to a beginning was lost', 1, [{ dropReplyAfterCommit: true }], 4],
+    ['for each key, when an upload failed', 1, [{ status: 403, code: 'AccessDenied' }], 4],
+  ] as [string, number, FaultAction[], number][])('is asked %s', async (_, attempt, actions, listings) => {
+    const other = await startS3({ buckets: ['exports'], manners: { listsUploadsByKey: true } });
+    const store = await openBucket(connectionTo(other, 'exports'), ports);
+    try {
+      for (const action of actions) {
+        other.faults.add({ match: { operation: 'CreateMultipartUpload' }, action });
+        await store.stage({ ...slot(), key: 'f/first' }, streamOf(1, 10), live()).catch(() => {});
+      }
+      const keys = ['f/1', 'f/2', 'f/3'];
+      for (const key of keys) {
+        const staged = await store.stage({ ...slot(), attempt, key }, streamOf(1, 10), live());
+        if (key === 'f/1') await store.discard(staged);
+        else await store.publish(staged, live());
+      }
+      const before = other.journal.length;
+      await store.sweep(slot().runId, Number.POSITIVE_INFINITY, keys, []);
+      expect(other.journal.length - before).toBe(listings);
+    } finally {
+      await store.close();
+      await other.stop();
+    }
+  });
+
   it('are waited for is left when the run stops', async () => {
     const reason = new Error('stopped');
     await expect(sweepAt({}, (stop) => stop.abort(reason))).rejects.toBe(reason);

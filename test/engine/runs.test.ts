@@ -423,6 +423,19 @@ it('a file that is taken away the moment it appears was delivered, when its stor
   expect(outcome).toMatchObject({ rows: ROWS, proof: { reread: { rows: ROWS } } });
 });
 
+it('a run whose files are verified does not fail when nobody can tell what earlier attempts left', async () => {
+  const sweep = async () => {
+    throw new SluiceError('destination_unavailable', { detail: 'Listing failed 5 times.' });
+  };
+  const target = { ...place.target, sweep };
+  const observer = recorder();
+  const run = exportWith(embedded.warehouse, { ...place, target }, liveSpec(TEAM), PARQUET, { observer });
+  await expect(run).resolves.toMatchObject({ rows: ROWS });
+  expect(observer.logs.filter(({ level }) => level === 'WARNING')).toMatchObject([
+    { message: expect.stringContaining('Listing failed 5 times.') },
+  ]);
+});
+
 describe('a run that repeats another one', () => {
   const first = liveSpec(TEAM, { runId: REPEATED });
   const other = liveSpec(TEAM, { runId: '00000000-0000-4000-8000-0000000000ee' });

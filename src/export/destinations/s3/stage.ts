@@ -12,18 +12,19 @@ import { AnsweredWith, type Calls, WrongAnswer } from './calls.ts';
 import { partSize } from './part-plan.ts';
 import { type PartBody, partsOf } from './parts.ts';
 import { bare, MARK, type Receipt, stagedFrom } from './receipt.ts';
+import type { Uploads } from './uploads.ts';
 
 /**
  * Uploads all parts of a file and does not complete it: a reader of the bucket sees nothing. Parts are
  * sent side by side in one size; the first failure stops the others and the source, and the upload is
- * taken back. `onBegun` is told of the upload before its first part.
+ * taken back. `uploads` is told of it before its first part.
  */
 export async function stage(
   calls: Calls,
   slot: Slot,
   given: Readable | EngineFile,
   signal: AbortSignal,
-  onBegun: (uploadId: string) => void,
+  uploads: Uploads,
 ): Promise<Staged> {
   const stream = 'pipe' in given ? given : null;
   const stop = new AbortController();
@@ -46,9 +47,9 @@ export async function stage(
   let bytes = 0;
   try {
     signal.throwIfAborted();
-    const id = await createUpload(calls, slot, mark, either);
+    const id = await createUpload(calls, slot, mark, either, uploads);
     uploadId = id;
-    onBegun(id);
+    uploads.began(id, slot);
     const pool = new BufferPool(calls.limits.bufferBytes);
     const size = partSize(slot.expectedBytes ?? 0);
     for await (const part of partsOf(source, calls.connection.integrity, size, pool, either)) {
@@ -74,7 +75,13 @@ export async function stage(
   return stagedFrom(slot.key, bytes, { uploadId, mark, parts });
 }
 
-async function createUpload(calls: Calls, slot: Slot, mark: string, signal: AbortSignal): Promise<string> {
+async function createUpload(
+  calls: Calls,
+  slot: Slot,
+  mark: string,
+  signal: AbortSignal,
+  uploads: Uploads,
+): Promise<string> {
   const { bucket, integrity } = calls.connection;
   const command = new CreateMultipartUploadCommand({
     Bucket: bucket,
@@ -85,6 +92,7 @@ async function createUpload(calls: Calls, slot: Slot, mark: string, signal: Abor
     ...(integrity === 'crc32' ? { ChecksumAlgorithm: 'CRC32' as const } : {}),
   });
   return await calls.run({ what: `Starting the upload of ${slot.key}`, signal }, async (abortSignal) => {
+    uploads.asked();
     const { UploadId } = await calls.client.send(command, { abortSignal });
     if (!UploadId) throw new WrongAnswer('no upload id in the answer');
     return UploadId;

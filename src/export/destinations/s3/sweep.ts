@@ -5,6 +5,14 @@ import { AnsweredWith, type CallOrder, type Calls, REFUSALS } from './calls.ts';
 import { receiptOf } from './receipt.ts';
 import { abortUpload } from './stage.ts';
 
+interface Sweeping {
+  readonly keep: readonly Staged[];
+  /** Keys beside the listed ones that are the run's. */
+  readonly owns: (key: string) => boolean;
+  /** Whether to ask for each key where a listing of the directory tells nothing: 10,000 requests for as many files. */
+  readonly byKey: boolean;
+}
+
 /**
  * Takes back the uploads of a run that nobody will complete: every one of its keys that the ledger does not keep. One
  * listing per directory, not per key. S3 does not tell who began an upload, and a run that repeats another has the same
@@ -13,15 +21,14 @@ import { abortUpload } from './stage.ts';
 export async function sweep(
   calls: Calls,
   keys: readonly string[],
-  keep: readonly Staged[],
-  owns: (key: string) => boolean = () => false,
-  signal?: AbortSignal,
+  { keep, owns, byKey }: Sweeping,
+  signal: AbortSignal,
 ): Promise<void> {
   const kept = new Set(keep.map((staged) => receiptOf(staged).uploadId));
   const wanted = new Set(keys);
   const directory = (key: string) => key.slice(0, key.lastIndexOf('/') + 1);
   for (const [prefix, below] of Map.groupBy(wanted, directory)) {
-    for (const { key, uploadId } of await uploadsOf(calls, prefix, below, signal)) {
+    for (const { key, uploadId } of await uploadsOf(calls, prefix, byKey ? below : [], signal)) {
       if ((wanted.has(key) || owns(key)) && !kept.has(uploadId)) await abortUpload(calls, key, uploadId);
     }
   }
@@ -30,12 +37,12 @@ export async function sweep(
 /** Listings at once, where every key needs one. */
 const AT_ONCE = 8;
 
-/** MinIO takes a prefix for a whole key: a directory without uploads is asked for key by key, but at Amazon. */
+/** MinIO takes a prefix for a whole key: a directory without uploads is asked for by each of `keys`, but at Amazon. */
 async function uploadsOf(
   calls: Calls,
   prefix: string,
   keys: readonly string[],
-  signal = new AbortController().signal,
+  signal: AbortSignal,
 ): Promise<readonly OpenUpload[]> {
   const listed = await uploadsBelow(calls, prefix, signal);
   if (listed === null) return [];

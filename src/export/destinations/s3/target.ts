@@ -9,6 +9,7 @@ import { getSmall, reread } from './read.ts';
 import { receiptOf } from './receipt.ts';
 import { abortUpload, encryptionOf, stage } from './stage.ts';
 import { sweep } from './sweep.ts';
+import { Uploads } from './uploads.ts';
 
 /**
  * Files as objects of a bucket. Staged = a multipart upload with all its parts and not completed. Nothing
@@ -21,22 +22,30 @@ export async function openBucket(
 ): Promise<FileTarget> {
   await checkEndpoint(connection, ports);
   const calls = callsTo(connection, ports, limits);
-  const begun = new Map<string, string>();
+  const uploads = new Uploads();
   return {
     place: placeOf(connection),
     stagingPath: async () => null,
-    stage: (slot, source, signal) => stage(calls, slot, source, signal, (id) => begun.set(id, slot.key)),
+    stage: (slot, source, signal) => stage(calls, slot, source, signal, uploads),
     isStaged: (staged) => isStaged(calls, staged),
-    publish: (staged, signal) => publish(calls, staged, signal),
+    publish: async (staged, signal) => {
+      const published = await publish(calls, staged, signal);
+      uploads.over(staged);
+      return published;
+    },
     open: (published) => reread(calls, published),
     put: (key, body, contentType) => put(calls, key, body, contentType),
     get: (key) => getSmall(calls, key),
     fileOf: async (key) => key,
     holds: (key, receipts) => holds(calls, key, receipts),
     remove: (key) => remove(calls, key),
-    discard: (staged) => abortUpload(calls, staged.key, receiptOf(staged).uploadId),
-    discardOwn: (keep) => discardOwn(calls, begun, keep),
-    sweep: (_runId, _attempt, keys, keep, owns, signal) => sweep(calls, keys, keep, owns, signal),
+    discard: async (staged) => {
+      await abortUpload(calls, staged.key, receiptOf(staged).uploadId);
+      uploads.over(staged);
+    },
+    discardOwn: (keep) => discardOwn(calls, uploads, keep),
+    sweep: (_runId, _attempt, keys, keep, owns = () => false, signal = new AbortController().signal) =>
+      sweep(calls, keys, { keep, owns, byKey: uploads.mayBeLeft() }, signal),
     close: async () => calls.client.destroy(),
   };
 }
@@ -65,13 +74,9 @@ async function put(calls: Calls, key: string, body: Buffer, contentType: string)
 }
 
 /** One that is completed, or was taken back already, is fine. */
-async function discardOwn(
-  calls: Calls,
-  begun: ReadonlyMap<string, string>,
-  keep: readonly Staged[],
-): Promise<void> {
+async function discardOwn(calls: Calls, uploads: Uploads, keep: readonly Staged[]): Promise<void> {
   const kept = new Set(keep.map((staged) => receiptOf(staged).uploadId));
-  for (const [id, key] of begun) if (!kept.has(id)) await abortUpload(calls, key, id);
+  for (const [id, key] of uploads.all()) if (!kept.has(id)) await abortUpload(calls, key, id);
 }
 
 async function remove(calls: Calls, key: string): Promise<void> {
