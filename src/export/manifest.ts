@@ -25,6 +25,12 @@ export function isManifestOf(body: Buffer, runIds: readonly string[]): boolean {
   }
 }
 
+/** The keys of the files that a manifest lists; none when it lists them in no way that we know. */
+export function keysIn(body: Buffer): string[] {
+  const { files } = JSON.parse(body.toString()) as { files?: unknown };
+  return Array.isArray(files) ? files.filter((key) => typeof key === 'string') : [];
+}
+
 /** `files` is upstream's; the rest is ours: what the files hold and the proof of it. */
 export function manifest(spec: RunSpec, files: FileOptions, outcome: Outcome): Buffer {
   const { start, end } = spec.interval;

@@ -1,78 +1,104 @@
-import type { FileTarget } from './destinations/destination.ts';
+import type { FileTarget, Staged } from './destinations/destination.ts';
 import type { FileNames } from './file-names.ts';
-import { isManifestOf } from './manifest.ts';
+import { isManifestOf, keysIn } from './manifest.ts';
 import type { Ledger, ReplacedFile } from './outcome.ts';
 
 /** What a run is to remove at its end: left by those that it replaces, and nowhere written over by its own. */
 export interface Stale {
-  readonly manifests: readonly StaleManifest[];
+  readonly manifests: readonly StaleKey[];
   readonly files: readonly StaleFile[];
+  /** All runs of the output: any of them may have written a manifest last. */
+  readonly runIds: readonly string[];
 }
 
-interface StaleManifest {
+interface StaleKey {
   readonly key: string;
   readonly vouched: boolean;
 }
 
-interface StaleFile extends StaleManifest {
-  /** What the key names (FileTarget.fileOf). */
-  readonly file: string;
+interface StaleFile extends StaleKey {
+  readonly receipts: readonly Staged[];
+  /** Whether a manifest of the output lists it. */
+  readonly listed: boolean;
 }
 
+const NOTHING_STALE: Stale = { manifests: [], files: [], runIds: [] };
+
 /**
- * Of what the replaced runs left (`previous`), what is not under one of the run's `own` keys, however they are spelled. May be
- * asked again after a crash.
+ * Of what the replaced runs left (`previous`), what is not under one of the run's `own` keys, however they are spelled, and what
+ * tells it from another export's. Any run of the output may have written last, also one that was cancelled over an earlier one's
+ * files, or an earlier attempt of this one: `ledger` knows them all. To be asked before the run writes its manifest, which may
+ * be over the older one; may be asked again after a crash. Throws the target's errors.
  */
 export async function staleFiles(
-  target: Pick<FileTarget, 'fileOf'>,
+  target: Pick<FileTarget, 'fileOf' | 'get'>,
   names: Pick<FileNames, 'manifestBeside'>,
   previous: readonly ReplacedFile[],
   own: readonly string[],
+  ledger: Pick<Ledger, 'marks'>,
 ): Promise<Stale> {
+  const byFile = <T>(of: readonly T[], key: (one: T) => string) => groupedByFile(target, of, key);
   const ours = new Set(await Promise.all(own.map((key) => target.fileOf(key))));
-  const byFile = async (list: readonly (readonly [string, ReplacedFile])[]): Promise<StaleFile[]> => {
-    const files = await Promise.all(list.map(async (one) => [await target.fileOf(one[0]), one] as const));
-    const others = files.filter(([file]) => !ours.has(file));
-    return [...Map.groupBy(others, ([file]) => file)].map(([file, found]) => ({
-      file,
-      key: (found[0] as (typeof found)[0])[1][0],
-      vouched: found.some(([, [, { vouched }]]) => vouched === true),
-    }));
-  };
+  const others = ([file]: readonly [string, unknown]) => !ours.has(file);
+  const vouched = (found: readonly ReplacedFile[]) => found.some((one) => one.vouched === true);
+  const beside = ({ key }: ReplacedFile) => names.manifestBeside(key);
   const listed = previous.filter((file) => file.listed);
+  const manifests = [...(await byFile(listed, beside))];
+  const files = [...(await byFile(previous, ({ key }) => key))].filter(others);
+  const stale = manifests.filter(others).map(([, found]) => ({
+    key: beside(found[0] as ReplacedFile),
+    vouched: vouched(found),
+  }));
+  if (stale.length + files.length === 0) return NOTHING_STALE;
+
+  const { runIds, receipts } = await ledger.marks();
+  const receiptsOf = await byFile(receipts, ({ key }) => key);
+  const unsure = manifests.filter(([, found]) => !vouched(found));
+  const named = await Promise.all(
+    unsure.map(async ([, found]) => {
+      const body = await target.get(beside(found[0] as ReplacedFile));
+      return body && isManifestOf(body, runIds) ? keysIn(body) : [];
+    }),
+  );
+  const inManifests = await byFile(named.flat(), (key) => key);
   return {
-    manifests: await byFile(listed.map((file) => [names.manifestBeside(file.key), file])),
-    files: await byFile(previous.map((file) => [file.key, file])),
+    manifests: stale,
+    files: files.map(([file, found]) => ({
+      key: (found[0] as ReplacedFile).key,
+      vouched: vouched(found),
+      receipts: receiptsOf.get(file) ?? [],
+      listed: inManifests.has(file),
+    })),
+    runIds,
   };
+}
+
+async function groupedByFile<T>(
+  target: Pick<FileTarget, 'fileOf'>,
+  list: readonly T[],
+  key: (one: T) => string,
+): Promise<Map<string, T[]>> {
+  const files = await Promise.all(list.map((one) => target.fileOf(key(one))));
+  return Map.groupBy(list, (_, n) => files[n] as string);
 }
 
 /**
  * Removes them, manifests before the files that they name. What another has written under such a key since, or what nothing
- * tells from that, stays and is answered in `left`. Any run of the output may have written last, also one that was cancelled
- * over an earlier one's files, or an earlier attempt of this one: `ledger` knows them all. Throws the target's errors; may
- * be repeated.
+ * tells from that, stays and is answered in `left`. Throws the target's errors; may be repeated.
  */
 export async function removeStale(
-  target: Pick<FileTarget, 'fileOf' | 'holds' | 'get' | 'remove'>,
-  { manifests, files }: Stale,
-  ledger: Pick<Ledger, 'marks'>,
+  target: Pick<FileTarget, 'holds' | 'get' | 'remove'>,
+  { manifests, files, runIds }: Stale,
 ): Promise<{ readonly removed: number; readonly left: readonly string[] }> {
   const left: string[] = [];
   let removed = 0;
-  if (manifests.length + files.length === 0) return { removed, left };
-  const { runIds, receipts } = await ledger.marks();
-  const named = await Promise.all(
-    receipts.map(async (staged) => [await target.fileOf(staged.key), staged] as const),
-  );
-  const receiptsOf = Map.groupBy(named, ([file]) => file);
   for (const { key, vouched } of manifests) {
     const found = vouched ? null : await target.get(key);
     if (vouched || (found && isManifestOf(found, runIds))) await target.remove(key);
     else if (found) left.push(key);
   }
-  for (const { key, file, vouched } of files) {
-    const known = receiptsOf.get(file)?.map(([, staged]) => staged) ?? [];
-    const there = vouched ? 'this' : await target.holds(key, known);
+  for (const { key, receipts, listed, vouched } of files) {
+    const there = vouched ? 'this' : await target.holds(key, receipts, listed);
     if (there === 'other') left.push(key);
     if (there !== 'this') continue;
     await target.remove(key);

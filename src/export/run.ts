@@ -195,7 +195,7 @@ async function finish(
   const keys = outcome.files.map(({ key }) => key);
   const listed = keys.length > 0 && wantsManifest(spec, files, keys.length);
   const own = listed ? [...keys, names.manifest] : keys;
-  const stale = await staleFiles(target, names, previous, own);
+  const stale = await staleFiles(target, names, previous, own, ledger);
   context.signal.throwIfAborted();
   if (stale.manifests.length + stale.files.length > 0) await ledger.beginReplacing();
   else if (keys.length > 0) await ledger.assertOwned();
@@ -204,7 +204,7 @@ async function finish(
     observer.log('INFO', runLog.manifest(names.manifest));
     context.step('manifest-written');
   }
-  const { removed, left } = await removeStale(target, stale, ledger);
+  const { removed, left } = await removeStale(target, stale);
   if (removed > 0) observer.log('INFO', runLog.removed(removed));
   if (left.length > 0) observer.log('WARNING', runLog.left(left));
   context.step('replaced-removed');

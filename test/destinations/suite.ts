@@ -116,16 +116,16 @@ export function destinationSuite(
     it('tells the file of a receipt from another one under its key', async () => {
       const slot = slotOf();
       const mine = await stageBytes(slot, 23, 1000);
-      expect(await target.holds(slot.key, [mine])).toBe('nothing');
+      expect(await target.holds(slot.key, [mine], false)).toBe('nothing');
       await target.publish(mine, live());
-      expect(await target.holds(slot.key, [mine])).toBe('this');
-      expect(await target.holds(slot.key, [])).toBe('other');
+      expect(await target.holds(slot.key, [mine], false)).toBe('this');
+      expect(await target.holds(slot.key, [], false)).toBe('other');
       const other = await stageBytes({ ...slot, attempt: 2 }, 24, 1000);
       await target.publish(other, live());
-      expect(await target.holds(slot.key, [mine])).toBe('other');
-      expect(await target.holds(slot.key, [mine, other])).toBe('this');
+      expect(await target.holds(slot.key, [mine], false)).toBe('other');
+      expect(await target.holds(slot.key, [mine, other], false)).toBe('this');
       await target.remove(slot.key);
-      expect(await target.holds(slot.key, [mine, other])).toBe('nothing');
+      expect(await target.holds(slot.key, [mine, other], false)).toBe('nothing');
     });
 
     it.skipIf(!canUndo)('knows that a discarded file is gone', async () => {

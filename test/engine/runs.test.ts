@@ -5,6 +5,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { bulkEvents } from '../../src/demo/bulk.ts';
 import { SluiceError } from '../../src/errors/error.ts';
 import type { FileTarget } from '../../src/export/destinations/destination.ts';
+import type { FileOptions } from '../../src/export/spec.ts';
 import { STEPS } from '../../src/export/steps.ts';
 import type { Warehouse } from '../../src/warehouse/warehouse.ts';
 import { readEvents } from '../kit/duckdb.ts';
@@ -515,6 +517,31 @@ describe('a run that repeats another one', () => {
       expect(await repeat(repeating(ledger, true, [stopped]), 'new')).toEqual([]);
       expect(await readUuids()).toEqual(uuids);
     });
+  });
+
+  it.each([
+    ['another folder', { prefix: 'new' }],
+    ['another format, in the same folder', { format: 'JSONLines', compression: null }],
+  ])('into %s takes its files away after a restore that kept whole seconds only', async (_, change) => {
+    const ledger = memoryLedger();
+    const old = { ...PARQUET, prefix: 'old' };
+    await exportWith(embedded.warehouse, place, first, old, { ledger });
+    const file = join(place.root, 'old', `${NAME}.parquet`);
+    utimesSync(file, START / 1000, START / 1000);
+    const observer = recorder();
+    const ports = { ledger: repeating(ledger), observer };
+    await exportWith(embedded.warehouse, place, liveSpec(TEAM), { ...old, ...change } as FileOptions, ports);
+    expect(existsSync(file)).toBe(false);
+    expect(observer.logs.filter(({ level }) => level === 'WARNING')).toEqual([]);
+  });
+
+  it('leaves a file of another size alone, though the manifest lists it', async () => {
+    const ledger = memoryLedger();
+    await exportWith(embedded.warehouse, place, first, { ...PARQUET, prefix: 'old' }, { ledger });
+    const file = join(place.root, 'old', `${NAME}.parquet`);
+    writeFileSync(file, 'of another export, which has yet to write its manifest');
+    expect(await repeat(repeating(ledger), 'new')).toHaveLength(1);
+    expect(existsSync(file)).toBe(true);
   });
 
   it('says nothing of files that are gone', async () => {

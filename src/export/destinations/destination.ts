@@ -92,9 +92,10 @@ export interface FileTarget {
   fileOf(key: string): Promise<string>;
   /**
    * What lies under a key: the very file that one of the receipts is for, another one, or nothing. What cannot be looked at
-   * counts as another's.
+   * counts as another's. `listed`: a manifest of the same output lists the key. Where files have no mark of their own, one of
+   * the same size is the very one, then, also after a restore that has changed its time.
    */
-  holds(key: string, receipts: readonly Staged[]): Promise<'this' | 'other' | 'nothing'>;
+  holds(key: string, receipts: readonly Staged[], listed: boolean): Promise<'this' | 'other' | 'nothing'>;
   /** Removes a published key; missing is fine. */
   remove(key: string): Promise<void>;
   /** Undoes staging; missing is fine. */

@@ -57,7 +57,7 @@ export async function openFilesystem(setup: DestinationSetup, given: Destination
     put: (key, body) => put(ports, key, body),
     get: (key) => get(ports, key),
     fileOf: (key) => fileOf(ports, key),
-    holds: (key, receipts) => holds(ports, key, receipts),
+    holds: (key, receipts, listed) => holds(ports, key, receipts, listed),
     remove: (key) => remove(ports, key),
     discard: (staged) => discard(ports, staged),
     discardOwn: (keep) => discardOwn(ports, [...begun.values()], keep),
@@ -137,11 +137,13 @@ async function holds(
   ports: FolderPorts,
   key: string,
   receipts: readonly Staged[],
+  listed: boolean,
 ): Promise<'this' | 'other' | 'nothing'> {
   const place = await placeIn(ports, key, false);
   const found = place && (await identityAt(place.path, key));
   if (!found) return 'nothing';
-  return receipts.some((staged) => isFileOf(staged, found)) ? 'this' : 'other';
+  const isIt = (staged: Staged) => (listed ? staged.bytes === found.bytes : isFileOf(staged, found));
+  return receipts.some(isIt) ? 'this' : 'other';
 }
 
 async function get(ports: FolderPorts, key: string): Promise<Buffer | null> {
