@@ -57,7 +57,7 @@ export async function staleFiles(
   const named = await Promise.all(
     unsure.map(async ([, found]) => {
       const body = await target.get(beside(found[0] as ReplacedFile));
-      return body && isManifestOf(body, runIds) ? keysIn(body) : [];
+      return Buffer.isBuffer(body) && isManifestOf(body, runIds) ? keysIn(body) : [];
     }),
   );
   const inManifests = await byFile(named.flat(), (key) => key);
@@ -84,7 +84,7 @@ async function groupedByFile<T>(
 
 /**
  * Removes them, manifests before the files that they name. What another has written under such a key since, or what nothing
- * tells from that, stays and is answered in `left`. Throws the target's errors; may be repeated.
+ * tells from that, or may not be read, stays and is answered in `left`. Throws the target's errors; may be repeated.
  */
 export async function removeStale(
   target: Pick<FileTarget, 'holds' | 'get' | 'remove'>,
@@ -94,7 +94,8 @@ export async function removeStale(
   let removed = 0;
   for (const { key, vouched } of manifests) {
     const found = vouched ? null : await target.get(key);
-    if (vouched || (found && isManifestOf(found, runIds))) await target.remove(key);
+    const ours = Buffer.isBuffer(found) && isManifestOf(found, runIds);
+    if (vouched || ours) await target.remove(key);
     else if (found) left.push(key);
   }
   for (const { key, receipts, listed, vouched } of files) {

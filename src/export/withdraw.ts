@@ -71,5 +71,5 @@ async function retract(target: FileTarget, { staged }: LedgerEntry): Promise<voi
 /** Another export may have written its own there since. */
 async function removeManifest(target: FileTarget, key: string, runId: string): Promise<void> {
   const found = await target.get(key);
-  if (found && isManifestOf(found, [runId])) await target.remove(key);
+  if (Buffer.isBuffer(found) && isManifestOf(found, [runId])) await target.remove(key);
 }

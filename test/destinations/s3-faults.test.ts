@@ -347,6 +347,15 @@ describe('what no repetition mends', () => {
   });
 });
 
+it('a small object that may not be read is not one that is absent', async () => {
+  const { key } = slot();
+  expect(await target.get(key)).toBeNull();
+  await target.put(key, Buffer.from('{}'), 'x/y');
+  server.faults.add({ match: { operation: 'GetObject' }, action: { status: 403, code: 'AccessDenied' } });
+  expect(await target.get(key)).toBe('forbidden');
+  expect(await target.get(key)).toEqual(Buffer.from('{}'));
+});
+
 describe('stopping', () => {
   it('ends a wait between tries', async () => {
     const stop = new AbortController();

@@ -544,6 +544,22 @@ describe('a run that repeats another one', () => {
     expect(existsSync(file)).toBe(true);
   });
 
+  it('tells of an older manifest that it may not read, and leaves it', async () => {
+    const ledger = memoryLedger();
+    await exportWith(embedded.warehouse, place, first, { ...SPLIT, prefix: 'old' }, { ledger });
+    const older = `old/${NAME}_manifest.json`;
+    const get: FileTarget['get'] = async (key) => (key === older ? 'forbidden' : place.target.get(key));
+    const target = { ...place.target, get };
+    const observer = recorder();
+    const ports = { ledger: repeating(ledger), observer };
+    const moved = { ...SPLIT, prefix: 'new' };
+    await exportWith(embedded.warehouse, { ...place, target }, liveSpec(TEAM), moved, ports);
+    expect(filesIn(join(place.root, 'old'))).toEqual([`${NAME}_manifest.json`]);
+    expect(observer.logs.filter(({ level }) => level === 'WARNING')).toMatchObject([
+      { message: expect.stringContaining(older) },
+    ]);
+  });
+
   it('says nothing of files that are gone', async () => {
     const ledger = memoryLedger();
     await exportWith(embedded.warehouse, place, first, { ...PARQUET, prefix: 'events' }, { ledger });

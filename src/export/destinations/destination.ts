@@ -86,8 +86,11 @@ export interface FileTarget {
   open(published: Published): Promise<RereadableFile>;
   /** Writes a small object (the manifest), replacing what was there. */
   put(key: string, body: Buffer, contentType: string): Promise<void>;
-  /** A small object (a manifest) whole; null when there is none, or a file of more than 16 MiB. */
-  get(key: string): Promise<Buffer | null>;
+  /**
+   * A small object (a manifest) whole; null when there is none, or a file of more than 16 MiB. `forbidden` when it may not be
+   * read: some stores say so as well of what is not there.
+   */
+  get(key: string): Promise<Buffer | 'forbidden' | null>;
   /** What a key names: two keys name one file exactly when these are equal. */
   fileOf(key: string): Promise<string>;
   /**

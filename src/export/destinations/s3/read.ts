@@ -41,8 +41,8 @@ export async function reread(calls: Calls, published: Published): Promise<Reread
   };
 }
 
-/** A small object whole; null when there is none to be had, or one of more than 16 MiB. */
-export async function getSmall(calls: Calls, key: string): Promise<Buffer | null> {
+/** A small object whole; null when there is none, or one of more than 16 MiB, `forbidden` when it may not be read. */
+export async function getSmall(calls: Calls, key: string): Promise<Buffer | 'forbidden' | null> {
   const command = new GetObjectCommand({ Bucket: calls.connection.bucket, Key: key });
   const order = { what: `Reading ${key}`, bytes: MOST_SMALL_BYTES, answers: NOT_THERE };
   try {
@@ -54,7 +54,9 @@ export async function getSmall(calls: Calls, key: string): Promise<Buffer | null
       return null;
     });
   } catch (error) {
-    return error instanceof AnsweredWith ? null : absentIfForbidden(error);
+    if (error instanceof AnsweredWith) return null;
+    absentIfForbidden(error);
+    return 'forbidden';
   }
 }
 
