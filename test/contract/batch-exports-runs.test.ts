@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ExecutePorts } from '../../src/batch-exports/runs/execute.ts';
 import { finishRun } from '../../src/batch-exports/runs/finish.ts';
 import { openLedger } from '../../src/batch-exports/runs/ledger.ts';
+import { createPlaces } from '../../src/batch-exports/runs/places.ts';
 import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import {
   assertClaim,
@@ -62,7 +62,7 @@ const completed = (rows = 3) => ({
   },
 });
 /** Ports of `tidyRun` for a destination where everything that was ever staged is published; tells what is removed there. */
-function tidyPorts(removed: string[]): ExecutePorts {
+function tidyPorts(removed: string[]): Parameters<typeof tidyRun>[0] {
   const target: Partial<FileTarget> = {
     place: PLACE,
     discard: async () => {},
@@ -80,7 +80,8 @@ function tidyPorts(removed: string[]): ExecutePorts {
     destinations: { get: () => destination },
     destinationPorts: {},
     setup: async () => ({ type: 'Filesystem', config: {}, integration: {} }),
-  } as unknown as ExecutePorts;
+    places: createPlaces(2, bench.clock),
+  } as unknown as Parameters<typeof tidyRun>[0];
 }
 
 const failed = { status: 'Failed' as const, error: 'The bucket is gone.' };

@@ -42,7 +42,6 @@ export async function tidyRun(
   } finally {
     ports.places.leave(place, thrown);
   }
-  await ports.db.deleteFrom('run_slices').where('run_id', '=', runId).execute();
   return null;
 }
 
@@ -59,7 +58,7 @@ async function takeBack(ports: ExecutePorts, run: ClaimedRun): Promise<void> {
     };
     const ledger = openLedger(ports.db, ports.clock, run, target.place);
     const kept = files ? await withdraw(spec, { target, files, ledger }) : [];
-    await forgetEnded(ports.db, runId, kept);
+    await forgetEnded(ports.db, run.id, kept);
   } finally {
     await target.close();
   }
