@@ -1,6 +1,9 @@
 import { writeSync } from 'node:fs';
 
-/** How long the thread waits for a reader that is slow; one that reads nothing at all must not stop the server. */
+/**
+ * How long the thread waits for a pipe that takes nothing at the moment (EAGAIN). On a blocking one the system itself
+ * waits, as long as its reader stands still.
+ */
 const PATIENCE_MS = 5_000;
 const PAUSE_MS = 50;
 
