@@ -5,6 +5,7 @@ import { Registry } from 'prom-client';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { openLogWriter } from '../../src/batch-exports/logs.ts';
 import { createRunMonitor } from '../../src/batch-exports/runs/monitor.ts';
+import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import { createRunService, type Runs, type RunsPorts } from '../../src/batch-exports/runs/start.ts';
 import { systemClock } from '../../src/work/clock.ts';
 import type { Queue } from '../../src/work/queue.ts';
@@ -238,6 +239,8 @@ it('cancelled between two attempts: what the first one left and no ledger knows 
   const [run] = await untilThere(id, 1);
   const waiting = { status: 'Running', attempt: 1 };
   await bench.db.updateTable('batch_export_runs').set(waiting).where('batch_export_id', '=', id).execute();
+  // What was never planned can have left nothing.
+  await fixPlan(bench.db, { id: run?.id ?? '', attempt: 1 }, bench.clock.now());
   const name = `2027-06-12T08:00:00+00:00-2027-06-12T09:00:00+00:00-0.jsonl.${run?.id}`;
   mkdirSync(root('left'), { recursive: true });
   writeFileSync(`${root('left')}/.${name}.1.partial`, 'half a file');
