@@ -28,7 +28,7 @@ export function complaints(log: Pick<Log, 'warn' | 'info'>, clock: Pick<Clock, '
       failures++;
       untold++;
       // A clock that was set back must not silence anybody.
-      const kind = kindOf(err);
+      const kind = labelOf(err);
       if (Math.abs(clock.now() - (toldAt.get(kind) ?? Number.NEGATIVE_INFINITY)) < EVERY_MS) return;
       log.warn({ err, ...fields, ...(untold > 1 && { failures: untold }) }, what);
       if (toldAt.size >= MOST_KINDS) toldAt.clear();
@@ -46,7 +46,7 @@ export function complaints(log: Pick<Log, 'warn' | 'info'>, clock: Pick<Clock, '
 }
 
 /** Messages may differ each time: ids, ports and durations stand in them. */
-function kindOf(error: unknown): string {
+function labelOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   const { code } = error as { readonly code?: unknown };
   return `${error.name} ${typeof code === 'string' ? code : ''}`;

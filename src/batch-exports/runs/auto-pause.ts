@@ -10,15 +10,16 @@ const FAILURES = 3;
 
 /**
  * Pauses an export whose last three runs failed and cancels its backfills, which its log names. Failures before the
- * last edit or unpause do not count: a person may have mended what was wrong. Returns the runs cancelled.
+ * last edit or unpause do not count: a person may have mended what was wrong. Returns the runs cancelled; null = it is not
+ * paused now.
  */
 export async function pauseAfterFailures(
   trx: Trx,
   ports: RunPorts,
   batchExport: BatchExportRow,
   now: number,
-): Promise<string[]> {
-  if (batchExport.paused || batchExport.deleted_at) return [];
+): Promise<readonly string[] | null> {
+  if (batchExport.paused || batchExport.deleted_at) return null;
   const latest = await trx
     .selectFrom('batch_export_runs')
     .select('status')
@@ -29,7 +30,7 @@ export async function pauseAfterFailures(
     .orderBy('id', 'desc')
     .limit(FAILURES)
     .execute();
-  if (latest.length < FAILURES || latest.some((run) => run.status === 'Completed')) return [];
+  if (latest.length < FAILURES || latest.some((run) => run.status === 'Completed')) return null;
   const cursor = await changeSchedule(trx, ports, batchExport, { ...batchExport, paused: true }, now);
   const at = new Date(now);
   await trx
@@ -41,7 +42,7 @@ export async function pauseAfterFailures(
   const where = { teamId: batchExport.team_id, exportId: batchExport.id };
   await appendLog(trx, [{ ...where, runId: null, level: 'WARNING', message: told(backfills.length) }], now);
   await leaveOver(trx, where, backfills, now);
-  return [...runs];
+  return runs;
 }
 
 function told(cancelled: number): string {

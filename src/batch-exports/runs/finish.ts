@@ -24,7 +24,7 @@ export interface Finished {
  */
 export async function finishRun(ports: RunPorts, claim: Claim, ending: Ending): Promise<Finished> {
   const now = ports.clock.now();
-  const { cancelled, paused } = await ports.db.transaction().execute(async (trx) => {
+  const cancelled = await ports.db.transaction().execute(async (trx) => {
     const { backfill_id: backfillId, ...batchExport } = await trx
       .selectFrom('batch_exports')
       .innerJoin('batch_export_runs as run', 'run.batch_export_id', 'batch_exports.id')
@@ -40,22 +40,12 @@ export async function finishRun(ports: RunPorts, claim: Claim, ending: Ending): 
     });
     await tell(trx, batchExport, claim.id, ending, now);
     const stopped =
-      ending.status === 'Completed' ? [] : await pauseAfterFailures(trx, ports, batchExport, now);
+      ending.status === 'Completed' ? null : await pauseAfterFailures(trx, ports, batchExport, now);
     if (backfillId) await advanceBackfill(trx, ports, batchExport, backfillId, now);
-    const mayPause = ending.status !== 'Completed' && !batchExport.paused;
-    return { cancelled: stopped, paused: mayPause && (await isPaused(trx, batchExport.id)) };
+    return stopped;
   });
-  for (const runId of cancelled) ports.onRunCancelled(runId);
-  return { paused };
-}
-
-async function isPaused(trx: Trx, exportId: string): Promise<boolean> {
-  const { paused } = await trx
-    .selectFrom('batch_exports')
-    .select('paused')
-    .where('id', '=', exportId)
-    .executeTakeFirstOrThrow();
-  return paused;
+  for (const runId of cancelled ?? []) ports.onRunCancelled(runId);
+  return { paused: cancelled !== null };
 }
 
 function columns(ending: Ending) {

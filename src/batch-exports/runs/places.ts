@@ -81,6 +81,29 @@ export function createPlaces(turns: number, clock: Pick<Clock, 'now'>): Places {
   };
 }
 
+/**
+ * Does `work` at a place when it may; null = done, else the milliseconds after which to ask again. Throws what `work` throws,
+ * and remembers what that tells of the place.
+ */
+export async function inTurn(
+  places: Places,
+  place: string,
+  work: () => Promise<void>,
+): Promise<number | null> {
+  const wait = places.enter(place);
+  if (wait !== null) return wait;
+  let thrown: unknown;
+  try {
+    await work();
+  } catch (error) {
+    thrown = error;
+    throw error;
+  } finally {
+    places.leave(place, thrown);
+  }
+  return null;
+}
+
 /** Null: the attempt did not tell. */
 function doesNotAnswer(error: unknown): boolean | null {
   if (!(error instanceof SluiceError) || !error.code.startsWith('destination_')) return null;

@@ -3,7 +3,7 @@ import { type ExecutePorts, openTarget } from './execute.ts';
 import { forgetEnded, openLedger, readEntries } from './ledger.ts';
 import type { RunState } from './machine.ts';
 import { keySuffix } from './output-name.ts';
-import { type Places, placeOf } from './places.ts';
+import { inTurn, type Places, placeOf } from './places.ts';
 import { type ClaimedRun, claimedRun } from './store.ts';
 
 /** States in which a run has no outcome and nobody will go on with what it staged. */
@@ -30,19 +30,7 @@ export async function tidyRun(
   // no ledger knows.
   const leftUnknown = row.region !== null && row.status !== 'Failed';
   if (!leftUnknown && (await readEntries(ports.db, runId)).length === 0) return null;
-  const place = placeOf(run.snapshot);
-  const wait = ports.places.enter(place);
-  if (wait !== null) return wait;
-  let thrown: unknown;
-  try {
-    await takeBack(ports, run);
-  } catch (error) {
-    thrown = error;
-    throw error;
-  } finally {
-    ports.places.leave(place, thrown);
-  }
-  return null;
+  return await inTurn(ports.places, placeOf(run.snapshot), () => takeBack(ports, run));
 }
 
 async function takeBack(ports: ExecutePorts, run: ClaimedRun): Promise<void> {

@@ -3,7 +3,7 @@ import { kindOf, SluiceError } from '../../errors/error.ts';
 import type { Clock } from '../../work/clock.ts';
 import { complaints } from '../../work/complaints.ts';
 import type { Log } from '../../work/log.ts';
-import type { Places } from './places.ts';
+import { inTurn, type Places } from './places.ts';
 import { afterFailure } from './retry-policy.ts';
 
 /** What the worker needs of a claimed run (`ClaimedRun`), whatever it exports and wherever to. */
@@ -157,17 +157,9 @@ export function createWorker<Run extends WorkableRun>(ports: WorkerPorts<Run>): 
 
   const executeInTurn = async (run: Run, signal: AbortSignal): Promise<void> => {
     const place = ports.placeOf(run);
-    const wait = ports.places.enter(place);
-    if (wait !== null) return await ports.postpone(run, ports.clock.now() + wait);
-    let thrown: unknown;
-    try {
-      await ports.execute(run, signal, () => ports.places.answers(place));
-    } catch (error) {
-      thrown = error;
-      throw error;
-    } finally {
-      ports.places.leave(place, thrown);
-    }
+    const execute = () => ports.execute(run, signal, () => ports.places.answers(place));
+    const wait = await inTurn(ports.places, place, execute);
+    if (wait !== null) await ports.postpone(run, ports.clock.now() + wait);
   };
 
   const readable = async (run: Run, signal: AbortSignal): Promise<boolean> => {

@@ -43,7 +43,8 @@ export async function changeSchedule(
   return cursorColumns(columns, firstCursor(schedule, from), ports.jitterScale);
 }
 
-function cursorColumns(
+/** The columns of a schedule whose next interval begins at `cursor`, milliseconds since the epoch. */
+export function cursorColumns(
   columns: ScheduleColumns & { readonly id: string },
   cursor: number,
   jitterScale: number,

@@ -2,7 +2,8 @@ import { sql } from 'kysely';
 import type { BatchExportRow } from '../../database/tables.ts';
 import { appendLog } from '../logs.ts';
 import type { RunPorts, Trx } from '../ports.ts';
-import { dueAt, firstCursor, scheduleOf } from './schedule.ts';
+import { cursorColumns } from './change.ts';
+import { firstCursor, scheduleOf } from './schedule.ts';
 
 type Ports = Pick<RunPorts, 'db' | 'clock' | 'jitterScale'>;
 
@@ -43,12 +44,11 @@ async function setRight(trx: Trx, ports: Ports, exportId: string, now: number): 
     .executeTakeFirstOrThrow();
   const gone = await removeEmpty(trx, row, now);
   if (!gone.from || !gone.until) return 0;
-  const schedule = scheduleOf(row);
-  const cursor = Math.min(row.next_interval_start.getTime(), firstCursor(schedule, gone.from.getTime()));
-  const due = row.paused ? null : dueAt(schedule, cursor, ports.jitterScale);
+  const first = firstCursor(scheduleOf(row), gone.from.getTime());
+  const cursor = Math.min(row.next_interval_start.getTime(), first);
   await trx
     .updateTable('batch_exports')
-    .set({ next_interval_start: new Date(cursor), next_due_at: due === null ? null : new Date(due) })
+    .set(cursorColumns(row, cursor, ports.jitterScale))
     .where('id', '=', exportId)
     .execute();
   const message =
