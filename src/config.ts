@@ -26,6 +26,8 @@ export interface Config {
   readonly filesRoot: string;
   /** Host names, `*.suffix`, addresses, CIDR blocks or `*` that outgoing connections may reach although private. */
   readonly allowedHosts: readonly string[];
+  /** Answer and capture only: no run, no backfill, no download and no app's delivery is begun here. */
+  readonly standby: boolean;
   /** Runs at once in this process. */
   readonly concurrency: number;
   /** Seconds after an interval's end before it is read; null = the default for the size. */
@@ -73,6 +75,7 @@ export interface ServeOptions {
   readonly dataDir?: string;
   readonly readyJson?: boolean;
   readonly logLevel?: string;
+  readonly standby?: boolean;
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
@@ -112,6 +115,7 @@ function configOf(options: ServeOptions, env: Environment, cwd: string): Config 
     bootstrapPersonalApiKey: env.SLUICE_BOOTSTRAP_PERSONAL_API_KEY,
     filesRoot: path(env.SLUICE_FILES_ROOT, resolve(dataDir, 'exports'), cwd),
     allowedHosts: list(env.SLUICE_ALLOWED_HOSTS).map(allowedHost),
+    standby: isOn('SLUICE_STANDBY', options.standby ? 'on' : env.SLUICE_STANDBY),
     concurrency: integer('SLUICE_CONCURRENCY', env.SLUICE_CONCURRENCY ?? '2', 1, 64),
     settleSeconds: env.SLUICE_SETTLE_SECONDS
       ? integer('SLUICE_SETTLE_SECONDS', env.SLUICE_SETTLE_SECONDS, 0, 86_400)

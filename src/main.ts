@@ -46,6 +46,9 @@ const KEY_IN_DIRECTORY =
   'The secret key is in secret.key of the data directory; other processes on this database, and this one with another data directory, are refused ' +
   'without it. Set SLUICE_SECRET_KEY for all of them.';
 
+const STANDBY =
+  'Standing by: this process answers and captures, and begins no run, backfill, download or delivery of an app.';
+
 /** What `--ready-json` prints. */
 export interface Ready {
   readonly url: string;
@@ -205,8 +208,11 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   // can come in.
   const first = await accounts.bootstrap(config.bootstrapPersonalApiKey);
   const url = await server.listen(config.host, config.port);
-  await runs.start();
-  await apps.running.start();
+  if (config.standby) log.warn(STANDBY);
+  else {
+    await runs.start();
+    await apps.running.start();
+  }
 
   const { organizationId, projectId, projectApiKey, personalApiKey } = first;
   return {

@@ -38,7 +38,7 @@ export function captureEvent(text: string, sent: SentEvent, arrival: Arrival): E
   const ignoresSentAt = arrival.historicalMigration || properties.$ignore_sent_at === true;
   const ownSentAt = value.sent_at === undefined ? null : parseMicros(value.sent_at);
   return {
-    uuid: eventId(value, event, id, arrival),
+    uuid: eventId(text, sent, event, id, arrival),
     event,
     distinctId: id,
     timestampMicros: eventMicros(
@@ -66,16 +66,25 @@ const NO_IDS: ReadonlySet<string> = new Set(['', 'undefined', 'null', 'none', 'n
  * counts from 1 on every page names different events alike.
  */
 function eventId(
-  { uuid, timestamp, properties }: SentEvent['value'],
+  text: string,
+  { value: { uuid, timestamp, properties }, members }: SentEvent,
   event: string,
   distinctId: string,
   { teamId, newUuid }: Arrival,
 ): Uint8Array {
   const known = typeof uuid === 'string' || typeof uuid === 'number' ? String(uuid) : '';
   if (NO_IDS.has(known.trim().toLowerCase())) return newUuid();
-  return (
-    parseUuid(known) ?? derivedUuid(JSON.stringify([teamId, event, distinctId, known, timestamp, properties]))
-  );
+  const uuidSent = parseUuid(known);
+  if (uuidSent !== null) return uuidSent;
+  const names = [teamId, event, distinctId, known, timestamp];
+  try {
+    return derivedUuid(JSON.stringify([...names, properties]));
+  } catch (error) {
+    // Nested more deeply than can be written; names what no properties are beside, too.
+    if (!(error instanceof RangeError)) throw error;
+    const span = memberOf(members, 'properties');
+    return derivedUuid(JSON.stringify([...names.slice(0, 4), span && text.slice(span.start, span.end)]));
+  }
 }
 
 const valuesOf = (sent: Readonly<Record<string, SentValue>>): JsonObject =>

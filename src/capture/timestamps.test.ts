@@ -65,6 +65,14 @@ describe('parseMicros', () => {
     1e300,
   ])('refuses %s', (value) => expect(parseMicros(value)).toBeNull());
 
+  it('looks at no text for longer than its length is worth', () => {
+    const text = `2026/3/1 1:00${'1:00'.repeat(20_000)}${'z('.repeat(20_000)}x`;
+    const before = process.cpuUsage();
+    expect(parseMicros(text)).toBe(null);
+    // Going back over it takes hours.
+    expect(process.cpuUsage(before).user).toBeLessThan(5_000_000);
+  });
+
   it('reads back every instant it is given', () => {
     fc.assert(
       fc.property(

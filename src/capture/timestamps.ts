@@ -6,6 +6,12 @@ const FUTURE_LIMIT_MICROS = 23 * 3600 * 1_000_000;
 /** What ClickHouse's DateTime64(6) can hold begins in 1900; earlier becomes the epoch, as in PostHog. */
 const EARLIEST_MICROS = Date.UTC(1900, 0, 1) * MICROS_PER_MS;
 
+/**
+ * Characters. JavaScript's longest spelling has about 70; the patterns below go back over a text again and again, which the
+ * length of a request must not decide.
+ */
+const LONGEST = 128;
+
 const DAYS_OF_400_YEARS = 146_097;
 
 const ISO =
@@ -32,6 +38,7 @@ export function parseMicros(value: unknown): number | null {
   if (typeof value === 'number') return fromNumber(value);
   if (typeof value !== 'string') return null;
   const text = value.trim();
+  if (text.length > LONGEST) return null;
   const iso = ISO.exec(text);
   if (iso) return fromIso(iso);
   if (/^\d{9,16}(\.\d+)?$/.test(text)) return fromNumber(Number(text));

@@ -20,6 +20,10 @@ export function serveCommand(): Command {
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
     .option('--data-dir <directory>', 'where embedded engines and files live (default: ./.sluice)')
     .option('--log-level <level>', 'trace, debug, info, warn, error, silent (default: info)')
+    .option(
+      '--standby',
+      'answer and capture, but begin no run and no delivery: to look at a restored copy first',
+    )
     .option('--ready-json', 'print one JSON line with URL and keys when ready; logs go to stderr')
     .addHelpText(
       'after',

@@ -50,6 +50,12 @@ it('what is nested too deeply for an element, or beside the properties, costs no
   const rows = await stored(capture.warehouse, 'clicked');
   expect(rows.map(({ elements_chain }) => elements_chain).sort()).toEqual(['', expect.stringMatching(/;a:/)]);
 
+  // No UUID, so that all of the event names it.
+  const properties = `{"x":${deep}}`;
+  const named = `{"event":"named","distinct_id":"d","uuid":"1","timestamp":[],"properties":${properties}}`;
+  expect(await post(`${named},${named},${named.replace('"uuid":"1"', '"uuid":"2"')}`)).toBe(200);
+  expect(new Set((await stored(capture.warehouse, 'named')).map((row) => row.uuid)).size).toBe(2);
+
   const uuid = '019af1f0-0000-7000-8000-000000000001';
   const beside = `"session_id":${deep},"window_id":12345678901234567890,"options":{"product_tour_id":${deep}}`;
   const response = await fetch(`${capture.url}/i/v1/analytics/events`, {
