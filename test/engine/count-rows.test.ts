@@ -309,11 +309,22 @@ describe('another project’s rows', () => {
     await expect(count(text)).rejects.toMatchObject(refused);
   });
 
+  it.each([
+    // A function that would fail on their rows, and say with which value.
+    "SELECT uuid FROM events WHERE if(event != 'secret', toDate('2021-01-01'), toDate(concat('2021-01-01', event))) = toDate('2021-01-01')",
+    "SELECT uuid FROM events WHERE modulo(1, if(distinct_id = 'them', 0, 2)) = 1",
+    "SELECT uuid FROM (SELECT uuid, event FROM events WHERE modulo(1, if(event = 'secret', 0, 2)) = 1)",
+    "SELECT uuid FROM events WHERE match('a', if(event = 'secret', '(', '.'))",
+  ])('are not even looked at by %s', async (text) => {
+    await warehouse.warehouse.command({ sql: 'OPTIMIZE TABLE events FINAL' });
+    expect(await count(text)).toBe(ROWS);
+  });
+
   it('are out of reach because every `events` is printed with the condition, and texts and team are bound', async () => {
     const text = "SELECT event FROM events WHERE event IN (SELECT event FROM events WHERE event = 'TEXT')";
     const { sql, params } = printQuery((await read(text)).tree, 'UTC');
     expect(sql.match(/\bevents\b/g)).toHaveLength(2);
-    expect(sql.match(/FROM events WHERE team_id = \{team_id:Int64\}\)/g)).toHaveLength(2);
+    expect(sql.match(/FROM events PREWHERE team_id = \{team_id:Int64\}\)/g)).toHaveLength(2);
     expect(sql).not.toContain('TEXT');
     expect(Object.values(params)).toEqual(['TEXT']);
   });
@@ -349,6 +360,11 @@ describe('limits', () => {
     expect([await first, await counter(query, of), await theirs]).toEqual([ROWS, ROWS, 500]);
   });
 
+  it('names that would double with every one of them end', async () => {
+    const names = Array.from({ length: 40 }, (_, n) => `concat(a${n}, a${n}) AS a${n + 1}`);
+    await expect(count(`SELECT event AS a0, ${names.join(', ')} FROM events`)).rejects.toMatchObject(refused);
+  });
+
   it('a text that would double with every level ends', async () => {
     const text = `SELECT uuid FROM events WHERE ${'event BETWEEN '.repeat(1)}${Array.from({ length: 25 }, () => "'a' AND 'b' BETWEEN ").join('')}'a' AND 'b'`;
     await expect(count(text)).rejects.toMatchObject(refused);
@@ -371,7 +387,7 @@ async function tablesOf(text: string): Promise<{ all: string[]; unguarded: strin
   );
   const guard = (id: string) =>
     new RegExp(
-      `JOIN TREE\\s+TABLE id: ${id},.*\\s+WHERE\\s+FUNCTION id: \\d+, function_name: equals,.*\\s+ARGUMENTS\\s+LIST.*\\s+` +
+      `JOIN TREE\\s+TABLE id: ${id},.*\\s+PREWHERE\\s+FUNCTION id: \\d+, function_name: equals,.*\\s+ARGUMENTS\\s+LIST.*\\s+` +
         `COLUMN id: \\d+, column_name: team_id,.*source_id: ${id}\\s+CONSTANT id: \\d+, constant_value: Int64_${MINE},`,
     );
   return {

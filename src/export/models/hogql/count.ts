@@ -67,6 +67,8 @@ async function countRows(
       params: { ...params, team_id: teamId, data_interval_start: start ?? 0, data_interval_end: end ?? 0 },
       settings: {
         readonly: 2,
+        // Nothing of the query comes before the project's own condition (`ownEvents`).
+        optimize_move_to_prewhere: 0,
         // For what the text does not say a zone of: a date that becomes a time, for instance.
         session_timezone: timezone,
         max_execution_time: limits.seconds,
