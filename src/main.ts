@@ -114,7 +114,9 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   await checkListening(config.host, config.port);
   const sealer = createSealer(secrets, randomBytes);
   const guard = createHostGuard(config.allowedHosts);
-  const removed = await setSchedulesRight({ db, clock, jitterScale: config.jitterScale });
+  const removed = config.standby
+    ? 0
+    : await setSchedulesRight({ db, clock, jitterScale: config.jitterScale });
   if (removed > 0)
     log.warn({ removed }, 'the clock was ahead; empty runs of intervals yet to come are removed');
   const [stored, ...passed] = await Promise.all([

@@ -29,6 +29,8 @@ export interface RunPorts {
   readonly jitterScale: number;
   /** Runs of one export's backfills that may be active at once. */
   readonly backfillParallelism: number;
+  /** Nothing is begun here: to pause makes no run of what has ended, and to cancel takes nothing back. Absent = no. */
+  readonly standby?: boolean;
   /** Told after the commit of each run that was cancelled, to stop it if this process has it. */
   readonly onRunCancelled: (runId: string) => void;
 }

@@ -54,6 +54,7 @@ export async function composeExports(
     enqueue: queue.enqueue,
     jitterScale: config.jitterScale,
     backfillParallelism: config.backfillParallelism,
+    standby: config.standby,
     destinations,
     destinationPorts: {
       random: base.random,
@@ -126,6 +127,12 @@ export async function composeExports(
     },
     gates: gatesOf(config),
   });
+  if (!config.standby) tidyUp(base, feature, stack);
+  return { feature, runs };
+}
+
+/** What has had its time goes, in the background. */
+function tidyUp({ clock, config, db, log }: Base, feature: BatchExports, stack: AsyncDisposableStack): void {
   const tidying = loop(
     clock,
     TIDY_MS,
@@ -140,5 +147,4 @@ export async function composeExports(
     complaints(log, clock, 'old log lines could not be removed'),
   );
   stack.defer(() => forgetting.stop());
-  return { feature, runs };
 }

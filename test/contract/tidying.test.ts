@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { cancelRuns } from '../../src/batch-exports/runs/cancel.ts';
 import type { ExecutePorts } from '../../src/batch-exports/runs/execute.ts';
+import { leaveAsItIs } from '../../src/batch-exports/runs/leave.ts';
 import { createPlaces, type Places, placeOf } from '../../src/batch-exports/runs/places.ts';
 import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import { type Claim, claimRun, postponeRun } from '../../src/batch-exports/runs/store.ts';
@@ -76,4 +77,12 @@ it('one that was planned does, in turn with those that look whether the store an
   expect(ports.places.enter(placeOf(snapshot as never))).toBeNull();
   expect(await tidyRun(ports, runId)).toBe(5_000);
   expect(opened).toBe(1);
+});
+
+it('one that was cancelled on standby asks its store nothing, planned or not', async () => {
+  opened = 0;
+  const runId = await cancelled((claim) => fixPlan(bench.db, claim, bench.clock.now()));
+  await leaveAsItIs(bench.db, runId);
+  expect(await tidyRun(ports, runId)).toBeNull();
+  expect(opened).toBe(0);
 });
