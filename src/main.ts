@@ -209,6 +209,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   // The first key is shown once, by a server that runs: it is made when all else is known to work, and before anybody
   // can come in.
   const first = await accounts.bootstrap(config.bootstrapPersonalApiKey);
+  if (first.warning !== null) log.warn(first.warning);
   const url = await server.listen(config.host, config.port);
   if (config.standby) log.warn(STANDBY);
   else {

@@ -1,18 +1,21 @@
+import { sql } from 'kysely';
 import { v4, v7 } from 'uuid';
 import { SluiceError } from '../errors/error.ts';
 import { hashKey, newProjectApiKey } from './keys.ts';
 import { LEVELS } from './levels.ts';
 import type { AccountsParts } from './parts.ts';
 import { createKey, writeKey } from './personal-api-keys.ts';
-import { type Db, findUserByEmail } from './store.ts';
+import { type Db, findUserByEmail, listOrganizations } from './store.ts';
 
 /** What a start of the server announces. */
 export interface Bootstrap {
   readonly organizationId: string;
   readonly projectId: number;
   readonly projectApiKey: string;
-  /** Shown once: at the first start, or always when it was given from outside. */
+  /** At the first start, or always when it was given from outside. */
   readonly personalApiKey: string | null;
+  /** What keeps the given key from opening anything, in a sentence; null where nothing does. */
+  readonly warning: string | null;
 }
 
 const EMAIL = 'admin@sluice.local';
@@ -25,9 +28,11 @@ const EVERYTHING = { scopes: ['*'], projects: null, organizations: null } as con
  */
 export async function bootstrap(parts: AccountsParts, givenKey: string | undefined): Promise<Bootstrap> {
   const key = givenKey === undefined ? undefined : checkGiven(givenKey);
-  const { userId, ...found } = (await createFirst(parts, key)) ?? (await findFirst(parts.db));
-  if (key !== undefined) await ensureKey(parts, userId, key);
-  return { ...found, personalApiKey: key ?? found.personalApiKey };
+  const made = await createFirst(parts, key);
+  if (made) return { ...made, warning: null };
+  const first = await findFirst(parts.db);
+  if (key === undefined) return { ...first, personalApiKey: null, warning: null };
+  return { ...first, personalApiKey: key, warning: await ensureKey(parts, key) };
 }
 
 function checkGiven(key: string): string {
@@ -37,10 +42,11 @@ function checkGiven(key: string): string {
   });
 }
 
-type First = Bootstrap & { readonly userId: number };
-
 /** Null when it was done before: the instance row, unique, decides between processes. */
-async function createFirst(parts: AccountsParts, key: string | undefined): Promise<First | null> {
+async function createFirst(
+  parts: AccountsParts,
+  key: string | undefined,
+): Promise<Omit<Bootstrap, 'warning'> | null> {
   const now = new Date(parts.clock.now());
   const organization = { id: v7(), name: 'My organization', created_at: now };
   return parts.db.transaction().execute(async (trx) => {
@@ -91,39 +97,57 @@ async function createFirst(parts: AccountsParts, key: string | undefined): Promi
       projectId: project.id,
       projectApiKey: project.api_token,
       personalApiKey: made.key,
-      userId: user.id,
     };
   });
 }
 
-async function findFirst(db: Db): Promise<First> {
-  const user = await findUserByEmail(db, EMAIL);
-  if (!user) throw new SluiceError('error', { detail: 'The first user is missing from the database.' });
+/**
+ * The lowest project of the organization that the first start made, whoever is a member of it by now. Sluice removes no
+ * projects; where somebody removed that organization's by hand, the lowest of all: the server is not only theirs.
+ */
+async function findFirst(db: Db): Promise<Omit<Bootstrap, 'personalApiKey' | 'warning'>> {
   const project = await db
     .selectFrom('projects')
-    .innerJoin('organization_members as member', 'member.organization_id', 'projects.organization_id')
+    .leftJoin('instance', (join) => join.on('instance.key', '=', 'bootstrapped'))
     .select(['projects.id', 'projects.organization_id', 'projects.api_token'])
     // The command line may have made other tenants before the first start.
-    .where('member.user_id', '=', user.id)
+    .orderBy(
+      sql<boolean>`projects.organization_id::text = coalesce(instance.value ->> 'organization_id', '')`,
+      'desc',
+    )
     .orderBy('projects.id')
     .limit(1)
-    .executeTakeFirstOrThrow();
+    .executeTakeFirst();
+  if (!project) {
+    throw new SluiceError('bad_configuration', {
+      detail: 'There is no project left in the database. `sluice projects create` makes one.',
+    });
+  }
   return {
     organizationId: project.organization_id,
     projectId: project.id,
     projectApiKey: project.api_token,
-    personalApiKey: null,
-    userId: user.id,
   };
 }
 
-async function ensureKey(parts: AccountsParts, userId: number, key: string): Promise<void> {
+/** Makes or revives the given key, of the first person; returns what keeps it from opening anything. */
+async function ensureKey(parts: AccountsParts, key: string): Promise<string | null> {
+  const user = await findUserByEmail(parts.db, EMAIL);
+  if (!user) {
+    throw new SluiceError('bad_configuration', {
+      detail: `SLUICE_BOOTSTRAP_PERSONAL_API_KEY is a key of ${EMAIL}, who is missing from the database.`,
+    });
+  }
   const revived = await parts.db
     .updateTable('personal_api_keys')
     .set({ revoked_at: null, scopes: ['*'], scoped_projects: null, scoped_organizations: null })
     .where('key_hash', '=', hashKey(key))
     .returning('id')
     .executeTakeFirst();
-  if (revived) return;
-  await createKey(parts, { userId, label: 'Bootstrap key', ...EVERYTHING, key });
+  if (!revived) await createKey(parts, { userId: user.id, label: 'Bootstrap key', ...EVERYTHING, key });
+  if (!user.is_active) return `${OPENS} nothing until \`sluice users activate ${EMAIL}\`.`;
+  const [member] = await listOrganizations(parts.db, user.id);
+  return member ? null : `${OPENS} no project: ${EMAIL} is in no organization.`;
 }
+
+const OPENS = 'SLUICE_BOOTSTRAP_PERSONAL_API_KEY opens';
