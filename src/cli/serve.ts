@@ -1,13 +1,13 @@
 import { Command } from 'commander';
 import { type Config, loadConfig, type ServeOptions } from '../config.ts';
 import { openEngines } from '../engines.ts';
-import type { Ready } from '../main.ts';
 import { systemClock } from '../work/clock.ts';
 import { createLogger, type Log } from '../work/log.ts';
 import { crashAt } from './crash-at.ts';
 import { setClock } from './set-clock.ts';
 import { untilStopped } from './stop-signal.ts';
 import { unknownSettings } from './unknown-settings.ts';
+import { welcome } from './welcome.ts';
 
 /** Finishing slices after SIGTERM may take this long; what is not done then resumes from the ledger. */
 const GRACE_MS = 8_000;
@@ -61,7 +61,7 @@ Examples:
         ...(onStep && { onStep }),
       });
       if (config.readyJson) process.stdout.write(`${JSON.stringify(sluice.ready)}\n`);
-      else process.stdout.write(welcome(sluice.ready));
+      else process.stdout.write(welcome(sluice.ready, config.bootstrapPersonalApiKey !== undefined));
       const signal = await stopped;
       log.info({ signal }, 'stopping');
       await sluice.stop(GRACE_MS);
@@ -78,20 +78,4 @@ function startEngines(config: Config, log: Log): typeof openEngines {
     stack.use(started);
     return opening;
   };
-}
-
-function welcome(ready: Ready): string {
-  const key = ready.personal_api_key;
-  return [
-    '',
-    `  Sluice is ready at ${ready.url}`,
-    `  API description    ${ready.url}/api/docs`,
-    `  Project            ${ready.project_id}`,
-    `  Project API key    ${ready.project_api_key}   (capture)`,
-    key
-      ? `  Personal API key   ${key}   (the API; shown this once)`
-      : '  Personal API key   was shown at the first start; `sluice keys create` makes another',
-    '',
-    '',
-  ].join('\n');
 }
