@@ -21,7 +21,7 @@ export async function openEngines(
   log: Log,
   stack: AsyncDisposableStack,
 ): Promise<{ database: Database; warehouse: Warehouse }> {
-  const opening = await Promise.allSettled([openMigrated(config, log), open(config, log)]);
+  const opening = await Promise.allSettled([openMigrated(config, log, true), open(config, log)]);
   for (const one of opening) {
     if (one.status === 'fulfilled') stack.defer(() => one.value.close());
   }
@@ -65,24 +65,27 @@ function serverOf(config: WarehouseSettings, log: Log): WarehouseConnection | nu
   return { url: config.clickhouseUrl, localFiles: false, log, silenceMs: config.warehouseTimeoutMs };
 }
 
-/** For a command that works beside a server: the warehouse that already runs on the directory, or its own. */
+/**
+ * For a command that works beside a server: the warehouse that already runs on the directory, or its own. Throws
+ * `made_by_older` instead of changing what an older server works with.
+ */
 export async function joinWarehouse(config: WarehouseSettings, log: Log): Promise<OpenWarehouse> {
   const running = config.clickhouseUrl === undefined ? await findRunningWarehouse(config.dataDir) : null;
   if (running) {
     const warehouse = connectWarehouse({ url: running.url, localFiles: true, log });
     return { warehouse, close: () => warehouse.close() };
   }
-  return openMigrated(config, log);
+  return openMigrated(config, log, false);
 }
 
-async function openMigrated(config: WarehouseSettings, log: Log): Promise<OpenWarehouse> {
+async function openMigrated(config: WarehouseSettings, log: Log, mayUpdate: boolean): Promise<OpenWarehouse> {
   const own = await openWarehouse(config, log);
   const server = serverOf(config, log);
   try {
     // Before, so that none of several servers gets tables of its own; after, because the tables tell what the database
     // does with them.
     if (server) await refuseSeparateServers(server);
-    await migrateWarehouse(own.warehouse);
+    await migrateWarehouse(own.warehouse, mayUpdate);
     if (server) await refuseSeparateServers(server);
     return own;
   } catch (error) {

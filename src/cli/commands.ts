@@ -35,7 +35,7 @@ async function openAccounts(flags: AccountsPlace) {
   const { systemClock } = await import('../work/clock.ts');
   const config = loadConfig(flags, process.env, process.cwd());
   if (!flags.mayBeNew) requirePart('database', config);
-  const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir });
+  const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir, mayUpdate: false });
   const accounts = createAccounts({ db: database.kysely, clock: systemClock, random: randomBytes });
   return { accounts, close: () => database.close() };
 }

@@ -23,6 +23,8 @@ export interface DatabaseOptions {
   readonly dataDir: string;
   /** Milliseconds that a statement to a server may take; default 60,000. Migrations take as long as they need. */
   readonly timeoutMs?: number | undefined;
+  /** False = tables of an older Sluice are refused; there is no way back from an update. Default: they are updated. */
+  readonly mayUpdate?: boolean;
   /**
    * Told of lost connections, or of the embedded database's thread; they are replaced by themselves; and of a tidying
    * that failed.
@@ -30,11 +32,11 @@ export interface DatabaseOptions {
   readonly onError?: (error: Error) => void;
 }
 
-/** Opens the database and brings its tables up to date. Throws `data_dir_locked` (embedded). */
+/** Opens the database and brings its tables up to date. Throws `data_dir_locked` (embedded), `made_by_newer`, `made_by_older`. */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const database = options.url ? openServer({ ...options, url: options.url }) : await openEmbedded(options);
   try {
-    await migrateDatabase(database.patient);
+    await migrateDatabase(database.patient, options.mayUpdate);
   } catch (error) {
     await database.close();
     throw error;

@@ -9,9 +9,9 @@ const ADVISORY_LOCK = 7_583_320_201;
 /**
  * Brings the database to the newest of `migrations/NNNN_name.sql`, each in one transaction, in order,
  * once. Throws `made_by_newer` when the database has a migration this version does not know: an older Sluice must not
- * write to a newer one's tables.
+ * write to a newer one's tables; and `made_by_older`, unless `mayUpdate`, when there are tables and they lack one.
  */
-export async function migrateDatabase<Tables>(db: Kysely<Tables>): Promise<void> {
+export async function migrateDatabase<Tables>(db: Kysely<Tables>, mayUpdate = true): Promise<void> {
   const known = readdirSync(FOLDER)
     .filter((name) => name.endsWith('.sql'))
     .sort();
@@ -30,7 +30,15 @@ export async function migrateDatabase<Tables>(db: Kysely<Tables>): Promise<void>
         detail: `The database was made by a newer Sluice (it has ${unknown.join(', ')}); start that one, or restore the copy from before the update.`,
       });
     }
-    for (const name of known.filter((candidate) => !done.has(candidate))) {
+    const missing = known.filter((name) => !done.has(name));
+    if (!mayUpdate && done.size > 0 && missing.length > 0) {
+      throw new SluiceError('made_by_older', {
+        detail:
+          `This Sluice is newer than the database (which lacks ${missing.join(', ')}); start its server first, ` +
+          'or use the command of the Sluice that runs.',
+      });
+    }
+    for (const name of missing) {
       for (const statement of statements(readFileSync(new URL(name, FOLDER), 'utf8'))) {
         await sql.raw(statement).execute(trx);
       }

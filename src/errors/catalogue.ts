@@ -185,6 +185,12 @@ export const catalogue = {
     meaning:
       'The database or the warehouse was made by a newer Sluice; start that one, or restore the copy from before the update.',
   },
+  made_by_older: {
+    status: 503,
+    type: 'server_error',
+    kind: 'user',
+    meaning: 'This Sluice is newer than the database or the warehouse; start its server first.',
+  },
   bad_configuration: {
     status: 500,
     type: 'server_error',

@@ -14,9 +14,9 @@ interface Migration {
  * transactions, so every statement is `CREATE … IF NOT EXISTS` and may run again after a crash, or in
  * two processes at once. What Sluice did not make it never alters: where all tables exist and
  * `sluice_migrations` does not (PostHog's own ClickHouse), nothing is written, so reading rights do.
- * Throws the warehouse's errors, and `made_by_newer`.
+ * Throws the warehouse's errors, `made_by_newer`, and, unless `mayUpdate`, `made_by_older` where an older Sluice made tables.
  */
-export async function migrateWarehouse(warehouse: Warehouse): Promise<void> {
+export async function migrateWarehouse(warehouse: Warehouse, mayUpdate = true): Promise<void> {
   const migrations = readMigrations();
   const present = await tables(warehouse);
   const owned = present.has('sluice_migrations');
@@ -36,7 +36,15 @@ export async function migrateWarehouse(warehouse: Warehouse): Promise<void> {
       detail: `The warehouse was made by a newer Sluice (it has ${unknown.join(', ')}); start that one, or restore the copy from before the update.`,
     });
   }
-  for (const migration of migrations.filter(({ name }) => !done.has(name))) {
+  const missing = migrations.filter(({ name }) => !done.has(name));
+  if (!mayUpdate && done.size > 0 && missing.length > 0) {
+    throw new SluiceError('made_by_older', {
+      detail:
+        `This Sluice is newer than the warehouse (which lacks ${missing.map(({ name }) => name).join(', ')}); start its ` +
+        'server first, or use the command of the Sluice that runs.',
+    });
+  }
+  for (const migration of missing) {
     for (const sql of migration.statements) await warehouse.command({ sql });
     await warehouse.command({
       sql: 'INSERT INTO sluice_migrations (name) SELECT {name:String}',

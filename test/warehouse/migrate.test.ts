@@ -53,6 +53,21 @@ test('refuses a warehouse of a newer Sluice', async () => {
   await expect(migrateWarehouse(running.warehouse)).rejects.toThrow('9999_future.sql');
 });
 
+test('without leave to update, refuses what an older Sluice made, and makes what is not there', async () => {
+  const made = await tables();
+  await migrateWarehouse(running.warehouse, false);
+  await running.warehouse.command({ sql: 'DROP TABLE person' });
+  await running.warehouse.command({ sql: "DELETE FROM sluice_migrations WHERE name >= '0002'" });
+  await expect(migrateWarehouse(running.warehouse, false)).rejects.toMatchObject({
+    code: 'made_by_older',
+    message: expect.stringContaining('0002_persons.sql'),
+  });
+  expect(await tables()).not.toContain('person');
+  for (const table of await tables()) await running.warehouse.command({ sql: `DROP TABLE ${table} SYNC` });
+  await migrateWarehouse(running.warehouse, false);
+  expect(await tables()).toEqual(made);
+});
+
 test('an event gets its arrival time and its materialised columns', async () => {
   const event = {
     uuid: '0190a4c1-0000-7000-8000-000000000001',
