@@ -45,7 +45,13 @@ export function tenantEndpoints(
       requireObject: ({ caller, params }) => requirePlace(db, caller, params.organization_id),
       handler: async ({ caller, params, body }) => {
         const organizationId = await requirePlace(db, caller, params.organization_id);
-        const id = await accounts.createProject({ ...body, organizationId, userId: caller.userId });
+        const { name, timezone } = body;
+        const id = await accounts.createProject({
+          organizationId,
+          name,
+          ...(timezone !== undefined && { timezone }),
+          userId: caller.userId,
+        });
         const row = await findProject(db, id, caller.userId);
         if (!row) throw new SluiceError('not_found');
         return { status: 201, body: describeProject(row) };

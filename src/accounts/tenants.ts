@@ -1,10 +1,13 @@
+import type { Insertable } from 'kysely';
 import { v7 } from 'uuid';
+import type { ProjectsTable } from '../database/tables.ts';
 import { SluiceError } from '../errors/error.ts';
 import { isTimeZone } from '../http/dates.ts';
 import { activityRecorder } from './activity.ts';
 import { newProjectApiKey } from './keys.ts';
 import { LEVELS } from './levels.ts';
 import type { AccountsParts } from './parts.ts';
+import { insertNumbered } from './project-number.ts';
 import type { Db } from './store.ts';
 
 export interface NewOrganization {
@@ -20,6 +23,8 @@ export interface NewProject {
   readonly timezone?: string;
   /** Who makes it; null = the command line. */
   readonly userId: number | null;
+  /** Default: the next. For the command line alone: it decides whose events of the warehouse the project sees. */
+  readonly number?: number;
 }
 
 const LONGEST_ORGANIZATION_NAME = 64;
@@ -53,24 +58,23 @@ export async function createOrganization(parts: AccountsParts, wanted: NewOrgani
 
 /**
  * Makes a project with a project key; returns its number. Whoever had no current project, the maker or a member,
- * gets this one: `@current` should mean something. Throws `blank`, `max_length`, `invalid_choice`.
+ * gets this one: `@current` should mean something. Throws `blank`, `max_length`, `invalid_choice`, and for a number
+ * `invalid_input`, `unique`.
  */
 export async function createProject(parts: AccountsParts, wanted: NewProject): Promise<number> {
   const name = readName(wanted.name, LONGEST_PROJECT_NAME);
   const timezone = readTimezone(wanted.timezone ?? 'UTC');
   const { organizationId, userId } = wanted;
   return parts.db.transaction().execute(async (trx) => {
-    const { id } = await trx
-      .insertInto('projects')
-      .values({
-        organization_id: organizationId,
-        name,
-        timezone,
-        api_token: newProjectApiKey(parts.random),
-        created_at: new Date(parts.clock.now()),
-      })
-      .returning('id')
-      .executeTakeFirstOrThrow();
+    const row = {
+      organization_id: organizationId,
+      name,
+      timezone,
+      api_token: newProjectApiKey(parts.random),
+      created_at: new Date(parts.clock.now()),
+    };
+    const id = wanted.number ?? (await insertNext(trx, row));
+    if (wanted.number !== undefined) await insertNumbered(trx, wanted.number, row);
     await trx
       .updateTable('users')
       .set({ current_project_id: id })
@@ -90,6 +94,11 @@ export async function createProject(parts: AccountsParts, wanted: NewProject): P
     });
     return id;
   });
+}
+
+async function insertNext(db: Db, row: Insertable<ProjectsTable>): Promise<number> {
+  const { id } = await db.insertInto('projects').values(row).returning('id').executeTakeFirstOrThrow();
+  return id;
 }
 
 /** Every organization, oldest first. */

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { SluiceError } from '../errors/error.ts';
 import { type OpenAccounts, type Place, printLine, withDataDir, within } from './accounts-room.ts';
 
 type Open = OpenAccounts<'createProject' | 'listProjects' | 'findOrganizationId'>;
@@ -7,6 +8,7 @@ interface CreateFlags extends Place {
   readonly organization: string;
   readonly name: string;
   readonly timezone: string;
+  readonly number?: number;
 }
 
 const INSTEAD = 'Make projects through its API (POST /api/organizations/:id/projects/).';
@@ -32,18 +34,26 @@ Examples:
     .requiredOption('--organization <name or id>', 'whose it is (`sluice organizations list`)')
     .requiredOption('--name <text>', 'how people call it')
     .option('--timezone <name>', 'dates without an offset are read in it, like Europe/Berlin', 'UTC')
+    .option('--number <team id>', 'its number, the team_id of its events (default: the next)', readNumber)
     .addHelpText(
       'after',
       `
 Examples:
   sluice projects create --organization "My organization" --name Staging
-  sluice projects create --organization Acme --name Web --timezone Europe/Berlin`,
+  sluice projects create --organization Acme --name Web --timezone Europe/Berlin
+  sluice projects create --organization Acme --name Shop --number 42       # PostHog's team 42`,
     )
     .action((flags: CreateFlags) =>
       within(open, flags, INSTEAD, async (accounts) => {
-        const { name, timezone } = flags;
+        const { name, timezone, number } = flags;
         const organizationId = await accounts.findOrganizationId(flags.organization);
-        const id = await accounts.createProject({ organizationId, name, timezone, userId: null });
+        const id = await accounts.createProject({
+          organizationId,
+          name,
+          timezone,
+          userId: null,
+          ...(number !== undefined && { number }),
+        });
         const made = (await accounts.listProjects()).find((project) => project.id === id);
         printLine(id, made?.api_token ?? '');
       }),
@@ -63,4 +73,11 @@ Examples:
       }),
     );
   return projects;
+}
+
+function readNumber(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new SluiceError('invalid_input', {
+    detail: `--number takes a whole number from 1 to 999999999, not "${text}".`,
+  });
 }

@@ -125,6 +125,21 @@ describe('a tenant from nothing', () => {
     expect(await run(['users', 'list'])).toContain('My organization (administrator)');
   });
 
+  it('a project gets the number that somebody chose, PostHog’s team id', async () => {
+    const made = await run([
+      'projects',
+      'create',
+      '--organization',
+      'Acme',
+      '--name',
+      'Shop',
+      '--number',
+      '42',
+    ]);
+    expect(made).toMatch(/^42 {2}phc_/);
+    expect(await run(['projects', 'list'])).toContain(made.trim());
+  });
+
   it('every change leaves an activity', async () => {
     const rows = await database.kysely
       .selectFrom('activity_log')
@@ -220,6 +235,9 @@ describe('refusals', () => {
     [['projects', 'create', '--organization', 'Nobody', '--name', 'x'], 'not_found'],
     [['projects', 'create', ...at, '--name', ''], 'blank'],
     [['projects', 'create', ...at, '--name', 'x', '--timezone', 'Mars'], 'invalid_choice'],
+    [['projects', 'create', ...at, '--name', 'x', '--number', '1'], 'unique'],
+    [['projects', 'create', ...at, '--name', 'x', '--number', '0'], 'invalid_input'],
+    [['projects', 'create', ...at, '--name', 'x', '--number', '1000000000'], 'invalid_input'],
     [['users', 'create', ...at, '--email', 'ada@acme.test'], 'unique'],
     [['users', 'create', ...at, '--email', 'ada'], 'invalid_input'],
     [['users', 'create', ...at, '--email', 'b@acme.test', '--level', 'king'], 'invalid_input'],

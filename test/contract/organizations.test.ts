@@ -107,6 +107,12 @@ describe('POST /api/organizations/:id/projects/', () => {
     });
   });
 
+  it('nobody chooses its number, which decides whose events of the warehouse it sees', async () => {
+    const { status, body } = await createProject(api.organizationId, { name: 'n', number: 4242, id: 4242 });
+    expect(status).toBe(201);
+    expect(body.id).toBeLessThan(4242);
+  });
+
   it('is for administrators: a member is refused before the body is looked at', async () => {
     const members = await api.accounts.listPeople();
     expect(members.some(({ email }) => email === 'member@example.test')).toBe(true);
