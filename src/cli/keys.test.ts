@@ -26,8 +26,12 @@ describe('sluice keys', () => {
     rmSync(dataDir, { recursive: true });
   });
 
+  let told: string[];
+
   async function run(...words: string[]): Promise<string> {
     const written: string[] = [];
+    told = [];
+    const tell = vi.spyOn(process.stderr, 'write').mockImplementation((text) => told.push(String(text)) > 0);
     const write = vi
       .spyOn(process.stdout, 'write')
       .mockImplementation((text) => written.push(String(text)) > 0);
@@ -37,6 +41,7 @@ describe('sluice keys', () => {
       });
     } finally {
       write.mockRestore();
+      tell.mockRestore();
     }
     return written.join('');
   }
@@ -56,6 +61,23 @@ describe('sluice keys', () => {
     await run('revoke', line.split('  ')[0] ?? '');
     expect(await accounts.authenticate(key)).toBeNull();
     expect(await run('list')).toMatch(/revoked 20/);
+  });
+
+  it('says of a key that opens nothing why', async () => {
+    await run('create', '--scopes', 'batch_export:write,organization:read,*');
+    expect(told).toEqual([]);
+    const scopes = 'batch_exports:write,integration:read,person:read';
+    expect(await run('create', '--scopes', scopes), 'the key alone').toMatch(/^phx_\S+\n$/);
+    expect(told.join('')).toMatch(
+      /^warning: nothing here has the scope batch_exports:write; known: batch_export, .*\n.* person:read; .*\n$/,
+    );
+    const id = await accounts.findUserId();
+    await accounts.setActive(id, false);
+    await run('create');
+    expect(told).toEqual([
+      'warning: admin@sluice.local is deactivated: this key opens nothing until `sluice users activate admin@sluice.local`\n',
+    ]);
+    await accounts.setActive(id, true);
   });
 
   it.each([

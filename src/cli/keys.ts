@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { KeyInfo, PersonInfo } from '../accounts/accounts.ts';
+import { SCOPE_OBJECTS, scopesOfNothing } from '../accounts/scopes.ts';
 import { SluiceError } from '../errors/error.ts';
 import {
   type AccountsRoom,
@@ -54,7 +55,7 @@ Examples:
     .addHelpText(
       'after',
       `
-Scopes: batch_export, integration, plugin, project, organization; each as :read or :write, which includes :read.
+Scopes: ${SCOPE_OBJECTS.join(', ')}; each as :read or :write, which includes :read.
 
 Examples:
   sluice keys create --label airflow --scopes batch_export:write --projects 1
@@ -88,14 +89,15 @@ Examples:
 }
 
 async function create(
-  accounts: AccountsRoom<'createKey' | 'findUserId' | 'findOrganizationId'>['accounts'],
+  accounts: AccountsRoom<'createKey' | 'listPeople' | 'findUserId' | 'findOrganizationId'>['accounts'],
   flags: CreateFlags,
 ): Promise<void> {
   const organizations = flags.organizations
     ? await Promise.all(flags.organizations.map((one) => accounts.findOrganizationId(one)))
     : null;
+  const userId = await accounts.findUserId(flags.user);
   const { key } = await accounts.createKey({
-    userId: await accounts.findUserId(flags.user),
+    userId,
     label: flags.label,
     scopes: flags.scopes,
     projects: flags.projects ?? null,
@@ -103,6 +105,21 @@ async function create(
   });
   // Only the key on stdout, so that it can be put into a variable or a secret store.
   printLine(key);
+  const owner = (await accounts.listPeople()).find(({ id }) => id === userId);
+  for (const sentence of warnings(flags.scopes, owner)) process.stderr.write(`warning: ${sentence}\n`);
+}
+
+function warnings(scopes: readonly string[], owner: PersonInfo | undefined): string[] {
+  const known = `${SCOPE_OBJECTS.join(', ')}, each as :read or :write, and *`;
+  const sentences = scopesOfNothing(scopes).map(
+    (scope) => `nothing here has the scope ${scope}; known: ${known}`,
+  );
+  if (owner?.active === false) {
+    sentences.push(
+      `${owner.email} is deactivated: this key opens nothing until \`sluice users activate ${owner.email}\``,
+    );
+  }
+  return sentences;
 }
 
 const describe = (key: KeyInfo, owner: PersonInfo | undefined): string[] => [

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { SCOPE_OBJECTS } from '../../src/accounts/scopes.ts';
 import { type Operation, readOperations } from '../fuzz/document.ts';
 import type { Reply } from '../fuzz/send.ts';
 import {
@@ -393,6 +394,11 @@ describe('§4.2: methods that a path does not have', () => {
 });
 
 describe('§1.3', () => {
+  it('scopes are about what the command line knows', () => {
+    const objects = operations.flatMap(({ scope }) => (scope?.includes(':') ? [scope.split(':')[0]] : []));
+    expect(new Set(objects)).toEqual(new Set(SCOPE_OBJECTS));
+  });
+
   const GROUPS: readonly (readonly [RegExp, string])[] = [
     [/\/(batch_exports|file_download_batch_exports)\//, 'batch_export'],
     [/\/integrations\//, 'integration'],
