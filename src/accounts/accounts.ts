@@ -3,7 +3,7 @@ import type { Authenticator, FoundProject, Identified, ProjectReference } from '
 import type { Caller, Project } from '../http/endpoint.ts';
 import { activityRecorder, type RecordActivity } from './activity.ts';
 import { type Bootstrap, bootstrap } from './bootstrap.ts';
-import { leaveOrganization, setActive } from './departures.ts';
+import { leaveOrganization, onlyOneIn, setActive } from './departures.ts';
 import { hashKey, sameHash } from './keys.ts';
 import { membershipLevel } from './levels.ts';
 import { createLogins, type Logins } from './login.ts';
@@ -65,6 +65,8 @@ export interface Accounts extends Authenticator, Logins {
   setActive(userId: number, active: boolean): Promise<void>;
   /** Ends a membership. Throws `not_found`. */
   leaveOrganization(userId: number, organizationId: string): Promise<void>;
+  /** Names of the organizations, the given one or (null) all of theirs, in which nobody else is active. */
+  onlyOneIn(userId: number, organizationId: string | null): Promise<string[]>;
   listPeople(): Promise<PersonInfo[]>;
   recordActivity: RecordActivity;
 }
@@ -112,6 +114,7 @@ export function createAccounts(parts: AccountsParts): Accounts {
     joinOrganization: (wanted) => joinOrganization(parts, wanted),
     setActive: (userId, active) => setActive(parts, userId, active),
     leaveOrganization: (userId, organizationId) => leaveOrganization(parts, userId, organizationId),
+    onlyOneIn: (userId, organizationId) => onlyOneIn(db, userId, organizationId),
     listPeople: () => listPeople(db),
     recordActivity: activityRecorder(clock),
   };

@@ -56,6 +56,36 @@ export async function leaveOrganization(
   });
 }
 
+/**
+ * Names of the organizations, the given one or (null) all of a person's, in which they are the only one who is active: without
+ * them nobody could enter.
+ */
+export async function onlyOneIn(db: Db, userId: number, organizationId: string | null): Promise<string[]> {
+  const rows = await db
+    .selectFrom('organization_members as member')
+    .innerJoin('users', 'users.id', 'member.user_id')
+    .innerJoin('organizations', 'organizations.id', 'member.organization_id')
+    .select('organizations.name')
+    .where('users.id', '=', userId)
+    .where('users.is_active', '=', true)
+    .$if(organizationId !== null, (query) => query.where('organizations.id', '=', organizationId as string))
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('organization_members as other')
+            .innerJoin('users as colleague', 'colleague.id', 'other.user_id')
+            .select('colleague.id')
+            .whereRef('other.organization_id', '=', 'member.organization_id')
+            .where('colleague.id', '!=', userId)
+            .where('colleague.is_active', '=', true),
+        ),
+      ),
+    )
+    .orderBy('organizations.created_at')
+    .execute();
+  return rows.map(({ name }) => name);
+}
+
 /** Whoever was in a project of the organization is in the first of another of theirs, or in none. */
 const moveOut = (db: Db, userId: number, organizationId: string) =>
   db

@@ -46,12 +46,19 @@ function typing(pieces: readonly string[], isTTY = false): SecretInput {
   return input;
 }
 
+/** On stderr by the last command. */
+let told = '';
+
 async function run(words: readonly string[], input = typing([])): Promise<string> {
   const written: string[] = [];
   const write = vi
     .spyOn(process.stdout, 'write')
     .mockImplementation((text) => written.push(String(text)) > 0);
-  const silent = vi.spyOn(process.stderr, 'write').mockImplementation(() => true);
+  told = '';
+  const silent = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    told += String(text);
+    return true;
+  });
   const open = async () => ({ accounts, close: async () => {} });
   const [name, ...rest] = words;
   const commands: readonly Command[] = [
@@ -118,7 +125,8 @@ describe('a tenant from nothing', () => {
 
   it('a known person joins a second organization, and gets another level', async () => {
     const join = ['users', 'join', '--email', 'ada@acme.test', '--organization', 'My organization'];
-    await run(join);
+    expect(await run(join)).toBe('');
+    expect(told).toBe('ada@acme.test is active and in My organization (member), Acme (owner).\n');
     expect(await run(['users', 'list'])).toContain('Acme (owner)');
     expect(await run(['users', 'list'])).toContain('My organization (member)');
     await run([...join, '--level', 'admin']);
@@ -196,6 +204,7 @@ describe('somebody leaves', () => {
     expect(await accounts.authenticate(key)).not.toBeNull();
 
     await run(['users', 'deactivate', EMAIL]);
+    expect(told).toBe(`${EMAIL} is deactivated and in Acme (member).\n`);
     expect(await run(['users', 'list'])).toContain(`${EMAIL}  inactive`);
     expect(await run(['keys', 'list'])).toContain(`  ${EMAIL} (inactive)  `);
     expect(await accounts.authenticate(key)).toBeNull();
@@ -203,6 +212,7 @@ describe('somebody leaves', () => {
     await expect(login(EMAIL, 'leaving pass word')).rejects.toMatchObject({ code: 'invalid_credentials' });
 
     await run(['users', 'activate', EMAIL]);
+    expect(told).toBe(`${EMAIL} is active and in Acme (member).\n`);
     expect(await accounts.authenticate(key)).not.toBeNull();
     expect(await accounts.authenticateSession(session)).toBeNull();
     await login(EMAIL, 'leaving pass word');
@@ -219,11 +229,41 @@ describe('somebody leaves', () => {
     expect(await accounts.findProject(acme, id)).toMatchObject({ member: false });
     expect((await accounts.authenticate(key))?.caller.currentProjectId).toBe(1);
     await run(['users', 'leave', EMAIL, '--organization', 'My organization']);
+    expect(told).toBe(`${EMAIL} is active and in no organization.\n`);
     expect((await accounts.authenticate(key))?.caller.currentProjectId).toBeNull();
     expect(await run(['users', 'list'])).toContain(`${EMAIL}  password  no organization`);
 
     const again = run(['users', 'leave', EMAIL, '--organization', 'Acme']);
     await expect(again).rejects.toMatchObject({ code: 'not_found' });
+  });
+});
+
+describe('the last who is active in an organization', () => {
+  const EMAIL = 'last@globex.test';
+  const active = async () => (await accounts.listPeople()).find(({ email }) => email === EMAIL)?.active;
+
+  it('goes only with --force, whatever others who are deactivated are there', async () => {
+    await run(['organizations', 'create', '--name', 'Globex']);
+    for (const email of ['gone@globex.test', EMAIL]) {
+      await run(['users', 'create', '--email', email, '--organization', 'Globex']);
+    }
+    await run(['users', 'deactivate', 'gone@globex.test']);
+    const leave = ['users', 'leave', EMAIL, '--organization', 'Globex'];
+    for (const words of [leave, ['users', 'deactivate', EMAIL]]) {
+      await expect(run(words)).rejects.toMatchObject({
+        code: 'invalid_input',
+        message: expect.stringMatching(/^Nobody active would be left in Globex: .* --force/),
+      });
+    }
+    expect(await active()).toBe(true);
+    await run(['users', 'deactivate', EMAIL, '--force']);
+    expect(await active()).toBe(false);
+    // Nobody is locked out by what is so already.
+    await run(leave);
+    await run(['users', 'join', '--email', EMAIL, '--organization', 'Globex']);
+    await run(['users', 'activate', EMAIL]);
+    await run([...leave, '--force']);
+    expect(told).toBe(`${EMAIL} is active and in no organization.\n`);
   });
 });
 

@@ -2,7 +2,14 @@ import { Command } from 'commander';
 import type { NewPerson, PersonInfo } from '../accounts/accounts.ts';
 import { LEVELS, type LevelName } from '../accounts/levels.ts';
 import { SluiceError } from '../errors/error.ts';
-import { type OpenAccounts, type Place, printLine, withDataDir, within } from './accounts-room.ts';
+import {
+  type AccountsRoom,
+  type OpenAccounts,
+  type Place,
+  printLine,
+  withDataDir,
+  within,
+} from './accounts-room.ts';
 import { readSecret, type SecretInput } from './secret-prompt.ts';
 
 type Open = OpenAccounts<
@@ -10,6 +17,7 @@ type Open = OpenAccounts<
   | 'joinOrganization'
   | 'leaveOrganization'
   | 'setActive'
+  | 'onlyOneIn'
   | 'listPeople'
   | 'findUserId'
   | 'findOrganizationId'
@@ -25,6 +33,10 @@ interface JoinFlags extends Place {
 interface CreateFlags extends JoinFlags {
   readonly firstName?: string;
   readonly password?: boolean;
+}
+
+interface GoingFlags extends Place {
+  readonly force?: true;
 }
 
 const INSTEAD = 'It has no API for people.';
@@ -80,28 +92,36 @@ Examples:
         const { email, level } = flags;
         const organizationId = await accounts.findOrganizationId(flags.organization);
         await accounts.joinOrganization({ email, level, organizationId });
+        await tell(accounts, await accounts.findUserId(email));
       }),
     );
-  withDataDir(users.command('leave'))
+  withForce(withDataDir(users.command('leave')))
     .description('End a membership: the person and their keys see nothing of the organization any more.')
     .argument('<email or number>', 'who')
     .requiredOption('--organization <name or id>', 'which (`sluice organizations list`)')
     .addHelpText('after', '\nExample:\n  sluice users leave ada@acme.test --organization Globex')
-    .action((who: string, flags: Place & { readonly organization: string }) =>
+    .action((who: string, flags: GoingFlags & { readonly organization: string }) =>
       within(open, flags, INSTEAD, async (accounts) => {
         const organizationId = await accounts.findOrganizationId(flags.organization);
-        await accounts.leaveOrganization(await accounts.findUserId(who), organizationId);
+        const userId = await accounts.findUserId(who);
+        if (!flags.force) await refuseLast(accounts, userId, organizationId);
+        await accounts.leaveOrganization(userId, organizationId);
+        await tell(accounts, userId);
       }),
     );
   for (const [name, active, words] of SWITCHES) {
-    withDataDir(users.command(name))
+    const command = withDataDir(users.command(name));
+    (active ? command : withForce(command))
       .description(words)
       .argument('<email or number>', 'who')
       .addHelpText('after', `\nExample:\n  sluice users ${name} ada@acme.test`)
-      .action((who: string, flags: Place) =>
-        within(open, flags, INSTEAD, async (accounts) =>
-          accounts.setActive(await accounts.findUserId(who), active),
-        ),
+      .action((who: string, flags: GoingFlags) =>
+        within(open, flags, INSTEAD, async (accounts) => {
+          const userId = await accounts.findUserId(who);
+          if (!active && !flags.force) await refuseLast(accounts, userId, null);
+          await accounts.setActive(userId, active);
+          await tell(accounts, userId);
+        }),
       );
   }
   withDataDir(users.command('password'))
@@ -141,6 +161,31 @@ const SWITCHES: readonly (readonly [name: string, active: boolean, description: 
   ['activate', true, 'Let a deactivated person in again, with their old keys and password.'],
 ];
 
+const withForce = (command: Command): Command =>
+  command.option('--force', 'also when nobody active is left in an organization');
+
+async function refuseLast(
+  accounts: AccountsRoom<'onlyOneIn'>['accounts'],
+  userId: number,
+  organizationId: string | null,
+): Promise<void> {
+  const left = await accounts.onlyOneIn(userId, organizationId);
+  if (left.length === 0) return;
+  throw new SluiceError('invalid_input', {
+    detail:
+      `Nobody active would be left in ${left.join(', ')}: its exports would go on, and nobody could log in, nor any key enter, until ` +
+      '`sluice users join` or `activate`. Give --force if that is meant.',
+  });
+}
+
+/** What is so now. */
+async function tell(accounts: AccountsRoom<'listPeople'>['accounts'], userId: number): Promise<void> {
+  const person = (await accounts.listPeople()).find(({ id }) => id === userId);
+  if (!person) return;
+  const state = person.active ? 'active' : 'deactivated';
+  process.stderr.write(`${person.email} is ${state} and in ${membershipsOf(person)}.\n`);
+}
+
 const withLevel = (command: Command): Command =>
   command
     .requiredOption('--email <address>', 'the person')
@@ -155,9 +200,12 @@ function readLevel(text: string): LevelName {
   });
 }
 
-const describe = ({ id, email, active, hasPassword, memberships }: PersonInfo) => [
-  id,
-  email,
-  active ? (hasPassword ? 'password' : 'keys only') : 'inactive',
-  memberships.map(({ organization, level }) => `${organization} (${level})`).join(', ') || 'no organization',
+const describe = (person: PersonInfo) => [
+  person.id,
+  person.email,
+  person.active ? (person.hasPassword ? 'password' : 'keys only') : 'inactive',
+  membershipsOf(person),
 ];
+
+const membershipsOf = ({ memberships }: PersonInfo): string =>
+  memberships.map(({ organization, level }) => `${organization} (${level})`).join(', ') || 'no organization';
