@@ -40,6 +40,15 @@ describe('the configuration', () => {
   });
 
   it.each([
+    ['--log-level', { logLevel: 'loud' }, {}],
+    ['SLUICE_LOG_LEVEL', {}, { SLUICE_LOG_LEVEL: 'loud' }],
+    ['--port', { port: 'x' }, {}],
+    ['SLUICE_PORT', {}, { SLUICE_PORT: 'x' }],
+  ])('names %s where the mistake is', (name, options, env) => {
+    expect(() => load(options, env)).toThrow(new RegExp(`^${name} must be`));
+  });
+
+  it.each([
     ['0', 0],
     ['2', 2],
     ['10.0.0.1', ['10.0.0.1']],

@@ -104,13 +104,13 @@ function configOf(options: ServeOptions, env: Environment, cwd: string): Config 
   const dataDir = resolve(cwd, options.dataDir ?? env.SLUICE_DATA_DIR ?? '.sluice');
   return {
     host: options.host ?? env.SLUICE_HOST ?? '127.0.0.1',
-    port: integer('port', options.port ?? env.SLUICE_PORT ?? '8010', 0, 65535),
+    port: integer(...given('--port', options.port, 'SLUICE_PORT', env, '8010'), 0, 65535),
     trustProxy: proxies('SLUICE_TRUST_PROXY', env.SLUICE_TRUST_PROXY),
     dataDir,
     clickhouseUrl: url('CLICKHOUSE_URL', env.CLICKHOUSE_URL, ['http:', 'https:']),
     databaseUrl: url('DATABASE_URL', env.DATABASE_URL, ['postgres:', 'postgresql:']),
     secretKey: env.SLUICE_SECRET_KEY,
-    logLevel: oneOf('SLUICE_LOG_LEVEL', options.logLevel ?? env.SLUICE_LOG_LEVEL ?? 'info', LOG_LEVELS),
+    logLevel: oneOf(...given('--log-level', options.logLevel, 'SLUICE_LOG_LEVEL', env, 'info'), LOG_LEVELS),
     readyJson: options.readyJson ?? false,
     bootstrapPersonalApiKey: env.SLUICE_BOOTSTRAP_PERSONAL_API_KEY,
     filesRoot: path(env.SLUICE_FILES_ROOT, resolve(dataDir, 'exports'), cwd),
@@ -163,6 +163,15 @@ function configOf(options: ServeOptions, env: Environment, cwd: string): Config 
     retryMs: seconds('SLUICE_RETRY_SECONDS', env, 5),
   };
 }
+
+/** What a person set it with, the option or the variable, and its text. */
+const given = (
+  option: string,
+  text: string | undefined,
+  name: string,
+  env: Environment,
+  otherwise: string,
+): [name: string, text: string] => (text === undefined ? [name, env[name] ?? otherwise] : [option, text]);
 
 /** 1 to 600 seconds, as milliseconds. */
 const seconds = (name: string, env: Environment, otherwise: number): number =>

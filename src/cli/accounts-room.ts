@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Accounts } from '../accounts/accounts.ts';
 import { SluiceError } from '../errors/error.ts';
+import { DATA_DIR_HELP } from './place-help.ts';
 
 /** What commands on accounts work on: the database alone. */
 export interface AccountsRoom<Wanted extends keyof Accounts = keyof Accounts> {
@@ -23,8 +24,7 @@ export type OpenAccounts<Wanted extends keyof Accounts> = (
 ) => Promise<AccountsRoom<Wanted>>;
 
 /** Gives a command the option that tells where the accounts are. */
-export const withDataDir = (command: Command): Command =>
-  command.option('--data-dir <dir>', 'data directory of Sluice (default: ./.sluice)');
+export const withDataDir = (command: Command): Command => command.option('--data-dir <dir>', DATA_DIR_HELP);
 
 /**
  * Opens the accounts, acts, closes them. `instead` is what to do while a server holds an embedded database, whose error is

@@ -4,6 +4,7 @@ import { loadConfig } from '../config.ts';
 import type { AccountsPlace } from './accounts-room.ts';
 import { requirePart } from './installation.ts';
 import { refuseUnknownProject } from './known-project.ts';
+import { withPlaceHelp } from './place-help.ts';
 
 /** Also with the embedded engine: what its server has stamped and not yet sent is not known to a command. */
 const SETTLE_MS = 2000;
@@ -40,16 +41,21 @@ async function openAccounts(flags: AccountsPlace) {
   return { accounts, close: () => database.close() };
 }
 
+const BOTH = ['CLICKHOUSE_URL', 'DATABASE_URL'] as const;
+const ACCOUNTS = ['DATABASE_URL'] as const;
+
 /** In the order of the help. Each loads only what it needs: a server starts without the demo's reader and client. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serveCommand(),
   demo: async () => (await import('./demo.ts')).demoCommand(),
-  import: async () => (await import('./import.ts')).importCommand(openRoom),
-  export: async () => (await import('./export.ts')).exportCommand(openRoom),
-  organizations: async () => (await import('./organizations.ts')).organizationsCommand(openAccounts),
-  projects: async () => (await import('./projects.ts')).projectsCommand(openAccounts),
-  users: async () => (await import('./users.ts')).usersCommand(openAccounts),
-  keys: async () => (await import('./keys.ts')).keysCommand(openAccounts),
+  import: async () => withPlaceHelp((await import('./import.ts')).importCommand(openRoom), BOTH),
+  export: async () => withPlaceHelp((await import('./export.ts')).exportCommand(openRoom), BOTH),
+  organizations: async () =>
+    withPlaceHelp((await import('./organizations.ts')).organizationsCommand(openAccounts), ACCOUNTS),
+  projects: async () =>
+    withPlaceHelp((await import('./projects.ts')).projectsCommand(openAccounts), ACCOUNTS),
+  users: async () => withPlaceHelp((await import('./users.ts')).usersCommand(openAccounts), ACCOUNTS),
+  keys: async () => withPlaceHelp((await import('./keys.ts')).keysCommand(openAccounts), ACCOUNTS),
   warehouse: async () => (await import('./warehouse.ts')).warehouseCommand(),
 };
 

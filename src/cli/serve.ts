@@ -18,8 +18,11 @@ export function serveCommand(): Command {
     .description('Start the server. With no settings at all it brings its own engines.')
     .option('--port <number>', 'port to listen on; 0 picks a free one (default: 8010)')
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
-    .option('--data-dir <directory>', 'where embedded engines and files live (default: ./.sluice)')
-    .option('--log-level <level>', 'trace, debug, info, warn, error, silent (default: info)')
+    .option(
+      '--data-dir <directory>',
+      'where embedded engines and files live (default: $SLUICE_DATA_DIR or ./.sluice)',
+    )
+    .option('--log-level <level>', 'trace, debug, info, warn, error, fatal, silent (default: info)')
     .option(
       '--standby',
       'answer and capture, but begin no run and no delivery: to look at a restored copy first',
@@ -36,6 +39,8 @@ Environment:
   SLUICE_DOWNLOADS_ROOT  files of downloads lie below this (default: <data-dir>/downloads)
   SLUICE_ALLOWED_HOSTS   private hosts that exports may reach: names, *.suffix, addresses, CIDR blocks, *
   SLUICE_CONCURRENCY     runs at once in this process (default: 2)
+
+All settings: docs/guide.md, "All settings".
 
 Examples:
   sluice serve
