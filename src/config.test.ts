@@ -100,7 +100,31 @@ describe('the configuration', () => {
   });
 });
 
+/** What a setting says of its limits when it is far beyond them; null for one that is no whole number. */
+function limitsOf(name: string): string | null {
+  try {
+    load({}, { [name]: '99999999999999999999' });
+  } catch (error) {
+    const [, min, max] = /whole number from (\d+) to (\d+)/.exec((error as Error).message) ?? [];
+    if (min !== undefined) return [min, max].map((text) => Number(text).toLocaleString('en-US')).join(' to ');
+  }
+  return null;
+}
+
 describe('docs/guide.md', () => {
+  it('tells the limits of every whole number', () => {
+    const guide = readFileSync(new URL('../docs/guide.md', import.meta.url), 'utf8');
+    // Ports and numbers of projects; and four of which one sentence tells.
+    const elsewhere =
+      /^(SLUICE_PORT|RATE_LIMITING_ALLOW_LIST_TEAMS)$|_TIMEOUT_SECONDS$|^SLUICE_RETRY_SECONDS$/;
+    for (const name of NAMES.filter((one) => !elsewhere.test(one))) {
+      const limits = limitsOf(name);
+      const rows = guide.split('\n').filter((line) => line.startsWith(`| \`${name}\` | `));
+      if (limits !== null) expect(rows.join('\n'), name).toMatch(new RegExp(`\\b${limits}\\b`));
+    }
+    expect(guide).toContain(`All take ${limitsOf('SLUICE_RETRY_SECONDS')}.`);
+  });
+
   it('has every setting in its table, and no other', () => {
     const guide = readFileSync(new URL('../docs/guide.md', import.meta.url), 'utf8');
     const [, section = ''] = guide.split('\n## All settings\n');

@@ -8,15 +8,16 @@ let written = '';
 
 beforeAll(async () => {
   program = programOf(await loadCommands(undefined));
-  program.configureOutput({
-    writeOut: (text) => {
-      written += text;
-    },
-    writeErr: (text) => {
-      written += text;
-    },
-  });
+  listen(program);
 });
+
+function listen(command: Command): void {
+  const write = (text: string) => {
+    written += text;
+  };
+  command.configureOutput({ writeOut: write, writeErr: write });
+  command.commands.forEach(listen);
+}
 
 async function output(...words: string[]): Promise<string> {
   written = '';
