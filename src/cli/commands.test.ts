@@ -41,9 +41,8 @@ it('no command but serve changes the tables of an older Sluice', async () => {
   await older.close();
 
   const refused = { code: 'made_by_older', message: expect.stringContaining(LATER) };
-  for (const name of ['organizations', 'projects', 'users', 'keys']) {
-    await expect(run(name, 'list', '--data-dir', dataDir)).rejects.toMatchObject(refused);
-  }
+  // All commands on accounts open them in the same way.
+  await expect(run('projects', 'list', '--data-dir', dataDir)).rejects.toMatchObject(refused);
   // What import and export ask.
   const projects = askDatabase({ dataDir, databaseUrl: undefined }, (db) =>
     db.selectFrom('projects').selectAll().execute(),
@@ -59,5 +58,4 @@ it('the first organization can be made before the first start', async () => {
   const dataDir = newDirectory();
   await prepareDatabase(dataDir, 'empty');
   await run('organizations', 'create', '--name', 'Acme', '--data-dir', dataDir);
-  await run('organizations', 'list', '--data-dir', dataDir);
 });
