@@ -44,6 +44,18 @@ export function descriptionSuite(server: () => Server): void {
     expect(server().operations.has(id)).toBe(true);
   });
 
+  it('is in the table of README.md, every path of it by its last part', () => {
+    const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
+    const [, rest = ''] = readme.split('\n## The API in one table\n');
+    const [table = ''] = rest.split('\n## ');
+    const paths = [...server().operations.values()].map(({ path }) => path);
+    const last = (path: string) => path.split('/').findLast((part) => part !== '' && !part.startsWith('{'));
+    const missing = paths.filter(
+      (path) => !table.split(/[^\w/.@-]/).some((word) => word.split('/').includes(last(path) ?? '')),
+    );
+    expect(missing).toEqual([]);
+  });
+
   it.each([
     ['/api/schema/', '*/*', 'application/yaml'],
     ['/api/schema', '', 'application/yaml'],
