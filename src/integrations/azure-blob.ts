@@ -1,3 +1,4 @@
+import { hasHiddenCharacters } from '../work/hidden-characters.ts';
 import { type IntegrationKind, invalidConfig, type KindPorts, readText } from './kind.ts';
 
 /** An account of Azure Blob Storage by its connection string (contract.md §10). Nothing of it is shown. */
@@ -32,6 +33,8 @@ async function checkEndpoint(endpoint: string, ports: KindPorts): Promise<void> 
   const url = URL.canParse(endpoint) ? new URL(endpoint) : null;
   if (url?.protocol !== 'https:')
     throw invalidConfig('The BlobEndpoint of connection_string must use https.');
+  if (hasHiddenCharacters(endpoint))
+    throw invalidConfig('The BlobEndpoint of connection_string must not hold spaces or control characters.');
   const problem = await ports.problemWithHost(url.hostname);
   if (problem !== null) throw invalidConfig(`The BlobEndpoint of connection_string: ${problem}`);
 }

@@ -1,3 +1,4 @@
+import { hasHiddenCharacters } from '../work/hidden-characters.ts';
 import { type IntegrationKind, invalidConfig, type KindPorts, readText } from './kind.ts';
 
 /** Any store that speaks S3, by its endpoint and an access key (contract.md §10). */
@@ -20,6 +21,9 @@ async function readEndpoint(text: string, ports: KindPorts): Promise<string> {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (!url || !['http:', 'https:'].includes(url.protocol)) {
     throw invalidConfig('endpoint_url must be a URL starting with https:// or http://.');
+  }
+  if (hasHiddenCharacters(text)) {
+    throw invalidConfig('endpoint_url must not hold spaces or control characters.');
   }
   if (url.username || url.password || url.search || url.hash) {
     throw invalidConfig('endpoint_url must not carry credentials, a query or a fragment.');

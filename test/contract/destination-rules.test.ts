@@ -297,6 +297,8 @@ describe('HTTP', () => {
     'https://events.allowed.example/capture/',
     'ftp://events.allowed.example/batch/',
     'https://user:secret@events.allowed.example/batch/',
+    'ht\ttps://events.allowed.example/batch/',
+    '\u0001https://events.allowed.example/batch/',
     'batch',
     '',
   ])('refuses %j', async (url) => {

@@ -129,6 +129,8 @@ describe('§10 creating', () => {
     ['azure-blob', { connection_string: `AccountKey=${SECRET}` }],
     ['azure-blob', { connection_string: `DefaultEndpointsProtocol=http;AccountName=a;AccountKey=${SECRET}` }],
     ['azure-blob', { connection_string: 'AccountName=a;BlobEndpoint=https://127.0.0.1/a' }],
+    ['azure-blob', { connection_string: 'AccountName=a;BlobEndpoint=ht\ttps://db.example/a' }],
+    ['azure-blob', { connection_string: 'AccountName=a;BlobEndpoint=\u0001https://db.example/a' }],
     ['aws-redshift', { ...redshift, name: 'x', ...awsKeys, aws_role_arn: ROLE }],
     ['aws-redshift', { ...redshift, name: 'x', aws_role_arn: 'arn:aws:s3:::x' }],
     ['aws-redshift', { ...redshift, name: 'x', ...awsKeys, groups: 'writers' }],

@@ -110,6 +110,15 @@ describe('creating', () => {
       'invalid_input',
       null,
     ],
+    ...['ht\ttps://minio.example/', '\u0001https://minio.example/'].map(
+      (endpoint_url): [string, string, Record<string, unknown>, string, null] => [
+        `characters that nobody sees: ${JSON.stringify(endpoint_url)}`,
+        's3-compatible',
+        { name: JSON.stringify(endpoint_url), ...KEYS, endpoint_url },
+        'invalid_input',
+        null,
+      ],
+    ),
     [
       'loopback',
       's3-compatible',

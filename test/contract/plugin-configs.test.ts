@@ -274,6 +274,48 @@ describe('changing', () => {
     expect((await patch(made.id, { config: { url: HOOK, secret: null } })).status).toBe(200);
   });
 
+  it.each(['ht\ttps://hooks.example:444/', '\u0001https://hooks.example:444/'])(
+    'nor to one that is only spelled as if it were none: %j',
+    async (address) => {
+      const archive = { bucket_name: 'b', aws_access_key_id: 'AKIA', aws_secret_access_key: SECRET };
+      const apps = [
+        [WEBHOOK, 'url', { url: HOOK, authorization: SECRET }, { authorization: SECRET }],
+        [REPLICATOR, 'host', { host: HOOK, project_api_key: SECRET }, { project_api_key: SECRET }],
+        [S3, 'endpoint_url', archive, archive],
+        [S3, 'endpoint_url', { ...archive, endpoint_url: HOOK }, archive],
+      ] as const;
+      for (const [plugin, key, config, again] of apps) {
+        const { id } = (await post({ plugin, config })).body;
+        const before = await rowOf(id);
+        const changes = [
+          [{ [key]: address }, 'required', expect.any(String)],
+          [{ ...again, [key]: address }, 'invalid_input', `config__${key}`],
+        ] as const;
+        for (const [change, code, attr] of changes) {
+          expect(await patch(id, { config: change }), `${plugin}`).toMatchObject({
+            status: 400,
+            body: { code, attr },
+          });
+        }
+        expect(await rowOf(id)).toEqual(before);
+        expect((await post({ plugin, config: { ...config, [key]: address } })).body).toMatchObject({
+          code: 'invalid_input',
+          attr: `config__${key}`,
+        });
+      }
+    },
+  );
+
+  it('nor to one that was sent as a secret before', async () => {
+    const { body: made } = await hook({ secret: SECRET });
+    const elsewhere = 'https://hooks.example:444/';
+    expect((await patch(made.id, { config: { authorization: elsewhere } })).status).toBe(200);
+    expect(await patch(made.id, { config: { url: elsewhere, authorization: null } })).toMatchObject({
+      status: 400,
+      body: { code: 'required', attr: 'config__secret' },
+    });
+  });
+
   it('on and off: live delivery begins when it was last turned on', async () => {
     const { body: made } = await hook();
     const enabledAt = async () => (await rowOf(made.id)).enabled_at?.toISOString() ?? null;

@@ -84,13 +84,12 @@ function readInteger({ key, min, max }: AppField, value: unknown): number {
 
 /**
  * Whoever may change a URL must not thereby read the secrets that others stored: a new origin gets none of them, they
- * are asked for again.
+ * are asked for again. Secrets are no addresses, whatever they look like.
  */
 function refuseToTakeSecretsElsewhere(app: App, config: Config, sent: Config, stored: Config): void {
-  const before = new Set(Object.values(stored).flatMap(originOf));
-  const elsewhere = Object.entries(config).some(([key, value]) => {
-    const secret = app.fields.some((field) => field.key === key && field.secret);
-    return !secret && originOf(value).some((origin) => !before.has(origin));
+  const elsewhere = app.fields.some(({ key, secret }) => {
+    const origin = originOf(config[key]);
+    return !secret && origin !== null && origin !== originOf(stored[key]);
   });
   if (!elsewhere) return;
   const kept = app.fields.find(
@@ -104,5 +103,8 @@ function refuseToTakeSecretsElsewhere(app: App, config: Config, sent: Config, st
   });
 }
 
-const originOf = (value: unknown): string[] =>
-  typeof value === 'string' && /^https?:/i.test(value) && URL.canParse(value) ? [new URL(value).origin] : [];
+/** Of the address that requests go to, not of the text: `new URL` drops tabs and control characters. */
+function originOf(value: unknown): string | null {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : null;
+  return url && ['http:', 'https:'].includes(url.protocol) ? url.origin : null;
+}

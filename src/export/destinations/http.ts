@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { hasHiddenCharacters } from '../../work/hidden-characters.ts';
 import type { Destination } from './destination.ts';
 import { httpWrites } from './writes/http.ts';
 
@@ -24,5 +25,6 @@ export const http: Destination = {
 function checkUrl(url: unknown): string | null {
   const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : null;
   const fits = parsed && ['http:', 'https:'].includes(parsed.protocol) && parsed.pathname.endsWith('/batch/');
+  if (fits && hasHiddenCharacters(url as string)) return 'url must not hold spaces or control characters.';
   return fits ? null : 'url must be an http or https address whose path ends with /batch/.';
 }
