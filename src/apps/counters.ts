@@ -17,7 +17,7 @@ export function createCounters(registry: Registry): Counters {
   });
   const failing = new Gauge({
     name: 'sluice_app_deliveries_failing',
-    help: 'Deliveries of apps in this process whose receiver fails.',
+    help: 'Deliveries of apps in this process whose receiver fails, or that cannot begin.',
     registers,
   });
   const unwritten = new Counter({

@@ -1,4 +1,5 @@
 import type { PluginConfigRow } from '../database/tables.ts';
+import { SluiceError } from '../errors/error.ts';
 import type { App } from './catalogue/app.ts';
 import type { AppsPorts } from './ports.ts';
 
@@ -37,4 +38,17 @@ export function openConfig(
 ): Fields {
   if (row.sealed === null) return row.config;
   return { ...row.config, ...(JSON.parse(unseal(row.sealed, contextOf(row))) as Fields) };
+}
+
+/** The same; null when the key of its secrets is lost. */
+export function openIfReadable(
+  ports: Pick<AppsPorts, 'unseal'>,
+  row: Place & Pick<PluginConfigRow, 'config' | 'sealed'>,
+): Fields | null {
+  try {
+    return openConfig(ports, row);
+  } catch (error) {
+    if (error instanceof SluiceError && error.code === 'secret_unreadable') return null;
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import type { BatchExportRow } from '../database/tables.ts';
-import { secretsOf } from './destination.ts';
+import { isUnreadable, secretsOf } from './destination.ts';
 import type { ResourcePorts } from './ports.ts';
 import { presentExport } from './present.ts';
 
@@ -27,8 +27,24 @@ export function changesBetween(
     const change = { field, before: old?.[field] ?? null, after: now?.[field] ?? null };
     return sorted(change.before) === sorted(change.after) ? [] : [change];
   });
-  const same = sorted(secretsOf(ports, before)) === sorted(secretsOf(ports, after));
-  return same ? shown : [...shown, { field: 'destination.secrets', before: null, after: null }];
+  return sameSecrets(ports, before, after)
+    ? shown
+    : [...shown, { field: 'destination.secrets', before: null, after: null }];
+}
+
+/** Those that cannot be read any more, their key being lost, stay until others take their place. */
+function sameSecrets(
+  ports: Pick<ResourcePorts, 'unseal'>,
+  before: BatchExportRow,
+  after: BatchExportRow,
+): boolean {
+  if (before.destination_sealed === after.destination_sealed) return true;
+  try {
+    return sorted(secretsOf(ports, before)) === sorted(secretsOf(ports, after));
+  } catch (error) {
+    if (isUnreadable(error)) return false;
+    throw error;
+  }
 }
 
 /** JSON whose keys do not depend on who wrote them. */

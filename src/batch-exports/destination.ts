@@ -55,10 +55,13 @@ export async function readDestination(
   if (stored && stored.destination_type !== sent.type) {
     throw refuse('The type of a destination cannot be changed; create another export.');
   }
-  const before = stored ? wholeConfig(ports, stored) : null;
+  const { config: before, secretsLost } = stored
+    ? storedConfig(ports, stored)
+    : { config: null, secretsLost: false };
   const sentConfig = destination.tidy?.(config) ?? config;
   const merged = deepMerge(pinLegacyExtension(destination, before, sentConfig), sentConfig);
   checkIntegration(destination, integration, stored);
+  if (secretsLost && !integration) askForSecrets(destination, merged);
   const problem = destination.check(merged);
   if (problem) throw refuse(problem);
   return {
@@ -93,6 +96,28 @@ export async function acceptDestination(
   );
 }
 
+/** What is stored, as far as it can be read: the key that its secrets were sealed with may be lost. */
+function storedConfig(
+  ports: Pick<ResourcePorts, 'unseal'>,
+  row: BatchExportRow,
+): { readonly config: Config; readonly secretsLost: boolean } {
+  try {
+    return { config: wholeConfig(ports, row), secretsLost: false };
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return { config: row.destination_config, secretsLost: true };
+  }
+}
+
+/** Without an integration they are all there is to get in with. */
+function askForSecrets({ config, secretKeys }: Destination, merged: Config): void {
+  const missing = secretKeys.filter(
+    (key) => Object.hasOwn(config.properties, key) && !Object.hasOwn(merged, key),
+  );
+  if (missing.length > 0)
+    throw refuse(`The stored secrets cannot be read; send ${missing.join(', ')} again.`);
+}
+
 /** What to store of a destination. `id` is the export's: secrets open nowhere else. */
 export function destinationColumns(
   ports: Pick<ResourcePorts, 'seal'>,
@@ -123,6 +148,10 @@ export const secretsOf = (
   ports: Pick<ResourcePorts, 'unseal'>,
   { id, destination_sealed: sealed }: Pick<BatchExportRow, 'id' | 'destination_sealed'>,
 ): Config | null => (sealed ? (JSON.parse(ports.unseal(sealed, contextOf(id))) as Config) : null);
+
+/** Whether something failed because the key that secrets were sealed with is lost. */
+export const isUnreadable = (error: unknown): boolean =>
+  error instanceof SluiceError && error.code === 'secret_unreadable';
 
 const contextOf = (exportId: string) => `batch-export:${exportId}`;
 

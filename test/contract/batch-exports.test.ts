@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { unpauseExport } from '../../src/batch-exports/pausing.ts';
+import { createSealer } from '../../src/integrations/sealing.ts';
 import { type Json, type ServedBench, serveBench, toFiles } from './batch-exports-kit.ts';
+import { seededBytes } from './start-api.ts';
 
 /** contract.md §4, §5 and §6 over HTTP, on the real server and database. */
 let bench: ServedBench;
@@ -342,6 +344,36 @@ describe('§5 destination configs', () => {
     expect(JSON.stringify(row)).not.toContain('hush');
     const unsealed = bench.ports.unseal(row.destination_sealed ?? '', `batch-export:${row.id}`);
     expect(JSON.parse(unsealed)).toEqual({ token: 'hush-hush' });
+  });
+});
+
+describe('secrets whose key is lost', () => {
+  it('may be sent again, and stand in the way of no other change', async () => {
+    const http = { type: 'HTTP', config: { url: 'https://us.i.posthog.com/batch/', token: 'hush-hush' } };
+    const { id } = await bench.create({ destination: http });
+    const other = createSealer(['another secret of at least 32 bytes'], seededBytes('another'));
+    await bench.db
+      .updateTable('batch_exports')
+      .set({ destination_sealed: other.seal('{"token":"hush-hush"}', `batch-export:${id}`) })
+      .where('id', '=', id)
+      .execute();
+    const patch = (change: Json) => bench.call('PATCH', `batch_exports/${id}`, change);
+    expect((await patch({ name: 'another' })).status).toBe(200);
+    const silent = { type: 'HTTP', config: { url: http.config.url } };
+    expect(await patch({ destination: silent })).toMatchObject({
+      status: 400,
+      body: { ...refused('invalid_input', 'destination'), detail: expect.stringContaining('token') },
+    });
+    expect((await patch({ destination: http })).status).toBe(200);
+    expect((await patch({ destination: silent })).status).toBe(200);
+    const { destination_sealed: sealed } = await bench.db
+      .selectFrom('batch_exports')
+      .select('destination_sealed')
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow();
+    expect(JSON.parse(bench.ports.unseal(sealed ?? '', `batch-export:${id}`))).toEqual({
+      token: 'hush-hush',
+    });
   });
 });
 

@@ -15,6 +15,7 @@ import {
 import { teamsWithNews } from './news.ts';
 import type { DeliverPorts } from './ports.ts';
 import { configVersions, loadDelivery, openBatches } from './store.ts';
+import { tellAble, tellUnable } from './unable.ts';
 
 export interface Pace {
   /** How long a process that says nothing keeps its deliveries. */
@@ -53,8 +54,9 @@ interface Held {
 
 /** Every delivery of this process: takes leases, keeps them, follows the warehouse for each. */
 export function createDeliveries(ports: DeliveriesPorts): Deliveries {
-  const { db, clock, log, owner } = ports;
+  const { db, clock, log, owner, counters } = ports;
   const held = new Map<string, Held>();
+  /** Those that cannot begin, by id. */
   const unable = new Set<string>();
   const tide = { micros: 0 };
   const loops: { stop(): Promise<void> }[] = [];
@@ -106,16 +108,27 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
       held.delete(id);
       if (!lost && changed) await forgiveFailures(id);
     }
+    for (const id of unable) if (!kept.has(id)) isAble(id);
     const taken = await takeLeases(db, owner, ports.pace.leaseSeconds);
     for (const lease of [...kept.values(), ...taken]) {
-      if (held.has(lease.id)) continue;
-      await begin(lease).catch((err) => {
-        // Once: it is tried again every second, after a person has mended it.
-        if (!unable.has(lease.id)) log.warn({ err, delivery: lease.id }, 'a delivery cannot begin');
-        unable.add(lease.id);
-      });
+      if (!held.has(lease.id)) await begin(lease).catch((err) => cannotBegin(lease, err));
     }
     return taken.length === AT_ONCE ? 0 : undefined;
+  }
+
+  /** It is tried again every second: a person may have mended it. */
+  async function cannotBegin(lease: Lease, err: unknown): Promise<void> {
+    if (!unable.has(lease.id)) {
+      log.warn({ err, delivery: lease.id }, 'a delivery cannot begin');
+      counters.failing(1);
+      unable.add(lease.id);
+    }
+    // With the database away the next try tells it.
+    await tellUnable(ports, lease, err).catch(() => {});
+  }
+
+  function isAble(id: string): void {
+    if (unable.delete(id)) counters.failing(-1);
   }
 
   async function begin(lease: Lease): Promise<void> {
@@ -124,7 +137,8 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
     const app = delivery && ports.apps.get(delivery.pluginId);
     if (!delivery || !app || version === undefined) return;
     const open = await openBatches(db, lease.id);
-    unable.delete(lease.id);
+    await tellAble(db, lease);
+    isAble(lease.id);
     held.set(lease.id, { lease, version, follower: follow(ports, app, delivery, open, tide) });
   }
 

@@ -13,17 +13,20 @@ const refuse = (key: string, detail: string): SluiceError =>
 
 /**
  * The complete config that `sent` makes of `stored` (null = a new one): keys that are not sent stay, null and blank text
- * remove, defaults fill. Throws the first problem with attr `config__<key>`; never repeats a value.
+ * remove, defaults fill. `secretsLost`: of what is stored the secrets cannot be read. Throws the first problem with attr
+ * `config__<key>`; never repeats a value.
  */
 export async function readConfig(
   ports: Pick<AppsPorts, 'problemWithHost'>,
   app: App,
   sent: Config,
   stored: Config | null,
+  secretsLost = false,
 ): Promise<Config> {
   const known = new Map(app.fields.map((field) => [field.key, field]));
   const unknown = Object.keys(sent).find((key) => !known.has(key));
   if (unknown !== undefined) throw refuse(unknown.slice(0, 100), `${app.name} has no such setting.`);
+  if (secretsLost) askForSecrets(app, sent);
   const config = Object.fromEntries(
     app.fields.flatMap((field) => {
       const value = fieldValue(field, sent, stored);
@@ -82,6 +85,18 @@ function readInteger({ key, min, max }: AppField, value: unknown): number {
   return number;
 }
 
+/** Nobody knows any more which of them there were: each is sent again, or given up, lest one goes without a word. */
+function askForSecrets(app: App, sent: Config): void {
+  const missing = app.fields.find(({ key, secret }) => secret && isKept(sent, key));
+  if (!missing) return;
+  throw new SluiceError('required', {
+    attr: `config__${missing.key}`,
+    detail: 'The stored secrets cannot be read: send this one again, or null to go without it.',
+  });
+}
+
+const isKept = (sent: Config, key: string): boolean => !Object.hasOwn(sent, key) || sent[key] === MASK;
+
 /**
  * Whoever may change a URL must not thereby read the secrets that others stored: a new origin gets none of them, they
  * are asked for again. Secrets are no addresses, whatever they look like.
@@ -92,10 +107,7 @@ function refuseToTakeSecretsElsewhere(app: App, config: Config, sent: Config, st
     return !secret && origin !== null && origin !== originOf(stored[key]);
   });
   if (!elsewhere) return;
-  const kept = app.fields.find(
-    ({ key, secret }) =>
-      secret && config[key] !== undefined && (!Object.hasOwn(sent, key) || sent[key] === MASK),
-  );
+  const kept = app.fields.find(({ key, secret }) => secret && config[key] !== undefined && isKept(sent, key));
   if (!kept) return;
   throw new SluiceError('required', {
     attr: `config__${kept.key}`,

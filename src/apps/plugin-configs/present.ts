@@ -5,7 +5,7 @@ import type { Organization } from '../api-ports.ts';
 import type { App } from '../catalogue/app.ts';
 import { PluginSchema, presentPlugin } from '../plugins/present.ts';
 import type { AppsPorts } from '../ports.ts';
-import { openConfig } from '../sealed-config.ts';
+import { openIfReadable } from '../sealed-config.ts';
 import { type Config, MASK } from './config.ts';
 import type { LiveError } from './store.ts';
 
@@ -77,15 +77,7 @@ export function presentConfig(
 function masked(ports: Pick<AppsPorts, 'unseal'>, app: App, row: PluginConfigRow): Config {
   if (row.sealed === null) return row.config;
   const secrets = app.fields.filter(({ secret }) => secret).map(({ key }) => key);
-  const stored = storedKeys(ports, row) ?? secrets;
-  const shown = secrets.filter((key) => stored.includes(key));
+  const stored = openIfReadable(ports, row);
+  const shown = secrets.filter((key) => stored === null || Object.hasOwn(stored, key));
   return { ...row.config, ...Object.fromEntries(shown.map((key) => [key, MASK])) };
-}
-
-function storedKeys(ports: Pick<AppsPorts, 'unseal'>, row: PluginConfigRow): readonly string[] | null {
-  try {
-    return Object.keys(openConfig(ports, row));
-  } catch {
-    return null;
-  }
 }

@@ -3,7 +3,7 @@ import type { PluginConfigRow } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
 import type { Actor } from '../../http/actor.ts';
 import type { AppsPorts, Trx } from '../ports.ts';
-import { openConfig, sealConfig } from '../sealed-config.ts';
+import { openIfReadable, sealConfig } from '../sealed-config.ts';
 import { type Config, readConfig } from './config.ts';
 import type { ChangeBody, CreateBody } from './schema.ts';
 import { findConfig, lockedConfig, nextOrder, updateConfig } from './store.ts';
@@ -100,7 +100,8 @@ async function configColumns(ports: AppsPorts, row: PluginConfigRow, sent: Confi
   const app = ports.apps.get(row.plugin_id);
   // An app of another version of Sluice: what it wants is not known here.
   if (!app) throw new SluiceError('invalid_input', { attr: 'config', detail: 'This app is not available.' });
-  const config = await readConfig(ports, app, sent, openConfig(ports, row));
+  const opened = openIfReadable(ports, row);
+  const config = await readConfig(ports, app, sent, opened ?? row.config, opened === null);
   const stored = sealConfig(ports, app, row, config);
   return { config: JSON.stringify(stored.config), sealed: stored.sealed };
 }

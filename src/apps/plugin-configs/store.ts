@@ -89,7 +89,8 @@ export async function liveErrors(db: Db, ids: readonly number[]): Promise<Map<nu
     .select(['plugin_config_id', 'latest_error', 'failing_since'])
     .where('plugin_config_id', 'in', [...ids])
     .where('historical_export_id', 'is', null)
-    .where('failures', '>', 0)
+    // Also without a failure: what keeps it from beginning.
+    .where('latest_error', 'is not', null)
     .execute();
   return new Map(
     rows.map((row) => [row.plugin_config_id, { message: row.latest_error ?? '', since: row.failing_since }]),
