@@ -154,6 +154,20 @@ describe('creating', () => {
     expect((await rowOf(body.id)).enabled_at).toBeNull();
   });
 
+  it.each([
+    ['https://hooks.example/a\u0000b', 'null_characters_not_allowed'],
+    ['https://hooks.example/\ud800', 'surrogate_characters_not_allowed'],
+  ])('text of a config is looked into: %j', async (url, code) => {
+    const refused = { status: 400, body: { type: 'validation_error', code, attr: 'config' } };
+    const { id } = (await hook()).body;
+    for (const fields of [{ url }, { url: HOOK, secret: url }, { [url]: HOOK }]) {
+      for (const config of [fields, JSON.stringify(fields)]) {
+        expect(await post({ plugin: WEBHOOK, config })).toMatchObject(refused);
+        expect(await patch(id, { config })).toMatchObject(refused);
+      }
+    }
+  });
+
   it.each<[string, unknown, string, string | null]>([
     ['nothing', {}, 'required', 'plugin'],
     ['no such app', { plugin: 99 }, 'does_not_exist', 'plugin'],

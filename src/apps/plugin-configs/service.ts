@@ -2,6 +2,7 @@ import type { Static } from 'typebox';
 import type { PluginConfigRow } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
 import type { Actor } from '../../http/actor.ts';
+import { refuseUnkeepable } from '../../http/keepable.ts';
 import type { AppsPorts, Trx } from '../ports.ts';
 import { openIfReadable, sealConfig } from '../sealed-config.ts';
 import { type Config, readConfig } from './config.ts';
@@ -116,10 +117,11 @@ export async function removeConfig(ports: AppsPorts, actor: Actor, id: string | 
   });
 }
 
-/** Forms send objects as JSON text. */
+/** Forms send objects as JSON text, in which escapes may hide what no database keeps. */
 function fieldsOf(sent: Config | string | undefined): Config | undefined {
   if (typeof sent !== 'string') return sent;
   const parsed = parse(sent);
+  refuseUnkeepable(parsed, 'config');
   if (parsed !== null && typeof parsed === 'object' && !Array.isArray(parsed)) return parsed as Config;
   throw new SluiceError('not_a_dict', { attr: 'config' });
 }
