@@ -28,6 +28,8 @@ export interface AppsPorts {
   /** `context` names the place the secret belongs to; it opens nowhere else (`sealed-config.ts`). */
   readonly seal: (text: string, context: string) => string;
   readonly unseal: (sealed: string, context: string) => string;
+  /** Whether the key that seals now has sealed it. */
+  readonly isCurrent: (sealed: string) => boolean;
   /** Null when the host may be reached, else what is wrong with it. */
   readonly problemWithHost: (host: string) => Promise<string | null>;
   /** An app gets what arrives from `ms` on, milliseconds since the epoch: no later event may be stamped below it. */

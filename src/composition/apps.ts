@@ -33,6 +33,7 @@ export function composeApps(base: Base, registry: Registry): ComposedApps {
     warehouse,
     seal: sealer.seal,
     unseal: sealer.unseal,
+    isCurrent: sealer.isCurrent,
     problemWithHost: guard.problemWith,
     recordActivity: accounts.recordActivity,
     onTurnedOn: base.stamps.passed,

@@ -49,6 +49,7 @@ describe('sealed secrets', () => {
     const before = createSealer([OLD], counting()).seal('secret');
     const rotated = createSealer([NEW, OLD], counting());
     expect(rotated.unseal(before)).toBe('secret');
+    expect([before, rotated.seal('secret')].map(rotated.isCurrent)).toEqual([false, true]);
     expect(createSealer([NEW], counting()).unseal(rotated.seal('secret'))).toBe('secret');
     expect(() => createSealer([NEW], counting()).unseal(before)).toThrow(
       expect.objectContaining({ code: 'secret_unreadable' }),

@@ -10,6 +10,8 @@ export interface Sealer {
   seal(text: string, context?: string): string;
   /** Throws `secret_unreadable` when it was sealed with a key that is not known, elsewhere, or changed. */
   unseal(sealed: string, context?: string): string;
+  /** Whether it was sealed with the key that seals now, not with an older one that is to go. */
+  isCurrent(sealed: string): boolean;
 }
 
 interface Key {
@@ -52,6 +54,7 @@ export function createSealer(
         throw new SluiceError('secret_unreadable', { cause });
       }
     },
+    isCurrent: (sealed) => sealed.split('.')[1] === current.id,
   };
 }
 

@@ -1,5 +1,7 @@
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { MASK } from '../../src/apps/plugin-configs/config.ts';
+import { changeConfig } from '../../src/apps/plugin-configs/service.ts';
 import { makeEvents } from '../faults/events.ts';
 import { seeded } from '../faults/random.ts';
 import { type Receiver, startReceiver } from '../kit/receiver.ts';
@@ -54,6 +56,35 @@ it('an app that gets another name is left alone; one that gets another config be
   await here.stop(1_000);
 });
 
+it('a config that is saved as it was is left alone, unless its secrets have to be sealed with another key', async () => {
+  const here = bench.process('here');
+  await here.start();
+  receiver.behave({ answer: 429, retryAfter: 600 });
+  const config = await bench.enable(WEBHOOK, { url: receiver.url, secret: 'hush', shape: 'batch' });
+  await until(async () => expect((await row(config))?.owner).toBe('here'));
+  await bench.capture(makeEvents(1, HOUR, 120, random));
+  await until(async () => expect((await row(config))?.failures).toBe(1));
+  const asked = await row(config);
+  const { userId, teamId, organizationId } = bench;
+  const save = (sent: Record<string, string>, ports = bench.ports) =>
+    changeConfig(ports, { userId, teamId, organizationId }, String(config), { config: sent });
+
+  const before = await configRow(config);
+  for (const sent of [{ secret: MASK }, { shape: 'batch', url: receiver.url }, { secret: 'hush' }, {}]) {
+    await save(sent);
+  }
+  expect(await configRow(config)).toEqual(before);
+  // When this one has been taken, the other one has been looked at.
+  const other = await bench.enable(WEBHOOK, { url: receiver.url });
+  await until(async () => expect((await row(other))?.owner).toBe('here'));
+  expect(await row(config)).toMatchObject({ epoch: asked?.epoch, next_attempt_at: asked?.next_attempt_at });
+  expect(receiver.requests).toHaveLength(1);
+
+  await save({ secret: MASK }, { ...bench.ports, isCurrent: () => false });
+  expect((await configRow(config)).sealed).not.toBe(before.sealed);
+  await here.stop(1_000);
+});
+
 it('the batches of a delivery that is deleted are found by an index, ended ones included', async () => {
   const plan = await bench.database.kysely.transaction().execute(async (trx) => {
     // The planner may do without an index only where there is none to use.
@@ -77,6 +108,12 @@ const row = (config: number) =>
     .selectAll()
     .where('plugin_config_id', '=', config)
     .executeTakeFirst();
+const configRow = (config: number) =>
+  bench.database.kysely
+    .selectFrom('plugin_configs')
+    .select(['config', 'sealed'])
+    .where('id', '=', config)
+    .executeTakeFirstOrThrow();
 const change = (config: number, values: { name?: string; order?: number; config?: string }) =>
   bench.database.kysely
     .updateTable('plugin_configs')

@@ -104,6 +104,7 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
     apps,
     seal: sealer.seal,
     unseal: sealer.unseal,
+    isCurrent: sealer.isCurrent,
     problemWithHost: guard.problemWith,
     recordActivity: accounts.recordActivity,
     onTurnedOn: () => {},

@@ -68,6 +68,7 @@ export async function openApps(): Promise<AppsApi> {
         apps,
         seal: sealer.seal,
         unseal: sealer.unseal,
+        isCurrent: sealer.isCurrent,
         problemWithHost: guard.problemWith,
         recordActivity: activityRecorder(clock),
         onTurnedOn: stamps.passed,

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Static } from 'typebox';
 import type { PluginConfigRow } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
@@ -97,12 +98,16 @@ export async function changeConfig(
 const sameConfig = (one: PluginConfigRow, other: PluginConfigRow): boolean =>
   one.sealed === other.sealed && JSON.stringify(one.config) === JSON.stringify(other.config);
 
+/** Nothing for a config that is as it was. */
 async function configColumns(ports: AppsPorts, row: PluginConfigRow, sent: Config) {
   const app = ports.apps.get(row.plugin_id);
   // An app of another version of Sluice: what it wants is not known here.
   if (!app) throw new SluiceError('invalid_input', { attr: 'config', detail: 'This app is not available.' });
   const opened = openIfReadable(ports, row);
   const config = await readConfig(ports, app, sent, opened ?? row.config, opened === null);
+  // Sealed anew it would look like another one, and cut off what is on its way. Only a rotated key is worth that.
+  const sealedAnew = row.sealed !== null && !ports.isCurrent(row.sealed);
+  if (isDeepStrictEqual(config, opened) && !sealedAnew) return {};
   const stored = sealConfig(ports, app, row, config);
   return { config: JSON.stringify(stored.config), sealed: stored.sealed };
 }
