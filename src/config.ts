@@ -43,6 +43,8 @@ export interface Config {
   readonly backfillParallelism: number;
   /** Backfills of one project at once. */
   readonly maxBackfills: number;
+  /** Historical exports of one project at once. */
+  readonly maxHistoricalExports: number;
   /** Files of downloads lie below this directory; processes of one Sluice must share it. */
   readonly downloadsRoot: string;
   /** File downloads of one project at once. */
@@ -134,6 +136,12 @@ function configOf(options: ServeOptions, env: Environment, cwd: string): Config 
       100,
     ),
     maxBackfills: integer('SLUICE_MAX_BACKFILLS', env.SLUICE_MAX_BACKFILLS ?? '5', 1, 10_000),
+    maxHistoricalExports: integer(
+      'SLUICE_MAX_HISTORICAL_EXPORTS',
+      env.SLUICE_MAX_HISTORICAL_EXPORTS ?? '5',
+      1,
+      10_000,
+    ),
     downloadsRoot: path(env.SLUICE_DOWNLOADS_ROOT, resolve(dataDir, 'downloads'), cwd),
     maxFileDownloads: integer('SLUICE_MAX_FILE_DOWNLOADS', env.SLUICE_MAX_FILE_DOWNLOADS ?? '5', 1, 10_000),
     downloadLinkSeconds: integer(

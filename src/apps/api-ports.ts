@@ -11,6 +11,8 @@ export interface Organization {
 /** What the HTTP side needs beside what all of the feature does. */
 export interface ApiPorts extends AppsPorts, MetricsPorts {
   readonly clock: AppsPorts['clock'];
+  /** Of a project at once. */
+  readonly maxHistoricalExports: number;
   /** The caller's organization of this id, or `@current`. Throws `not_found`, `permission_denied`. */
   readonly organizationOf: (caller: Caller, reference: string) => Promise<Organization>;
   /** How people are shown: `accounts` knows. */

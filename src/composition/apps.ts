@@ -55,6 +55,7 @@ export function composeApps(base: Base, registry: Registry): ComposedApps {
   });
   const endpoints = appsEndpoints({
     ...ports,
+    maxHistoricalExports: config.maxHistoricalExports,
     runOutcomes: (teamId, exportId, range) => dailyOutcomes(db, teamId, exportId, range),
     organizationOf: accounts.organizationOf,
     people: { schema: UserSchema, users: accounts.users },

@@ -124,6 +124,12 @@ export const catalogue = {
     kind: 'retry',
     meaning: 'Too many file downloads are running in this project; wait for one to finish or cancel it.',
   },
+  too_many_concurrent_historical_exports: {
+    status: 429,
+    type: 'server_error',
+    kind: 'retry',
+    meaning: 'Too many historical exports are running in this project; wait for one to finish.',
+  },
   error: { status: 500, type: 'server_error', kind: 'bug', meaning: 'A server error occurred.' },
   unavailable: {
     status: 503,

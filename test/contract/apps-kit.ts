@@ -39,6 +39,8 @@ export interface MetricRow {
   readonly error_details?: string;
 }
 
+export const MOST_HISTORICAL_EXPORTS = 6;
+
 /** Where no address is looked up by a test: one public name and one private one. */
 const ADDRESSES: Readonly<Record<string, string>> = {
   'hooks.example': '93.184.216.34',
@@ -72,6 +74,7 @@ export async function openApps(): Promise<AppsApi> {
         problemWithHost: guard.problemWith,
         recordActivity: activityRecorder(clock),
         onTurnedOn: stamps.passed,
+        maxHistoricalExports: MOST_HISTORICAL_EXPORTS,
         runOutcomes: (teamId, exportId, range) => dailyOutcomes(database.kysely, teamId, exportId, range),
         organizationOf: accounts.organizationOf,
         people: { schema: UserSchema, users: accounts.users },

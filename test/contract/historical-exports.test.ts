@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { failHistoricalExport } from '../../src/apps/historical-exports/end.ts';
-import { type AppsApi, openApps } from './apps-kit.ts';
+import { type AppsApi, MOST_HISTORICAL_EXPORTS, openApps } from './apps-kit.ts';
 import { addStranger } from './start-api.ts';
 
 /** contract.md §11.3–11.5, over HTTP. */
@@ -30,6 +30,15 @@ async function configured(): Promise<number> {
 
 const start = (id: number | string, job?: unknown) =>
   api.call('POST', `${base}/plugin_configs/${id}/job/`, { json: job === undefined ? {} : { job } });
+
+async function endAll(): Promise<void> {
+  const jobs = await api.database.kysely
+    .selectFrom('historical_exports')
+    .select('id')
+    .where('finished_at', 'is', null)
+    .execute();
+  for (const { id } of jobs) await failHistoricalExport(api.ports, id, 'The test is over.');
+}
 
 /** One entry of the activity log, as whoever runs historical exports writes it. */
 async function log(
@@ -325,6 +334,39 @@ describe('§11.5 starting one', () => {
     const row = (await api.call('GET', `${base}/app_metrics/${id}/historical_exports/${job}`)).body.summary;
     expect(row).toMatchObject({ status: 'fail', duration: 90.5, failure_reason: 'The receiver is gone.' });
     expect(row).not.toHaveProperty('progress');
+  });
+
+  it('days that are under way are refused until they have ended, also when asked for twice at once', async () => {
+    const id = await configured();
+    const job = { type: TYPE, payload: PAYLOAD };
+    const answers = await Promise.all([start(id, job), start(id, job)]);
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+    expect(answers.find(({ status }) => status === 409)?.body).toMatchObject({
+      type: 'invalid_request',
+      code: 'conflict',
+      attr: null,
+    });
+    expect(await list(id)).toHaveLength(1);
+    const others = { ...PAYLOAD, dateRange: ['2021-06-10', '2022-06-11'] };
+    expect((await start(id, { ...job, payload: others })).status).toBe(200);
+    await endAll();
+    expect((await start(id, job)).status).toBe(200);
+    expect(await list(id)).toHaveLength(3);
+  });
+
+  it('a project has so many at once; one more is refused until one has ended', async () => {
+    await endAll();
+    const ids = await Promise.all(Array.from({ length: MOST_HISTORICAL_EXPORTS + 1 }, configured));
+    const job = { type: TYPE, payload: PAYLOAD };
+    const answers = await Promise.all(ids.map((id) => start(id, job)));
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(MOST_HISTORICAL_EXPORTS);
+    const refused = answers.findIndex(({ status }) => status !== 200);
+    expect(answers[refused]).toMatchObject({
+      status: 429,
+      body: { type: 'server_error', code: 'too_many_concurrent_historical_exports', attr: null },
+    });
+    await endAll();
+    expect((await start(ids[refused] ?? 0, job)).status).toBe(200);
   });
 
   const payload = 'job__payload';

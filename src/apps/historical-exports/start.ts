@@ -1,10 +1,12 @@
 import { Temporal } from 'temporal-polyfill';
 import { SluiceError } from '../../errors/error.ts';
 import type { Project } from '../../http/endpoint.ts';
+import type { ApiPorts } from '../api-ports.ts';
 import { findConfig } from '../plugin-configs/store.ts';
 import type { AppsPorts } from '../ports.ts';
 import { JOB_TYPE } from './activity.ts';
 import { createHistoricalExport } from './create.ts';
+import { checkLimits } from './limits.ts';
 
 /** The job of the request's body, as sent. */
 export interface SentJob {
@@ -21,10 +23,10 @@ const refuse = (attr: string | null, detail: string): SluiceError =>
 
 /**
  * Starts a historical export of the project's local days, both inclusive (contract.md §11.5). Throws 400 for a job that is none,
- * `not_found` for another project's plugin config.
+ * `not_found` for another project's plugin config, and as `checkLimits`.
  */
 export async function startHistoricalExport(
-  ports: AppsPorts,
+  ports: AppsPorts & Pick<ApiPorts, 'maxHistoricalExports'>,
   userId: number,
   project: Project,
   id: string | undefined,
@@ -37,17 +39,19 @@ export async function startHistoricalExport(
     throw refuse('job__operation', 'The only operation is "start".');
   }
   const payload = readPayload(job.payload, project.timezone);
+  const wanted = {
+    organizationId: project.organizationId,
+    teamId: project.id,
+    userId,
+    pluginConfigId: config.id,
+    payload: { dateRange: payload.dateRange, parallelism: payload.parallelism },
+    eventFrom: payload.from,
+    eventTo: payload.to,
+    parallelism: payload.parallelism,
+  };
   await ports.db.transaction().execute(async (trx) => {
-    await createHistoricalExport(trx, ports, {
-      organizationId: project.organizationId,
-      teamId: project.id,
-      userId,
-      pluginConfigId: config.id,
-      payload: { dateRange: payload.dateRange, parallelism: payload.parallelism },
-      eventFrom: payload.from,
-      eventTo: payload.to,
-      parallelism: payload.parallelism,
-    });
+    await checkLimits(trx, wanted, ports.maxHistoricalExports);
+    await createHistoricalExport(trx, ports, wanted);
   });
 }
 
