@@ -1,6 +1,7 @@
 import { complaints } from '../../work/complaints.ts';
 import { loop } from '../../work/loop.ts';
 import { failAbandoned } from '../historical-exports/end.ts';
+import { clearLedgers } from '../historical-exports/ledger.ts';
 import { type Follower, follow } from './follow.ts';
 import {
   AT_ONCE,
@@ -59,6 +60,7 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
   /** Those that cannot begin, by id. */
   const unable = new Set<string>();
   const tide = { micros: 0 };
+  const matching = complaints(log, clock, 'deliveries could not be matched with the apps that are on');
   const loops: { stop(): Promise<void> }[] = [];
   const every = (ms: number, turn: () => Promise<number | undefined>, what: string) =>
     loops.push(loop(clock, ms, turn, complaints(log, clock, what)));
@@ -67,6 +69,8 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
     start: async () => {
       if (ports.alone) await endLeases(db);
       every(ports.pace.leaseMs, lookAfterLeases, 'leases of apps could not be looked after');
+      every(ports.pace.leaseMs, endAbandoned, 'historical exports of apps that are off could not be ended');
+      every(ports.pace.leaseMs, clear, 'what historical exports left could not be removed');
       every(ports.pace.newsMs, lookForNews, 'apps could not look for new events');
     },
     stop: async (graceMs) => {
@@ -86,11 +90,11 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
   };
 
   async function lookAfterLeases(): Promise<number | undefined> {
-    await matchConfigs(ports);
-    await failAbandoned(ports);
+    // First: whatever else goes wrong or takes long, no lease ends because of it.
     const kept = new Map(
       (await renewLeases(db, owner, ports.pace.leaseSeconds)).map((lease) => [lease.id, lease]),
     );
+    await matchConfigs(ports).then(matching.worked, matching.failed);
     const versions = await configVersions(db, [...kept.keys()]);
     for (const [id, { lease, follower, version }] of held) {
       const lost = kept.get(id)?.epoch !== lease.epoch;
@@ -129,6 +133,14 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
 
   function isAble(id: string): void {
     if (unable.delete(id)) counters.failing(-1);
+  }
+
+  async function endAbandoned(): Promise<undefined> {
+    await failAbandoned(ports);
+  }
+
+  async function clear(): Promise<number | undefined> {
+    return (await clearLedgers(db)) ? 0 : undefined;
   }
 
   async function begin(lease: Lease): Promise<void> {

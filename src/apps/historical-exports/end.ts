@@ -43,7 +43,12 @@ async function end(
     .returning(['organization_id', 'team_id', 'plugin_config_id'])
     .executeTakeFirst();
   if (!row) return;
-  await trx.deleteFrom('app_deliveries').where('historical_export_id', '=', jobId).execute();
+  // Nobody has it any more. Its batches are removed later, in portions (ledger.ts).
+  await trx
+    .updateTable('app_deliveries')
+    .set(({ eb }) => ({ owner: null, lease_until: null, epoch: eb('epoch', '+', 1) }))
+    .where('historical_export_id', '=', jobId)
+    .execute();
   const payload: TriggerPayload = status === 'Completed' ? {} : { failure_reason: failureReason };
   await ports.recordActivity(trx, {
     organizationId: row.organization_id,
@@ -56,7 +61,10 @@ async function end(
   });
 }
 
-/** Ends the historical exports of plugin configs that were turned off or deleted. */
+/**
+ * Ends the historical exports of plugin configs that were turned off or deleted. One that cannot be ended keeps no other
+ * from it; the first error is thrown when all have been tried.
+ */
 export async function failAbandoned(ports: EndPorts): Promise<void> {
   const abandoned = await ports.db
     .selectFrom('historical_exports as job')
@@ -67,8 +75,10 @@ export async function failAbandoned(ports: EndPorts): Promise<void> {
       where.or([where('config.enabled', '=', false), where('config.deleted_at', 'is not', null)]),
     )
     .execute();
+  const results = [];
   for (const { id, deleted_at } of abandoned) {
-    const what = deleted_at === null ? 'turned off' : 'deleted';
-    await failHistoricalExport(ports, id, `The app was ${what}.`);
+    const reason = `The app was ${deleted_at === null ? 'turned off' : 'deleted'}.`;
+    results.push(...(await Promise.allSettled([failHistoricalExport(ports, id, reason)])));
   }
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
