@@ -56,6 +56,28 @@ it('an app that gets another name is left alone; one that gets another config be
   await here.stop(1_000);
 });
 
+it('what a change of the config cuts off was an attempt', async () => {
+  const here = bench.process('here');
+  await here.start();
+  receiver.behave('hang');
+  const config = await bench.enable(WEBHOOK, { url: receiver.url });
+  await until(async () => expect((await row(config))?.owner).toBe('here'));
+  await bench.capture(makeEvents(3, HOUR, 120, random));
+  await until(() => expect(receiver.requests).toHaveLength(1));
+  receiver.behave({ answer: 200 });
+  await change(config, { config: JSON.stringify({ url: `${receiver.url}/elsewhere` }) });
+  await until(() => expect(receiver.taken()).toHaveLength(1));
+  expect(new Set(receiver.requests.map(({ key }) => key)).size).toBe(1);
+  await until(async () =>
+    expect((await bench.metrics()).find((sums) => sums.plugin_config_id === config)).toMatchObject({
+      successes: 0,
+      successes_on_retry: 3,
+    }),
+  );
+  expect(bench.logged.filter((line) => line.includes('begins anew'))).toEqual([]);
+  await here.stop(1_000);
+});
+
 it('a config that is saved as it was is left alone, unless its secrets have to be sealed with another key', async () => {
   const here = bench.process('here');
   await here.start();

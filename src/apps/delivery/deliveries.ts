@@ -100,17 +100,19 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
       const lost = kept.get(id)?.epoch !== lease.epoch;
       const changed = versions.get(id) !== version;
       if (!lost && !changed && !follower.ended) continue;
-      if (!lost && follower.ended) {
-        // Taken anew below, as a dead process's. No sooner: until here the database had to answer again.
-        kept.delete(id);
-        // A historical export that has just completed has no lease any more.
-        if (await letGo(db, lease)) log.warn({ delivery: id }, 'a delivery begins anew from what is stored');
-      }
+      const byItself = follower.ended;
       // A changed config takes effect at once, whatever the old one was waiting for; no lease may wait for its receiver.
       follower.abort();
       await follower.stop();
+      if (!lost) {
+        if (changed) await forgiveFailures(id);
+        // Taken anew below, as a dead process's: what was cut off may have been sent. No sooner: until here the database had
+        // to answer again. A historical export that has just completed has no lease any more.
+        kept.delete(id);
+        const open = await letGo(db, lease);
+        if (open && byItself) log.warn({ delivery: id }, 'a delivery begins anew from what is stored');
+      }
       held.delete(id);
-      if (!lost && changed) await forgiveFailures(id);
     }
     for (const id of unable) if (!kept.has(id)) isAble(id);
     const taken = await takeLeases(db, owner, ports.pace.leaseSeconds);
