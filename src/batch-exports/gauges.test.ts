@@ -18,12 +18,13 @@ it('tells how much waits and since when, with one look', async () => {
   let looks = 0;
   const read = async () => {
     looks++;
-    return { active: 3, oldestCreatedAt: NOW - 90_000, earliestDueAt: NOW + 5_000 };
+    return { active: 3, oldestCreatedAt: NOW - 90_000, earliestDueAt: NOW + 5_000, pausedByFailures: 2 };
   };
   expect(await scraped(read, forEver)).toEqual([
     'sluice_runs_active 3',
     'sluice_runs_oldest_active_age_seconds 90',
     'sluice_exports_most_overdue_seconds 0',
+    'sluice_exports_paused_by_failures 2',
   ]);
   expect(looks).toBe(1);
 });

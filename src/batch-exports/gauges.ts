@@ -9,11 +9,13 @@ export interface Backlog {
   /** Milliseconds since the epoch; null = there is none. */
   readonly oldestCreatedAt: number | null;
   readonly earliestDueAt: number | null;
+  /** Exports that paused themselves and that nobody has unpaused since. */
+  readonly pausedByFailures: number;
 }
 
 /**
- * What waits or is at work, for all processes on this database, and since when. Reads the indexes of what is active and
- * of what is due.
+ * What waits, is at work or has paused itself, for all processes on this database, and since when. Reads the indexes of
+ * what is active, of what is due and of what paused itself.
  */
 export async function readBacklog(db: Db): Promise<Backlog> {
   const runs = await db
@@ -28,10 +30,17 @@ export async function readBacklog(db: Db): Promise<Backlog> {
     .orderBy('next_due_at')
     .limit(1)
     .executeTakeFirst();
+  const paused = await db
+    .selectFrom('batch_exports')
+    .select(sql<number>`count(*)::int`.as('count'))
+    .where('paused_by_failures', '=', true)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirstOrThrow();
   return {
     active: runs.active,
     oldestCreatedAt: runs.oldest?.getTime() ?? null,
     earliestDueAt: due?.next_due_at?.getTime() ?? null,
+    pausedByFailures: paused.count,
   };
 }
 
@@ -68,6 +77,11 @@ export function installGauges(registry: Registry, clock: Clock, read: () => Prom
     'sluice_exports_most_overdue_seconds',
     'How long ago the next run of an export should have been created, of the latest one.',
     ({ earliestDueAt }) => secondsSince(earliestDueAt),
+  );
+  gauge(
+    'sluice_exports_paused_by_failures',
+    'Exports that paused themselves because their runs failed, and are paused still.',
+    ({ pausedByFailures }) => pausedByFailures,
   );
 }
 

@@ -8,6 +8,7 @@ import { type Cadence, type IntervalName, isCalendar, offsetDay, offsetHour } fr
 export type PresentedExport = Omit<
   BatchExportRow,
   | 'destination_sealed'
+  | 'paused_by_failures'
   | 'next_interval_start'
   | 'next_due_at'
   | 'created_by'

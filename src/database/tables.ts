@@ -101,6 +101,8 @@ export interface BatchExportsTable {
   interval_offset: Maybe<number>;
   timezone: Generated<string>;
   paused: Generated<boolean>;
+  /** It paused itself, and nobody has unpaused it since. */
+  paused_by_failures: Generated<boolean>;
   filters: MaybeJson<JsonObject[]>;
   hogql_query: Maybe<string>;
   hogql_modifiers: MaybeJson<JsonObject>;

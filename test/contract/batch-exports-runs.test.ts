@@ -1,4 +1,6 @@
+import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { readBacklog } from '../../src/batch-exports/gauges.ts';
 import { finishRun } from '../../src/batch-exports/runs/finish.ts';
 import { openLedger } from '../../src/batch-exports/runs/ledger.ts';
 import { createPlaces } from '../../src/batch-exports/runs/places.ts';
@@ -13,6 +15,7 @@ import {
   setRetrying,
 } from '../../src/batch-exports/runs/store.ts';
 import { tidyRun } from '../../src/batch-exports/runs/tidy.ts';
+import { migrateDatabase } from '../../src/database/migrate.ts';
 import type { FileTarget } from '../../src/export/destinations/destination.ts';
 import { type Json, type ServedBench, serveBench, toFiles } from './batch-exports-kit.ts';
 
@@ -657,6 +660,46 @@ describe('three failures in a row', () => {
     const { body: logs } = await bench.call('GET', `batch_exports/${id}/logs?level=WARNING`);
     expect(logs.results.some((line: Json) => line.message.startsWith('Paused:'))).toBe(true);
     expect((await runsOf(id)).filter((run) => run.status === 'Starting')).toMatchObject([{ id: runs[3].id }]);
+  });
+
+  it.each<[string, (id: string) => Promise<unknown>]>([
+    ['unpaused', (id) => bench.call('POST', `batch_exports/${id}/unpause`)],
+    ['edited to run', (id) => bench.call('PATCH', `batch_exports/${id}`, { paused: false })],
+    ['deleted', (id) => bench.call('DELETE', `batch_exports/${id}`)],
+  ])('are told by a gauge until the export is %s', async (_, leave) => {
+    const told = async () => (await readBacklog(bench.db)).pausedByFailures;
+    const before = await told();
+    const { id, runs } = await withRuns(4);
+    for (const run of runs.slice(0, 3)) await finishRun(bench.ports, await claim(run.id), failed);
+    expect(await told()).toBe(before + 1);
+    // Who only looks has not mended it.
+    await bench.call('POST', `batch_exports/${id}/pause`);
+    await bench.call('PATCH', `batch_exports/${id}`, { name: 'looked at' });
+    expect(await told()).toBe(before + 1);
+    await leave(id);
+    await bench.call('POST', `batch_exports/${id}/pause`);
+    expect(await told(), 'a pause of somebody’s').toBe(before);
+  });
+
+  it('of before there was that gauge are known by the log', async () => {
+    const { id, runs } = await withRuns(3);
+    const paused = await bench.create({ paused: true, last_paused_at: '2026-03-01T00:00:00Z' });
+    for (const run of runs) await finishRun(bench.ports, await claim(run.id), failed);
+    const marked = async () => {
+      const rows = await bench.db
+        .selectFrom('batch_exports')
+        .select('id')
+        .where('paused_by_failures', '=', true)
+        .execute();
+      return rows.map((row) => row.id);
+    };
+    const before = await marked();
+    expect(before).toContain(id);
+    await sql`alter table batch_exports drop column paused_by_failures`.execute(bench.db);
+    await sql`delete from sluice_migrations where name like '0025%'`.execute(bench.db);
+    await migrateDatabase(bench.db);
+    expect((await marked()).toSorted()).toEqual(before.toSorted());
+    expect(await marked()).not.toContain(paused.id);
   });
 
   it('count anew after a success, an edit or an unpause', async () => {

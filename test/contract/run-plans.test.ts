@@ -111,11 +111,12 @@ it('what a run replaces is found without reading its export’s runs', async () 
 
 it('what /metrics tells of a year of runs reads what is active and what is due', async () => {
   const run = await claimed('desc');
-  const { active, oldestCreatedAt, earliestDueAt } = await readBacklog(asking);
+  const { active, oldestCreatedAt, earliestDueAt, pausedByFailures } = await readBacklog(asking);
   expect([active, oldestCreatedAt]).toEqual([expect.any(Number), expect.any(Number)]);
   expect(active).toBeGreaterThan(0);
   expect(oldestCreatedAt).toBeLessThanOrEqual(run.createdAt);
   expect(earliestDueAt).not.toBeUndefined();
+  expect(pausedByFailures).toBe(0);
   const { rows, plans } = await read();
   expect(plans).toMatch(/ runs_active\b/);
   expect(rows, plans).toBeLessThan(RUNS / 8);

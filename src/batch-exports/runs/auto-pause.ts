@@ -35,7 +35,7 @@ export async function pauseAfterFailures(
   const at = new Date(now);
   await trx
     .updateTable('batch_exports')
-    .set({ ...cursor, paused: true, last_paused_at: at, last_updated_at: at })
+    .set({ ...cursor, paused: true, paused_by_failures: true, last_paused_at: at, last_updated_at: at })
     .where('id', '=', batchExport.id)
     .execute();
   const { backfills, runs } = await cancelBackfills(trx, { exportId: batchExport.id }, now);

@@ -14,6 +14,12 @@ export interface CursorColumns {
   readonly next_due_at: Date | null;
 }
 
+/** What an edit, a pause or an unpause changes beside the columns that it names. */
+export interface ChangedColumns extends CursorColumns {
+  /** An export that paused itself stays marked until somebody unpauses it. */
+  readonly paused_by_failures: boolean;
+}
+
 /** Where a new export begins: its first run comes at the end of the interval in progress. */
 export function firstCursorColumns(
   columns: ScheduleColumns & { readonly id: string },
@@ -34,7 +40,7 @@ export async function changeSchedule(
   before: BatchExportRow,
   after: ScheduleColumns,
   now: number,
-): Promise<CursorColumns> {
+): Promise<ChangedColumns> {
   const cursor =
     ports.standby && after.paused
       ? before.next_interval_start.getTime()
@@ -44,7 +50,10 @@ export async function changeSchedule(
   const resumes = scheduleState(before) === 'Ended' || (before.paused && !after.paused);
   // A cursor in the future waited for a start_at that may have moved.
   const from = resumes ? now : Math.min(cursor, now);
-  return cursorColumns(columns, firstCursor(schedule, from), ports.jitterScale);
+  return {
+    ...cursorColumns(columns, firstCursor(schedule, from), ports.jitterScale),
+    paused_by_failures: before.paused_by_failures && after.paused,
+  };
 }
 
 /** The columns of a schedule whose next interval begins at `cursor`, milliseconds since the epoch. */
