@@ -9,6 +9,7 @@ import type { Caller, Project } from '../http/endpoint.ts';
 import type { Clock } from '../work/clock.ts';
 import type { HostGuard } from '../work/hosts.ts';
 import type { DownloadSettings } from './downloads/settings.ts';
+import type { RunKind } from './runs/snapshot.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -31,8 +32,8 @@ export interface RunPorts {
   readonly backfillParallelism: number;
   /** Nothing is begun here: to pause makes no run of what has ended, and to cancel takes nothing back. Absent = no. */
   readonly standby?: boolean;
-  /** Told after the commit of each run that was cancelled, to stop it if this process has it. */
-  readonly onRunCancelled: (runId: string) => void;
+  /** Told after the commit of each run that was cancelled, an export's unless `kind` says so, to stop it if this process has it. */
+  readonly onRunCancelled: (runId: string, kind?: RunKind) => void;
 }
 
 /** An integration as this feature sees it. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createLinkSigner } from '../../src/batch-exports/downloads/links.ts';
 import type { RunsTable } from '../../src/database/tables.ts';
 import { type Json, type ServedBench, serveBench } from './batch-exports-kit.ts';
@@ -299,9 +299,10 @@ describe('downloads that exist', () => {
 
   it('are cancelled once', async () => {
     const id = await create();
+    const told = vi.spyOn(bench.ports, 'onRunCancelled');
     const cancel = () => bench.call('POST', `${PATH}${id}/cancel/`, { file: {} });
     expect(await cancel()).toEqual({ status: 200, body: { status: 'Cancelled' } });
-    expect(bench.cancelled.at(-1)).toBe(id);
+    expect(told.mock.lastCall).toEqual([id, 'download']);
     expect(await cancel()).toMatchObject({ status: 400, body: { code: 'invalid_input', attr: null } });
     expect((await bench.call('GET', `${PATH}${id}/`)).body).toEqual({ status: 'Cancelled' });
     const { body } = await bench.call('GET', `${PATH}${id}/logs/`);

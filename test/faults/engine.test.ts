@@ -130,7 +130,7 @@ describe('the Postgres server', () => {
     await expectDelivered(files, 'postgres', runs, uuidsOf(events));
     expect(server.process.exitCode).toBeNull();
     const metrics = await fetch(new URL('/metrics', server.ready.url)).then((answer) => answer.text());
-    expect(metrics).toMatch(/^sluice_runs_ended_total\{status="Completed"\} 12$/m);
+    expect(metrics).toMatch(/^sluice_runs_ended_total\{kind="export",status="Completed"\} 12$/m);
     expect(metrics).toMatch(/^sluice_runs_active 0$/m);
     expect(metrics).toMatch(/^sluice_capture_queued_bytes 0$/m);
     expect(metrics).toMatch(/^process_resident_memory_bytes \d+$/m);

@@ -146,6 +146,9 @@ describe('file downloads', () => {
     const names = { include: ['$pageview', 'order placed'], exclude: ['order placed'] };
     const id = await ask({ ...names, file: { format: 'JSONLines', max_size_mb: 0 } });
     const download = await ended(id);
+    const metrics = await (await fetch(`${sluice.ready.url}/metrics`)).text();
+    expect(metrics).toMatch(/^sluice_runs_ended_total\{kind="download",status="Completed"\} [1-9]/m);
+    expect(metrics).toMatch(/^sluice_runs_ended_total\{kind="export",status="Completed"\} 0$/m);
     expect(download).toMatchObject({ records_completed: EVENTS / 4, files: [expect.any(String)] });
     const lines: Json = await (await call('GET', `${id}/logs/`)).json();
     expect(lines.results[0]).toMatchObject({ log_source_id: id, instance_id: id });

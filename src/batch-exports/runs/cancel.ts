@@ -3,6 +3,7 @@ import { advanceBackfill } from '../backfills/advance.ts';
 import { appendLog } from '../logs.ts';
 import type { RunPorts, Trx } from '../ports.ts';
 import { statesAccepting } from './machine.ts';
+import { runKind } from './snapshot.ts';
 
 /**
  * Cancels a run and what follows from it. False when it had ended already, or is replacing files: nothing changed
@@ -14,7 +15,7 @@ export async function cancelRun(
   alongside: (trx: Trx) => Promise<void> = async () => {},
 ): Promise<boolean> {
   const now = ports.clock.now();
-  const cancelled = await ports.db.transaction().execute(async (trx) => {
+  const { cancelled, kind } = await ports.db.transaction().execute(async (trx) => {
     const batchExport = await trx
       .selectFrom('batch_exports')
       .selectAll()
@@ -29,9 +30,9 @@ export async function cancelRun(
       .executeTakeFirstOrThrow();
     if (ids.length > 0) await alongside(trx);
     if (ids.length > 0 && backfillId) await advanceBackfill(trx, ports, batchExport, backfillId, now);
-    return ids;
+    return { cancelled: ids, kind: runKind(batchExport.destination_type) };
   });
-  for (const id of cancelled) ports.onRunCancelled(id);
+  for (const id of cancelled) ports.onRunCancelled(id, kind);
   return cancelled.length > 0;
 }
 

@@ -25,6 +25,13 @@ export function isOnDemand(row: Pick<RunRow, 'snapshot'>): boolean {
   return (row.snapshot as unknown as RunSnapshot).destination.type === FILE_DOWNLOAD;
 }
 
+/** What a run is to whoever watches: downloads fail of what their asker did, and nobody need get up at night. */
+export const RUN_KINDS = ['export', 'download'] as const;
+export type RunKind = (typeof RUN_KINDS)[number];
+
+export const runKind = (destinationType: string): RunKind =>
+  destinationType === FILE_DOWNLOAD ? 'download' : 'export';
+
 export function snapshotOf(row: BatchExportRow): RunSnapshot {
   return {
     model: row.model,

@@ -14,6 +14,7 @@ import { leaveAsItIs } from './leave.ts';
 import type { RunMonitor } from './monitor.ts';
 import { adoptOrphans, enqueueForgotten } from './orphans.ts';
 import { createPlaces, placeOf } from './places.ts';
+import { runKind } from './snapshot.ts';
 import { type ClaimedRun, claimRun, lostClaims, postponeRun, setRetrying } from './store.ts';
 import { tidyRun } from './tidy.ts';
 import { createWorker } from './worker.ts';
@@ -39,7 +40,7 @@ export interface RunsPorts extends Omit<ExecutePorts, 'onRunCancelled' | 'counts
 }
 
 export interface Runs {
-  readonly onRunCancelled: (runId: string) => void;
+  readonly onRunCancelled: ExecutePorts['onRunCancelled'];
   /** Begins to schedule and to work. */
   start(): Promise<void>;
   /** Takes no more; gives what runs `graceMs`, then leaves it to be resumed. */
@@ -64,8 +65,8 @@ export function createRunService(given: RunsPorts): Runs {
   const ports: ExecutePorts = {
     ...given,
     countsAhead: openCountsAhead(given),
-    onRunCancelled: (id) => {
-      monitor.ended('Cancelled');
+    onRunCancelled: (id, kind = 'export') => {
+      monitor.ended(kind, 'Cancelled');
       worker.abort(id, cancelled());
       if (given.standby) void leaving(id);
     },
@@ -106,7 +107,7 @@ export function createRunService(given: RunsPorts): Runs {
     placeOf: (run) => placeOf(run.snapshot),
     execute: async (run, signal, onAnswer) => {
       await executeRun(ports, run, signal, onAnswer);
-      monitor.ended('Completed');
+      monitor.ended(runKind(run.snapshot.destination.type), 'Completed');
     },
     retry: async (run, error, next) => {
       const wait = Math.round((next.at - clock.now()) / 1000);
@@ -119,7 +120,7 @@ export function createRunService(given: RunsPorts): Runs {
     fail: async (run, error, status) => {
       const { paused } = await finishRun(ports, run, { status, error: describe(error) });
       monitor.attemptFailed(run, error, null);
-      monitor.ended(status);
+      monitor.ended(runKind(run.snapshot.destination.type), status);
       if (paused) monitor.exportPaused(run);
     },
     tidy: async (runId) => {
@@ -167,7 +168,7 @@ export function createRunService(given: RunsPorts): Runs {
     const { created, nextDueAt } = await tick(ports, TICK_LIMIT);
     const looked = await endEmptyRuns({ ...given, watermark }, lastLooked);
     lastLooked = looked.last;
-    if (looked.ended > 0) monitor.ended('Completed', looked.ended);
+    if (looked.ended > 0) monitor.ended('export', 'Completed', looked.ended);
     const due = created.length > 0 && nextDueAt !== null && nextDueAt <= clock.now();
     return due || looked.more ? BREATH_MS : undefined;
   }
