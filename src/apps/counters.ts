@@ -10,6 +10,8 @@ export function createCounters(registry: Registry): Counters {
     labelNames: ['outcome'],
     registers,
   });
+  // Or the first of its kind would be no increase.
+  for (const outcome of ['delivered', 'refused']) events.inc({ outcome }, 0);
   const attempts = new Counter({
     name: 'sluice_app_attempts_failed_total',
     help: 'Attempts of apps to deliver a batch that failed and are repeated.',
