@@ -43,6 +43,19 @@ const visible = (db: Db | Trx, teamId: number, id: string) =>
     .where('destination_type', '!=', FILE_DOWNLOAD)
     .where('deleted_at', 'is', null);
 
+/** How many exports of a project have an active schedule: what arrives goes out through them. */
+export async function activeExports(db: Db | Trx, teamId: number): Promise<number> {
+  const { count } = await db
+    .selectFrom('batch_exports')
+    .select((eb) => eb.fn.countAll<number | string>().as('count'))
+    .where('team_id', '=', teamId)
+    .where('paused', '=', false)
+    .where('deleted_at', 'is', null)
+    .where('next_due_at', 'is not', null)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
 /** Names of the exports that use an integration: it may not go while there are any (contract.md §10). */
 export async function exportsUsing(db: Db | Trx, teamId: number, integrationId: number): Promise<string[]> {
   const rows = await db

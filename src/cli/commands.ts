@@ -13,7 +13,7 @@ const SETTLE_MS = 2000;
 async function openRoom(flags: { readonly dataDir?: string }) {
   const { joinWarehouse } = await import('../engines.ts');
   const { systemClock } = await import('../work/clock.ts');
-  const { readSoFar } = await import('./read-so-far.ts');
+  const { readersOf } = await import('./readers.ts');
   const { createLogger } = await import('../work/log.ts');
   const { settleDelayOf } = await import('../settle-delay.ts');
   const config = loadConfig(flags, process.env, process.cwd());
@@ -24,7 +24,7 @@ async function openRoom(flags: { readonly dataDir?: string }) {
     close,
     clock: systemClock,
     settleMs: Math.max(SETTLE_MS, settleDelayOf(config)('hour')),
-    readSoFar: () => readSoFar(config, systemClock),
+    readers: (project: number) => readersOf(project, config, systemClock),
     refuseUnknownProject: (id: number, force: boolean) => refuseUnknownProject(id, force, config, warehouse),
   };
 }

@@ -7,7 +7,7 @@ import { startTestWarehouse, type TestWarehouse } from '../../test/kit/warehouse
 import { createAccounts } from '../accounts/accounts.ts';
 import { openDatabase } from '../database/database.ts';
 import { importCommand } from './import.ts';
-import { readSoFar } from './read-so-far.ts';
+import { readersOf } from './readers.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'sluice-import-'));
 const where = { dataDir, databaseUrl: undefined, clickhouseUrl: undefined };
@@ -15,6 +15,8 @@ const NOW = Date.parse('2026-03-10T10:30:00Z');
 const HOUR_MS = 3_600_000;
 const clock = { now: () => NOW, sleep: async () => {} };
 let warehouse: TestWarehouse;
+const readers = (project = 1) => readersOf(project, where, clock);
+const NOBODY = { readSoFar: 0, exports: 0, apps: 0 };
 
 beforeAll(async () => {
   warehouse = await startTestWarehouse();
@@ -60,14 +62,14 @@ async function readAhead(): Promise<void> {
     })
     .execute();
   // Held, as by a running server: nobody can look.
-  expect(await readSoFar(where, clock)).toBe(0);
+  expect(await readers()).toEqual(NOBODY);
   await database.close();
 }
 
 it('what is imported arrives after all that was exported, also when the clock was set back', async () => {
-  expect(await readSoFar(where, clock)).toBe(0);
+  expect(await readers()).toEqual(NOBODY);
   await readAhead();
-  expect(await readSoFar(where, clock)).toBe(NOW + HOUR_MS);
+  expect(await readers()).toEqual({ ...NOBODY, readSoFar: NOW + HOUR_MS });
   const file = join(dataDir, 'events.jsonl');
   const event = {
     uuid: '019a0000-0000-7000-8000-00000000000a',
@@ -80,7 +82,7 @@ it('what is imported arrives after all that was exported, also when the clock wa
   const open = async () => ({
     warehouse: warehouse.warehouse,
     clock,
-    readSoFar: () => readSoFar(where, clock),
+    readers,
     refuseUnknownProject: async () => {},
     close: async () => {},
   });

@@ -6,12 +6,12 @@ import { createStamps, newestStamp } from '../capture/stamps.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { Clock } from '../work/clock.ts';
 import { createProgress } from './progress.ts';
+import { type Readers, whereItGoes } from './readers.ts';
 
 export interface ImportRoom {
   readonly warehouse: Warehouse;
   readonly clock: Clock;
-  /** Up to when, by arrival, exports and apps may have read, milliseconds since the epoch; 0 where nobody knows. */
-  readSoFar(): Promise<number>;
+  readers(project: number): Promise<Readers>;
   /** Throws `not_found`, `data_dir_locked`. */
   refuseUnknownProject(id: number, force: boolean): Promise<void>;
   close(): Promise<void>;
@@ -36,7 +36,9 @@ export function importCommand(open: (flags: { readonly dataDir?: string }) => Pr
       'Reads exported events (JSON Lines, plain or .gz, .zst, .br, or Parquet, as Sluice or PostHog write ' +
         'them) into a project. Works beside a running server. Events that are already there are not stored ' +
         'again, so an import may be repeated. After the clock was set back, stop a server that has the embedded ' +
-        'database first: only without it is it seen which intervals have been exported.',
+        'database first: only without it is it seen which intervals have been exported. What is imported arrives now: ' +
+        'active exports and apps that are on send all of it out. For a new installation import first, then make the ' +
+        'exports, export the past with a backfill, and turn the apps on.',
     )
     .argument('<file...>', 'files to read')
     .option('--project <id>', 'project to store the events in', '1')
@@ -72,7 +74,10 @@ async function importFiles(
 ): Promise<number> {
   const { warehouse, clock } = room;
   const stamps = createStamps(clock, await newestStamp(warehouse, clock));
-  stamps.passed(await room.readSoFar());
+  const readers = await room.readers(Number(flags.project));
+  stamps.passed(readers.readSoFar);
+  const warning = flags.dryRun ? null : whereItGoes(readers);
+  if (warning !== null) process.stderr.write(`${warning}\n`);
   let failed = 0;
   for (const [index, file] of files.entries()) {
     const label = basename(file);

@@ -18,3 +18,15 @@ export async function lastTurnedOn(db: Db, clock: Pick<Clock, 'now'>): Promise<n
     .executeTakeFirst();
   return row?.at?.getTime() ?? 0;
 }
+
+/** How many apps of a project are on. */
+export async function appsTurnedOn(db: Db, teamId: number): Promise<number> {
+  const { count } = await db
+    .selectFrom('plugin_configs')
+    .select((eb) => eb.fn.countAll<number | string>().as('count'))
+    .where('team_id', '=', teamId)
+    .where('enabled', '=', true)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
