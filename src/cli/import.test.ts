@@ -6,6 +6,7 @@ import { prepareDatabase } from '../../test/kit/prepared-database.ts';
 import { startTestWarehouse, type TestWarehouse } from '../../test/kit/warehouse.ts';
 import { createAccounts } from '../accounts/accounts.ts';
 import { openDatabase } from '../database/database.ts';
+import { systemClock } from '../work/clock.ts';
 import { importCommand } from './import.ts';
 import { readersOf } from './readers.ts';
 
@@ -13,7 +14,7 @@ const dataDir = mkdtempSync(join(tmpdir(), 'sluice-import-'));
 const where = { dataDir, databaseUrl: undefined, clickhouseUrl: undefined };
 const NOW = Date.parse('2026-03-10T10:30:00Z');
 const HOUR_MS = 3_600_000;
-const clock = { now: () => NOW, sleep: async () => {} };
+const clock = { now: () => NOW, sleep: systemClock.sleep };
 let warehouse: TestWarehouse;
 const readers = (project = 1) => readersOf(project, where, clock);
 const NOBODY = { readSoFar: 0, exports: 0, apps: 0 };
@@ -25,6 +26,32 @@ afterAll(async () => {
   await warehouse.close();
   rmSync(dataDir, { recursive: true });
 });
+
+const never = () => new Promise<never>(() => {});
+
+/** Resolves with what it printed. `stopped` resolves when somebody presses Ctrl-C. */
+async function run(words: string[], stopped: () => Promise<unknown> = never): Promise<string> {
+  let printed = '';
+  const silent = [process.stdout, process.stderr].map((stream) =>
+    vi.spyOn(stream, 'write').mockImplementation((text) => {
+      printed += String(text);
+      return true;
+    }),
+  );
+  const open = async () => ({
+    warehouse: warehouse.warehouse,
+    clock,
+    readers,
+    refuseUnknownProject: async () => {},
+    close: async () => {},
+  });
+  try {
+    await importCommand(open, stopped).exitOverride().parseAsync(words, { from: 'user' });
+  } finally {
+    for (const one of silent) one.mockRestore();
+  }
+  return printed;
+}
 
 /** A backfill was asked for when the clock was an hour ahead. */
 async function readAhead(): Promise<void> {
@@ -78,23 +105,27 @@ it('what is imported arrives after all that was exported, also when the clock wa
     properties: {},
   };
   writeFileSync(file, `${JSON.stringify({ ...event, timestamp: '2026-03-01T00:00:00Z' })}\n`);
-  const silent = [process.stdout, process.stderr].map((s) => vi.spyOn(s, 'write').mockReturnValue(true));
-  const open = async () => ({
-    warehouse: warehouse.warehouse,
-    clock,
-    readers,
-    refuseUnknownProject: async () => {},
-    close: async () => {},
-  });
   // The engine's own clock is not set: its stamps are of today, and only the newest counts.
   const insert = vi.spyOn(warehouse.warehouse, 'command');
-  try {
-    await importCommand(open).exitOverride().parseAsync([file], { from: 'user' });
-  } finally {
-    for (const one of silent) one.mockRestore();
-  }
+  await run([file]);
   const published = insert.mock.calls
     .map(([query]) => query)
     .find(({ sql }) => sql.includes('INSERT INTO events'));
   expect(Number(published?.params?.stamp)).toBeGreaterThanOrEqual((NOW + HOUR_MS) * 1000 - 1);
+});
+
+it('stopped, says what is stored and ends with status 130', async () => {
+  const file = join(dataDir, 'stopped.jsonl');
+  const line = '{"event":"e","distinct_id":"d","timestamp":"2026-03-01T00:00:00Z"}';
+  writeFileSync(file, line);
+  const before = process.exitCode;
+  try {
+    expect(await run([file], async () => {})).toBe(
+      'Stopped; 0 events of stopped.jsonl are stored, the same command again stores the rest.\n',
+    );
+    expect(process.exitCode).toBe(130);
+  } finally {
+    process.exitCode = before;
+  }
+  expect(await run([file])).toContain('stopped.jsonl: 1 event stored\n');
 });

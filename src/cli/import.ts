@@ -7,6 +7,7 @@ import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { Clock } from '../work/clock.ts';
 import { createProgress } from './progress.ts';
 import { type Readers, whereItGoes } from './readers.ts';
+import { untilStopped } from './stop-signal.ts';
 
 export interface ImportRoom {
   readonly warehouse: Warehouse;
@@ -27,9 +28,12 @@ interface Flags {
 
 /**
  * `sluice import`. `open` reaches the warehouse: a running server's, or one that it starts.
- * The exit status is 1 when a file was left out.
+ * The exit status is 1 when a file was left out, and 130 when it was stopped (`stopped` resolves) before the end.
  */
-export function importCommand(open: (flags: { readonly dataDir?: string }) => Promise<ImportRoom>): Command {
+export function importCommand(
+  open: (flags: { readonly dataDir?: string }) => Promise<ImportRoom>,
+  stopped: () => Promise<unknown> = untilStopped,
+): Command {
   return new Command('import')
     .summary('read exported events back in')
     .description(
@@ -54,23 +58,29 @@ export function importCommand(open: (flags: { readonly dataDir?: string }) => Pr
       if (!/^[1-9]\d{0,8}$/.test(flags.project))
         command.error(`error: --project must be a number, not "${flags.project}"`);
       const sizes = await Promise.all(files.map(readableSize));
+      const stop = new AbortController();
+      void stopped().then(() => stop.abort());
       const room = await open(flags.dataDir === undefined ? {} : { dataDir: flags.dataDir });
       try {
         await room.refuseUnknownProject(Number(flags.project), flags.force ?? false);
-        const failed = await importFiles(files, sizes, flags, room);
-        if (failed > 0) process.exitCode = 1;
+        const status = await importFiles(files, sizes, flags, room, stop.signal);
+        if (status !== 0) process.exitCode = status;
       } finally {
         await room.close();
       }
     });
 }
 
-/** How many files were left out. */
+/** Of a process that ends for SIGINT. */
+const STOPPED = 130;
+
+/** Answers the exit status. */
 async function importFiles(
   files: string[],
   sizes: number[],
   flags: Flags,
   room: ImportRoom,
+  signal: AbortSignal,
 ): Promise<number> {
   const { warehouse, clock } = room;
   const stamps = createStamps(clock, await newestStamp(warehouse, clock));
@@ -81,22 +91,43 @@ async function importFiles(
   let failed = 0;
   for (const [index, file] of files.entries()) {
     const label = basename(file);
-    const progress = createProgress(process.stderr, { total: sizes[index] ?? 0, label });
+    if (signal.aborted) return tellStopped(label, 0, flags);
+    let progress = createProgress(process.stderr, { total: sizes[index] ?? 0, label });
+    progress.update(0);
+    let storing = false;
     const result = await importFile(
       file,
       {
         teamId: Number(flags.project),
         dryRun: flags.dryRun ?? false,
         skipBad: flags.skipBad ?? false,
-        onProgress: (bytesRead, rows) => progress.update(bytesRead, `${rows.toLocaleString('en')} rows`),
+        onProgress: (bytesRead, rows) => progress.update(bytesRead, `${number(rows)} rows`),
+        onStored: (rows, of, stored) => {
+          if (!storing) {
+            progress.end();
+            progress = createProgress(process.stderr, { total: of, label: `${label}, storing` });
+          }
+          storing = true;
+          progress.update(rows, `${counted(stored, 'event')} stored`);
+        },
+        signal,
       },
-      { warehouse, stamps },
+      { warehouse, clock, stamps },
     );
     progress.end();
+    if (result.stopped) return tellStopped(label, result.stored, flags);
     for (const line of describe(label, result, flags)) process.stdout.write(`${line}\n`);
     if (result.bad > 0 && !flags.skipBad) failed++;
   }
-  return failed;
+  return failed > 0 ? 1 : 0;
+}
+
+function tellStopped(label: string, stored: number, { dryRun }: Flags): number {
+  const there = `${counted(stored, 'event')} of ${label} ${stored === 1 ? 'is' : 'are'} stored`;
+  process.stderr.write(
+    dryRun ? 'Stopped.\n' : `Stopped; ${there}, the same command again stores the rest.\n`,
+  );
+  return STOPPED;
 }
 
 function describe(label: string, result: ImportResult, flags: Flags): string[] {

@@ -2,12 +2,15 @@ import { availableParallelism } from 'node:os';
 import type { Registry } from 'prom-client';
 import { captureEndpoints } from '../capture/endpoints.ts';
 import { installCaptureGauge } from '../capture/gauge.ts';
+import { removeDeadStages } from '../capture/import/leftovers.ts';
 import { createPersonIds } from '../capture/person-id.ts';
 import { createReader } from '../capture/reader.ts';
 import { openReaderThread } from '../capture/threads/open-thread.ts';
 import { readInThreads } from '../capture/threads/readers.ts';
 import { newUuid } from '../capture/uuid.ts';
 import type { Endpoint } from '../http/endpoint.ts';
+import { complaints } from '../work/complaints.ts';
+import { loop } from '../work/loop.ts';
 import type { Base } from './base.ts';
 
 /**
@@ -16,6 +19,8 @@ import type { Base } from './base.ts';
  */
 const THREAD_BYTES = 256 * 1024;
 const MOST_THREADS = 4;
+/** How often tables of imports that were killed are looked for. */
+const TIDY_MS = 3_600_000;
 /** Forty for each of a hundred events. */
 const MOST_STRUCTURES_HERE = 4_000;
 /**
@@ -26,7 +31,7 @@ const THREAD_LIMITS = { maxOldGenerationSizeMb: 2048 };
 
 /** PostHog's capture API, its large requests read in threads. */
 export function composeCapture(
-  { accounts, batcher, clock, log }: Base,
+  { accounts, batcher, clock, log, warehouse }: Base,
   registry: Registry,
   stack: Pick<AsyncDisposableStack, 'defer'>,
 ): Endpoint[] {
@@ -46,5 +51,12 @@ export function composeCapture(
     onLost: (error) => log.warn({ err: error }, 'reading captured events failed'),
   });
   stack.defer(() => reader.close());
+  const tidying = loop(
+    clock,
+    TIDY_MS,
+    async () => void (await removeDeadStages(warehouse)),
+    complaints(log, clock, 'tables of imports that were killed could not be removed'),
+  );
+  stack.defer(() => tidying.stop());
   return captureEndpoints({ reader, batcher, clock, keepIp: true });
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -7,7 +7,8 @@ import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ImportOptions, importFile } from '../../src/capture/import/import.ts';
+import { type ImportOptions, type ImportPorts, importFile } from '../../src/capture/import/import.ts';
+import { removeDeadStages, signsOfLife } from '../../src/capture/import/leftovers.ts';
 import { createStamps } from '../../src/capture/stamps.ts';
 import { bulkEvents } from '../../src/demo/bulk.ts';
 import { type EmbeddedWarehouse, startEmbeddedWarehouse } from '../../src/warehouse/embedded/start.ts';
@@ -16,6 +17,7 @@ import { systemClock } from '../../src/work/clock.ts';
 
 let folder: string;
 let engine: EmbeddedWarehouse;
+let ports: ImportPorts;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-import-'));
   engine = await startEmbeddedWarehouse({
@@ -25,6 +27,7 @@ beforeAll(async () => {
     log: pino({ level: 'silent' }),
   });
   await migrateWarehouse(engine.warehouse);
+  ports = { warehouse: engine.warehouse, clock: systemClock, stamps };
 });
 afterAll(async () => {
   await engine.close();
@@ -42,7 +45,7 @@ function file(name: string, content: string | Buffer): string {
 
 function run(path: string, teamId: number, more: Partial<ImportOptions> = {}) {
   const options = { teamId, dryRun: false, skipBad: false, onProgress: () => undefined, ...more };
-  return importFile(path, options, { warehouse: engine.warehouse, stamps });
+  return importFile(path, options, ports);
 }
 
 const rowsOf = (teamId: number, columns = '*') =>
@@ -50,6 +53,11 @@ const rowsOf = (teamId: number, columns = '*') =>
     sql: `SELECT ${columns} FROM events WHERE team_id = {team:Int64} ORDER BY 1`,
     params: { team: teamId },
   });
+
+const stages = async () => {
+  const sql = "SELECT name FROM system.tables WHERE name LIKE 'sluice_import_%'";
+  return (await engine.warehouse.rows<{ name: string }>({ sql })).map(({ name }) => name);
+};
 
 const UUID = '019af1f0-0000-7000-8000-00000000000a';
 const LINE =
@@ -75,7 +83,7 @@ describe('JSON Lines', () => {
   ])('%s is read as it was written', async (name, pack) => {
     team++;
     const result = await run(file(name, pack(`\uFEFF${LINE}\r\n\n${SECOND}`)), team);
-    expect(result).toEqual({ good: 2, stored: 2, bad: 0, examples: [] });
+    expect(result).toEqual({ good: 2, stored: 2, bad: 0, stopped: false, examples: [] });
     const rows = await rowsOf(team);
     expect(rows.find(({ uuid }) => uuid === UUID)).toMatchObject({
       event: 'e\u2028',
@@ -178,7 +186,7 @@ describe('JSON Lines', () => {
     const early = { next: () => 1, passed: () => {} };
     const path = file('stamped.jsonl', LINE);
     const options = { teamId: team, dryRun: false, skipBad: false, onProgress: () => undefined };
-    await importFile(path, options, { warehouse: engine.warehouse, stamps: early });
+    await importFile(path, options, { ...ports, stamps: early });
     const [row] = await rowsOf(team, 'toUnixTimestamp64Micro(assumeNotNull(inserted_at)) AS arrival');
     expect(Number(row?.arrival)).toBeGreaterThanOrEqual(before);
   });
@@ -188,19 +196,109 @@ describe('JSON Lines', () => {
     const lines = Array.from({ length: 300 }, (_, n) => SECOND.replace('"f"', `"f${n}"`));
     const path = file('slices.jsonl', [...lines, ...lines].join('\n'));
     const options = { teamId: team, dryRun: false, skipBad: false, onProgress: () => undefined };
-    const ports = { warehouse: engine.warehouse, stamps, rowsPerSlice: 100 };
-    expect(await importFile(path, options, ports)).toMatchObject({ good: 600, stored: 300 });
-    expect(await importFile(path, options, ports)).toMatchObject({ good: 600, stored: 0 });
+    const sliced = { ...ports, rowsPerSlice: 100 };
+    expect(await importFile(path, options, sliced)).toMatchObject({ good: 600, stored: 300 });
+    expect(await importFile(path, options, sliced)).toMatchObject({ good: 600, stored: 0 });
     expect(await rowsOf(team, 'uniqExact(inserted_at) AS stamps, count() AS rows')).toEqual([
       { stamps: '3', rows: '300' },
     ]);
   });
 
+  it('tells how far storing is, in rows of the file', async () => {
+    team++;
+    const days = [1, 2, 3].map((day) => SECOND.replace('2026-03-02', `2026-03-0${day}`));
+    const told: number[][] = [];
+    await run(file('days.jsonl', days.join('\n')), team, { onStored: (...now) => void told.push(now) });
+    expect(told[0]).toEqual([0, 3, 0]);
+    expect(told.at(-1)).toEqual([3, 3, 3]);
+    expect(told.map(([rows]) => rows)).toEqual(told.map(([rows]) => rows).toSorted());
+    expect(new Set(told.map(([rows]) => rows))).toEqual(new Set([0, 1, 2, 3]));
+  });
+
+  it.each([
+    ['while it reads', '2026-03-02', 'onProgress', 0],
+    ['before it stores', '2026-03-02', 'onStored', 0],
+    ['between two days', '2026-03-01', 'onStored', 1],
+    ['between two inserts of a day', '2026-03-02', 'onStored', 1],
+  ] as const)(
+    'stopped %s, says what is stored, and repeated stores the rest',
+    async (_, first, when, after) => {
+      team++;
+      const stop = new AbortController();
+      const lines = Array.from({ length: 25_000 }, (__, n) =>
+        SECOND.replace('"f"', `"f${n}"`).replace('2026-03-02', n < 10_000 ? first : '2026-03-02'),
+      );
+      const path = file(`stopped-${team}.jsonl`, lines.join('\n'));
+      const told = (stored: number) => {
+        if (stored >= after) stop.abort();
+      };
+      const result = await importFile(
+        path,
+        {
+          teamId: team,
+          dryRun: false,
+          skipBad: false,
+          onProgress: () => when === 'onProgress' && stop.abort(),
+          onStored: (__, ___, stored) => told(stored),
+          signal: stop.signal,
+        },
+        { ...ports, rowsPerSlice: 10_000 },
+      );
+      expect(result.stopped).toBe(true);
+      const [row] = await rowsOf(team, 'count() AS rows');
+      expect(result.stored).toBe(Number(row?.rows));
+      expect(result.stored > 0).toBe(after > 0);
+      const again = await run(path, team);
+      expect(again).toMatchObject({ good: 25_000, stored: 25_000 - result.stored, stopped: false });
+    },
+  );
+
   it('leaves no table behind', async () => {
-    const tables = await engine.warehouse.rows({
-      sql: "SELECT name FROM system.tables WHERE name LIKE 'sluice_import_%'",
+    expect(await stages()).toEqual([]);
+  });
+
+  describe('another import', () => {
+    /** A table as a killed import leaves it, whose last sign of life is so many seconds old. */
+    const leave = async (name: string, age: number) => {
+      await engine.warehouse.command({
+        sql: `CREATE TABLE ${name} ENGINE = MergeTree ORDER BY tuple() AS SELECT 1 AS x`,
+      });
+      setAge(name, age);
+    };
+    const setAge = (name: string, age: number) => {
+      const at = Date.now() / 1000 - age;
+      const made = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+      for (const path of made.filter((each) => each.endsWith(`${name}.sql`)))
+        utimesSync(join(folder, path), at, at);
+    };
+
+    it('removes the tables of those that gave no sign of life for ten minutes', async () => {
+      await leave('sluice_import_dead', 700);
+      await leave('sluice_import_alive', 500);
+      await run(file('after.jsonl', SECOND), ++team);
+      expect(await stages()).toEqual(['sluice_import_alive']);
+      // So does a server.
+      setAge('sluice_import_alive', 700);
+      await removeDeadStages(engine.warehouse);
+      expect(await stages()).toEqual([]);
     });
-    expect(tables).toEqual([]);
+
+    it('leaves those that give some, however old they are', async () => {
+      await leave('sluice_import_living', 700);
+      const told = Promise.withResolvers<void>();
+      const signs = signsOfLife(engine.warehouse, 'sluice_import_living', {
+        now: () => 1,
+        sleep: (_, signal) => {
+          told.resolve();
+          return systemClock.sleep(1e9, signal);
+        },
+      });
+      await told.promise;
+      await removeDeadStages(engine.warehouse);
+      expect(await stages()).toEqual(['sluice_import_living']);
+      await signs.stop();
+      await engine.warehouse.command({ sql: 'DROP TABLE sluice_import_living' });
+    });
   });
 });
 
@@ -250,7 +348,13 @@ describe('what the warehouse exports', () => {
       settings: { output_format_parquet_compression_method: compression },
     });
     await pipeline(bytes, createWriteStream(path));
-    expect(await run(path, team)).toEqual({ good: 25_000, stored: 25_000, bad: 0, examples: [] });
+    expect(await run(path, team)).toEqual({
+      good: 25_000,
+      stored: 25_000,
+      bad: 0,
+      stopped: false,
+      examples: [],
+    });
     const sums = await engine.warehouse.rows<{ sum: string }>({
       sql: `SELECT sum(cityHash64(${columns})) AS sum FROM events
             WHERE team_id IN (1, {team:Int64}) GROUP BY team_id`,

@@ -1,13 +1,15 @@
-import { SluiceError } from '../../errors/error.ts';
 import type { Warehouse } from '../../warehouse/warehouse.ts';
+import type { Clock } from '../../work/clock.ts';
 import { type EventRow, encodeRows } from '../rows.ts';
 import type { Stamps } from '../stamps.ts';
 import { fileRows } from './file.ts';
+import { publish } from './publish.ts';
 import { BadRow, toEventRow } from './row.ts';
 import { createStage, type Stage } from './stage.ts';
 
 export interface ImportPorts {
   readonly warehouse: Warehouse;
+  readonly clock: Clock;
   readonly stamps: Stamps;
   /** Rows stored by one insert, with one stamp. Default: half a million. */
   readonly rowsPerSlice?: number;
@@ -21,6 +23,9 @@ export interface ImportOptions {
   readonly skipBad: boolean;
   /** Bytes of the file read so far and rows seen. */
   onProgress(bytesRead: number, rows: number): void;
+  /** Once all is read: rows looked at for what is not there yet, of how many, and events stored so far. */
+  onStored?(rows: number, of: number, stored: number): void;
+  /** Stops between two rows, or between two inserts, and tidies up. */
   readonly signal?: AbortSignal;
 }
 
@@ -30,6 +35,8 @@ export interface ImportResult {
   /** Events that were not there yet. */
   readonly stored: number;
   readonly bad: number;
+  /** It was stopped before the end; the same import again stores the rest. */
+  readonly stopped: boolean;
   /** The first bad rows, with their line numbers. */
   readonly examples: readonly { readonly line: number; readonly reason: string }[];
 }
@@ -37,6 +44,9 @@ export interface ImportResult {
 const ROWS_PER_BLOCK = 10_000;
 const BYTES_PER_BLOCK = 16 * 1024 * 1024;
 const MAX_EXAMPLES = 20;
+
+/** An insert of so many takes seconds, far less than processes wait for each other's inserts. */
+const ROWS_PER_SLICE = 500_000;
 
 /**
  * Brings the events of one file into `events`, as arriving now. All of the file's good rows or, when
@@ -48,14 +58,17 @@ export async function importFile(
   options: ImportOptions,
   ports: ImportPorts,
 ): Promise<ImportResult> {
-  const stage = options.dryRun
-    ? null
-    : await createStage(ports.warehouse, options.teamId, ports.rowsPerSlice);
+  const { warehouse, clock, stamps, rowsPerSlice = ROWS_PER_SLICE } = ports;
+  const { teamId, signal, onStored = () => undefined } = options;
+  const stage = options.dryRun ? null : await createStage(warehouse, clock);
   try {
     const read = await readInto(stage, path, options);
-    const keep = read.bad === 0 || options.skipBad;
-    const stored = stage && keep && read.good > 0 ? await stage.publish(ports.stamps) : 0;
-    return { ...read, stored };
+    const keep = !read.stopped && (read.bad === 0 || options.skipBad);
+    if (!stage || !keep || read.good === 0) return { ...read, stored: 0 };
+    const { table } = stage;
+    const order = { warehouse, table, teamId, stamps, rowsPerSlice, signal, onStored };
+    const { stored, whole } = await publish(order);
+    return { ...read, stored, stopped: !whole };
   } finally {
     await stage?.drop();
   }
@@ -73,8 +86,7 @@ async function readInto(stage: Stage | null, path: string, options: ImportOption
     blockBytes = 0;
   };
   for await (const { number, row, bytesRead } of fileRows(path)) {
-    if (options.signal?.aborted)
-      throw new SluiceError('warehouse_cancelled', { detail: 'The import was stopped.' });
+    if (options.signal?.aborted) return { good, bad, examples, stopped: true };
     const event = eventOf(options.teamId, row);
     if (event instanceof BadRow) {
       bad++;
@@ -91,7 +103,7 @@ async function readInto(stage: Stage | null, path: string, options: ImportOption
     options.onProgress(bytesRead, good + bad);
   }
   await flush();
-  return { good, bad, examples };
+  return { good, bad, examples, stopped: false };
 }
 
 function eventOf(teamId: number, row: Parameters<typeof toEventRow>[1] | BadRow): EventRow | BadRow {
