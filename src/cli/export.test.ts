@@ -116,6 +116,15 @@ it.each(['--to-dir', '--include', '--exclude'])('refuses an empty %s', async (op
   await expect(run(option, '')).rejects.toMatchObject({ code: 'commander.invalidArgument' });
 });
 
+it('both bounds may name their zone', async () => {
+  const into = join(directory, 'zoned');
+  const bounds = ['--from', '2026-03-01T00:00[Europe/Berlin]', '--to', '2026-03-02[Europe/Berlin]'];
+  await run('--to-dir', into, ...bounds);
+  expect(namesIn(into)).toContainEqual(
+    expect.stringContaining('2026-02-28T23:00:00+00:00-2026-03-01T23:00:00+00:00'),
+  );
+});
+
 it('takes several names', async () => {
   const some = await run('--to-dir', join(directory, 'some'), '--include', '$pageview', 'clicked');
   expect(some).toContain('28 rows, ');

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { Temporal } from 'temporal-polyfill';
 import { v5 } from 'uuid';
 import { SluiceError } from '../errors/error.ts';
 import { filesystem } from '../export/destinations/filesystem.ts';
@@ -15,6 +14,7 @@ import { makeDirectory } from '../work/make-directory.ts';
 import { arrivalBound, arrivedFrom } from './arrival-bound.ts';
 import { earlierKeys } from './earlier-export.ts';
 import { allFilled, filled } from './filled.ts';
+import { instant } from './instant.ts';
 import { createProgress } from './progress.ts';
 import { untilStopped } from './stop-signal.ts';
 
@@ -58,7 +58,7 @@ export function exportCommand(open: (flags: { readonly dataDir?: string }) => Pr
     .addOption(new Option('--model <name>', 'what to export').choices(['events']).default('events'))
     .requiredOption(
       '--from <time>',
-      'first instant: 2026-03-01 or 2026-03-01T06:00:00+01:00 (UTC without offset)',
+      'first instant: 2026-03-01, 2026-03-01T06:00:00+01:00 or 2026-03-01T06:00[Europe/Berlin] (UTC without offset or zone)',
       instant,
     )
     .requiredOption('--to <time>', 'first instant after it', instant)
@@ -225,20 +225,6 @@ function summary({ files, rows, bytes, proof }: Outcome, flags: Flags, seconds: 
     `${list}${rows} rows, ${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s (${speed} rows/s); ` +
     `${proof.source.rows} counted at the source, ${proof.reread.rows} read back.\n`
   );
-}
-
-function instant(text: string): number {
-  try {
-    return Temporal.Instant.from(text).epochMilliseconds;
-  } catch {
-    try {
-      return Temporal.PlainDateTime.from(text).toZonedDateTime('UTC').epochMilliseconds;
-    } catch {
-      throw new InvalidArgumentError(
-        'must be a date or an ISO time, like 2026-03-01 or 2026-03-01T06:00:00Z.',
-      );
-    }
-  }
 }
 
 function whole(text: string): number {
