@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createWriteStream, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -9,6 +9,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ImportOptions, type ImportPorts, importFile } from '../../src/capture/import/import.ts';
 import { removeDeadStages, signsOfLife } from '../../src/capture/import/leftovers.ts';
+import { createStage } from '../../src/capture/import/stage.ts';
 import { createStamps } from '../../src/capture/stamps.ts';
 import { bulkEvents } from '../../src/demo/bulk.ts';
 import { type EmbeddedWarehouse, startEmbeddedWarehouse } from '../../src/warehouse/embedded/start.ts';
@@ -260,16 +261,9 @@ describe('JSON Lines', () => {
   describe('another import', () => {
     /** A table as a killed import leaves it, whose last sign of life is so many seconds old. */
     const leave = async (name: string, age: number) => {
-      await engine.warehouse.command({
-        sql: `CREATE TABLE ${name} ENGINE = MergeTree ORDER BY tuple() AS SELECT 1 AS x`,
-      });
-      setAge(name, age);
-    };
-    const setAge = (name: string, age: number) => {
-      const at = Date.now() / 1000 - age;
-      const made = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-      for (const path of made.filter((each) => each.endsWith(`${name}.sql`)))
-        utimesSync(join(folder, path), at, at);
+      const at = Math.floor(Date.now() / 1000) - age;
+      const sql = `CREATE OR REPLACE TABLE ${name} ENGINE = MergeTree ORDER BY tuple() COMMENT '${at}' AS SELECT 1 AS x`;
+      await engine.warehouse.command({ sql });
     };
 
     it('removes the tables of those that gave no sign of life for ten minutes', async () => {
@@ -278,9 +272,16 @@ describe('JSON Lines', () => {
       await run(file('after.jsonl', SECOND), ++team);
       expect(await stages()).toEqual(['sluice_import_alive']);
       // So does a server.
-      setAge('sluice_import_alive', 700);
+      await leave('sluice_import_alive', 700);
       await removeDeadStages(engine.warehouse);
       expect(await stages()).toEqual([]);
+    });
+
+    it('leaves that of one at work beside it', async () => {
+      const stage = await createStage(engine.warehouse, systemClock);
+      await run(file('beside.jsonl', SECOND), ++team);
+      expect(await stages()).toEqual([stage.table]);
+      await stage.drop();
     });
 
     it('leaves those that give some, however old they are', async () => {

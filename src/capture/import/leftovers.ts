@@ -2,18 +2,33 @@ import type { Warehouse } from '../../warehouse/warehouse.ts';
 import type { Clock } from '../../work/clock.ts';
 import { type Loop, loop } from '../../work/loop.ts';
 
-/** How tables of imports are named. */
+/** How tables of imports are named. Their comment is when their import last said that it lives: seconds since the epoch. */
 export const STAGE_PREFIX = 'sluice_import_';
 
-/** How often a living import says so. */
+/** How often it does. */
 const SIGN_MS = 60_000;
 /** One that has said nothing for so long was killed, or its machine sleeps: it fails when it wakes, and is repeated. */
 const DEAD_SECONDS = 600;
 
-/** Shows that whoever stages in `table` lives, in the one thing that all others see of it: when it was changed last. */
-export function signsOfLife(warehouse: Pick<Warehouse, 'command'>, table: string, clock: Clock): Loop {
+/**
+ * Now, for a comment, by the one clock that all imports share: the warehouse's. (When a table was changed last is no sign of life:
+ * the embedded engine says 1970.)
+ */
+export async function lifeSign(warehouse: Pick<Warehouse, 'rows'>): Promise<string> {
+  const [row] = await warehouse.rows<{ now: string | number }>({
+    sql: 'SELECT toUnixTimestamp(now()) AS now',
+  });
+  return `${Number(row?.now ?? 0)}`;
+}
+
+/** Says from time to time that whoever stages in `table` lives. */
+export function signsOfLife(
+  warehouse: Pick<Warehouse, 'rows' | 'command'>,
+  table: string,
+  clock: Clock,
+): Loop {
   const sign = async () => {
-    await warehouse.command({ sql: `ALTER TABLE ${table} MODIFY COMMENT '${clock.now()}'` });
+    await warehouse.command({ sql: `ALTER TABLE ${table} MODIFY COMMENT '${await lifeSign(warehouse)}'` });
     return undefined;
   };
   // Its own statements tell of whatever is wrong with the warehouse.
@@ -24,7 +39,7 @@ export function signsOfLife(warehouse: Pick<Warehouse, 'command'>, table: string
 export async function removeDeadStages(warehouse: Pick<Warehouse, 'rows' | 'command'>): Promise<void> {
   const dead = await warehouse.rows<{ name: string }>({
     sql: `SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {prefix:String})
-          AND metadata_modification_time < now() - {seconds:UInt32}`,
+          AND toUInt64OrZero(comment) + {seconds:UInt32} < toUnixTimestamp(now())`,
     params: { prefix: STAGE_PREFIX, seconds: DEAD_SECONDS },
   });
   for (const { name } of dead) {

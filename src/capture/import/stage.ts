@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Warehouse } from '../../warehouse/warehouse.ts';
 import type { Clock } from '../../work/clock.ts';
 import { type EncodedRows, EVENT_COLUMNS, stampRows } from '../rows.ts';
-import { removeDeadStages, STAGE_PREFIX, signsOfLife } from './leftovers.ts';
+import { lifeSign, removeDeadStages, STAGE_PREFIX, signsOfLife } from './leftovers.ts';
 
 /** A table of its own for the rows of one file, until all are known to be good. */
 export interface Stage {
@@ -17,7 +17,7 @@ export async function createStage(warehouse: Warehouse, clock: Clock): Promise<S
   const table = `${STAGE_PREFIX}${randomUUID().replaceAll('-', '')}`;
   // In order of the day, because publishing goes day by day.
   await warehouse.command({
-    sql: `CREATE TABLE ${table} ENGINE = MergeTree ORDER BY toDate(timestamp)
+    sql: `CREATE TABLE ${table} ENGINE = MergeTree ORDER BY toDate(timestamp) COMMENT '${await lifeSign(warehouse)}'
           AS SELECT ${EVENT_COLUMNS.join(', ')} FROM events WHERE 0`,
   });
   const signs = signsOfLife(warehouse, table, clock);
