@@ -29,10 +29,17 @@ afterAll(async () => {
 /** Resolves with what it printed. */
 const run = (...more: string[]): Promise<string> => runOn({}, ...more);
 
-async function runOn(
-  room: { readonly warehouse?: Warehouse; readonly clock?: Clock; readonly settleMs?: number },
-  ...more: string[]
-): Promise<string> {
+interface Given {
+  readonly warehouse?: Warehouse;
+  readonly clock?: Clock;
+  readonly settleMs?: number;
+  /** Resolves when somebody presses Ctrl-C. */
+  readonly stopped?: () => Promise<unknown>;
+}
+
+const never = () => new Promise<never>(() => {});
+
+async function runOn({ stopped = never, ...room }: Given, ...more: string[]): Promise<string> {
   let printed = '';
   const silent = [process.stdout, process.stderr].map((stream) =>
     vi.spyOn(stream, 'write').mockImplementation((text) => {
@@ -50,7 +57,7 @@ async function runOn(
   });
   try {
     const words = ['--from', '2026-03-01', '--to', '2026-03-02', '--to-dir', directory, ...more];
-    await exportCommand(open).exitOverride().parseAsync(words, { from: 'user' });
+    await exportCommand(open, stopped).exitOverride().parseAsync(words, { from: 'user' });
   } finally {
     for (const one of silent) one.mockRestore();
   }
@@ -196,4 +203,58 @@ it('says what to do when the source changes all the same', async () => {
     code: 'verification_failed',
     message: expect.stringMatching(/counted .* This was the only attempt: run the command again\.$/),
   });
+});
+
+/** What it printed and its exit status, when it is stopped as soon as the warehouse is about to do something that `now` picks. */
+async function stoppedOnce(now: (method: string) => boolean, ...words: string[]) {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const stopping = new Proxy(warehouse.warehouse, {
+    get: (target, name: keyof Warehouse) => {
+      const value = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      return async (...given: unknown[]) => {
+        if (now(name)) resolve();
+        return Reflect.apply(value, target, given);
+      };
+    },
+  });
+  const before = process.exitCode;
+  process.exitCode = undefined;
+  try {
+    const printed = await runOn({ warehouse: stopping, stopped: () => promise }, ...words);
+    return { printed, status: process.exitCode };
+  } finally {
+    process.exitCode = before;
+  }
+}
+
+it('stopped, says what is left and ends with status 130', async () => {
+  const into = join(directory, 'stopped');
+  const visible = () => namesIn(into).filter((name) => /^[^.].*\.(parquet|json)$/.test(name));
+  const words = ['--to-dir', into, '--project', '1'];
+  expect(await stoppedOnce(() => true, ...words)).toEqual({
+    printed: 'Stopped; nothing was written.\n',
+    status: 130,
+  });
+  const writing = (method: string) => method === 'command';
+  expect(await stoppedOnce(writing, ...words)).toEqual({
+    printed: 'Stopped; nothing was left behind.\n',
+    status: 130,
+  });
+  expect(namesIn(into)).toEqual([]);
+
+  await run(...words);
+  const there = namesIn(into);
+  const { printed, status } = await stoppedOnce(writing, ...words);
+  expect(printed).toMatch(/^Stopped. Files of the export before are still there, .*\n$/);
+  expect(status).toBe(130);
+  expect(namesIn(into)).toEqual(there);
+
+  rmSync(into, { recursive: true });
+  const complete = await stoppedOnce(
+    (method) => method === 'rows' && existsSync(into) && visible().length > 0,
+    ...words,
+  );
+  expect(complete.printed).toContain('28 rows, ');
+  expect(complete.status).toBeUndefined();
 });

@@ -6,6 +6,7 @@ import { filesystem } from '../export/destinations/filesystem.ts';
 import { memoryLedger } from '../export/memory-ledger.ts';
 import type { Outcome } from '../export/outcome.ts';
 import { runExport } from '../export/run.ts';
+import { runLog } from '../export/run-log.ts';
 import type { RunSpec } from '../export/spec.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { Clock } from '../work/clock.ts';
@@ -13,10 +14,12 @@ import { whyUnwritable } from '../work/data-directory.ts';
 import { makeDirectory } from '../work/make-directory.ts';
 import { arrivalBound, arrivedFrom } from './arrival-bound.ts';
 import { earlierKeys } from './earlier-export.ts';
+import { STOPPED } from './exit-status.ts';
 import { allFilled, filled } from './filled.ts';
 import { instant } from './instant.ts';
 import { createProgress } from './progress.ts';
 import { untilStopped } from './stop-signal.ts';
+import { whatIsLeft } from './stopped-export.ts';
 
 export interface ExportRoom {
   readonly warehouse: Warehouse;
@@ -46,9 +49,12 @@ interface Flags {
 
 /**
  * `sluice export`: one export of a range of event times into a directory. `open` reaches the warehouse: a running
- * server's, or one that it starts.
+ * server's, or one that it starts. The exit status is 130 when it was stopped (`stopped` resolves) before the files were complete.
  */
-export function exportCommand(open: (flags: { readonly dataDir?: string }) => Promise<ExportRoom>): Command {
+export function exportCommand(
+  open: (flags: { readonly dataDir?: string }) => Promise<ExportRoom>,
+  stopped: () => Promise<unknown> = untilStopped,
+): Command {
   return new Command('export')
     .summary('export a range once, to a directory')
     .description(
@@ -87,8 +93,14 @@ export function exportCommand(open: (flags: { readonly dataDir?: string }) => Pr
       try {
         await room.refuseUnknownProject(flags.project, flags.force ?? false);
         const started = room.clock.now();
-        const outcome = await exportOnce(flags, room);
+        const stop = new AbortController();
+        void stopped().then(() => stop.abort(new SluiceError('run_cancelled')));
+        const outcome = await exportOnce(flags, room, stop.signal);
         process.stdout.write(summary(outcome, flags, (room.clock.now() - started) / 1000));
+      } catch (error) {
+        if (!(error instanceof SluiceError) || error.code !== 'run_cancelled') throw error;
+        warn(error.message);
+        process.exitCode = STOPPED;
       } finally {
         await room.close();
       }
@@ -105,7 +117,11 @@ function makeTarget(root: string): void {
   }
 }
 
-async function exportOnce(flags: Flags, { warehouse, clock, settleMs }: ExportRoom): Promise<Outcome> {
+async function exportOnce(
+  flags: Flags,
+  { warehouse, clock, settleMs }: ExportRoom,
+  signal: AbortSignal,
+): Promise<Outcome> {
   const root = resolve(flags.toDir);
   const config = {
     file_format: flags.format,
@@ -126,17 +142,14 @@ async function exportOnce(flags: Flags, { warehouse, clock, settleMs }: ExportRo
     checkHost: async () => {},
     onRetry: () => {},
   });
-  const stop = new AbortController();
-  void untilStopped().then(() =>
-    stop.abort(new SluiceError('run_cancelled', { detail: 'Stopped; nothing was left behind.' })),
-  );
+  const told = { begun: false, takenBack: false };
   let bar: ReturnType<typeof createProgress> | undefined;
   try {
-    const { signal } = stop;
     const onWait = () =>
       warn('Waiting for events that arrived just now; a running server may still be storing others.');
     const bound = await arrivalBound(wanted, { warehouse, clock, settleMs, signal, onWait });
     const spec = { ...wanted, region: { ...wanted.region, arrivalTo: bound } };
+    told.begun = true;
     const outcome = await runExport(spec, {
       warehouse,
       target,
@@ -144,7 +157,8 @@ async function exportOnce(flags: Flags, { warehouse, clock, settleMs }: ExportRo
       ledger: memoryLedger(earlier.map((key) => ({ key, listed: true, vouched: true as const }))),
       observer: {
         log: (level, message) => {
-          if (level === 'WARNING' || level === 'ERROR') warn(message);
+          if (message === runLog.cancelled()) told.takenBack = true;
+          else if (level === 'WARNING' || level === 'ERROR') warn(message);
         },
         planned: (total) => {
           bar = createProgress(process.stderr, { total, label: 'export' });
@@ -158,7 +172,11 @@ async function exportOnce(flags: Flags, { warehouse, clock, settleMs }: ExportRo
       spool: null,
       readBack: false,
     });
-    const later = await arrivedFrom(wanted, bound, { warehouse, signal });
+    const later = await arrivedFrom(wanted, bound, { warehouse, signal }).catch((error: unknown) => {
+      // The files are complete.
+      if (signal.aborted) return 0;
+      throw error;
+    });
     if (later > 0) {
       const since = new Date(bound).toISOString();
       warn(
@@ -167,7 +185,11 @@ async function exportOnce(flags: Flags, { warehouse, clock, settleMs }: ExportRo
     }
     return outcome;
   } catch (error) {
-    throw onceOnly(error);
+    if (!signal.aborted) throw onceOnly(error);
+    throw new SluiceError('run_cancelled', {
+      detail: whatIsLeft({ ...told, replacing: earlier.length > 0 }),
+      cause: error,
+    });
   } finally {
     bar?.end();
     await target.close();

@@ -5,6 +5,7 @@ import { readableSize } from '../capture/import/readable.ts';
 import { createStamps, newestStamp } from '../capture/stamps.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { Clock } from '../work/clock.ts';
+import { STOPPED } from './exit-status.ts';
 import { createProgress } from './progress.ts';
 import { type Readers, whereItGoes } from './readers.ts';
 import { untilStopped } from './stop-signal.ts';
@@ -70,9 +71,6 @@ export function importCommand(
       }
     });
 }
-
-/** Of a process that ends for SIGINT. */
-const STOPPED = 130;
 
 /** Answers the exit status. */
 async function importFiles(
