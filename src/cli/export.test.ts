@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { eventRow, insertEvents } from '../../test/engine/fixture.ts';
 import { startTestWarehouse, type TestWarehouse } from '../../test/kit/warehouse.ts';
+import { shareOf } from '../export/how-far.ts';
 import type { Query, Warehouse } from '../warehouse/warehouse.ts';
 import { type Clock, systemClock } from '../work/clock.ts';
 import { exportCommand } from './export.ts';
@@ -111,6 +112,14 @@ it('another’s export of the range is left as it is, and replaced when asked to
   expect(namesIn(into)).toHaveLength(2);
 });
 
+it('its queries are among those that tell how far it is', async () => {
+  const asked = vi.spyOn(warehouse.warehouse, 'command');
+  await run('--to-dir', join(directory, 'followed'));
+  const writing = asked.mock.calls.flatMap(([{ sql, queryId }]) => (/file\(/.test(sql) ? [queryId] : []));
+  asked.mockRestore();
+  expect(writing.map((id = '') => shareOf(id))).toEqual([1]);
+});
+
 it('says of which events there are none', async () => {
   expect(await run('--to-dir', join(directory, 'none'), '--include', 'nope')).toContain(
     'No events of these names in this range',
@@ -173,7 +182,9 @@ it('beside a server that captures: what arrives after the command was given is l
 it('waits for what had only just arrived, as long as other rows may still appear beside it', async () => {
   let now = Date.now();
   const slept: number[] = [];
-  const sleep = async (ms: number) => {
+  const sleep: Clock['sleep'] = async (ms, signal) => {
+    // Looks at how far the files are.
+    if (ms < 1000) return systemClock.sleep(ms, signal);
     slept.push(ms);
     now += ms;
   };

@@ -15,6 +15,7 @@ import { makeDirectory } from '../work/make-directory.ts';
 import { arrivalBound, arrivedFrom } from './arrival-bound.ts';
 import { earlierKeys } from './earlier-export.ts';
 import { STOPPED } from './exit-status.ts';
+import { followRun, type RunProgress } from './export-progress.ts';
 import { allFilled, filled } from './filled.ts';
 import { instant } from './instant.ts';
 import { createProgress } from './progress.ts';
@@ -143,7 +144,7 @@ async function exportOnce(
     onRetry: () => {},
   });
   const told = { begun: false, takenBack: false };
-  let bar: ReturnType<typeof createProgress> | undefined;
+  let progress: RunProgress | undefined;
   try {
     const onWait = () =>
       warn('Waiting for events that arrived just now; a running server may still be storing others.');
@@ -161,9 +162,10 @@ async function exportOnce(
           else if (level === 'WARNING' || level === 'ERROR') warn(message);
         },
         planned: (total) => {
-          bar = createProgress(process.stderr, { total, label: 'export' });
+          const bar = createProgress(process.stderr, { total, label: 'export' });
+          progress = followRun({ warehouse, clock }, { id: spec.runId, total }, bar);
         },
-        progress: ({ rows }) => bar?.update(rows),
+        progress: ({ rows }) => progress?.finished(rows),
         step: () => {},
       },
       clock,
@@ -191,7 +193,7 @@ async function exportOnce(
       cause: error,
     });
   } finally {
-    bar?.end();
+    await progress?.end();
     await target.close();
   }
 }
