@@ -61,6 +61,8 @@ export interface Config {
   readonly legacyS3: boolean;
   /** Embedded engine's memory limit, bytes. */
   readonly warehouseMemory: number;
+  /** Of `sluice warehouse`; absent = a random one at each start. */
+  readonly warehousePassword: string | undefined;
   /** Silence of ClickHouse, of a statement of Postgres, of a destination, after which it is not waited for any more. */
   readonly warehouseTimeoutMs: number;
   readonly databaseTimeoutMs: number;
@@ -165,6 +167,7 @@ function configOf(options: ServeOptions, env: Environment, cwd: string): Config 
       1e8,
       1e13,
     ),
+    warehousePassword: env.SLUICE_WAREHOUSE_PASSWORD,
     warehouseTimeoutMs: seconds('SLUICE_WAREHOUSE_TIMEOUT_SECONDS', env, 60),
     databaseTimeoutMs: seconds('SLUICE_DATABASE_TIMEOUT_SECONDS', env, 60),
     destinationTimeoutMs: seconds('SLUICE_DESTINATION_TIMEOUT_SECONDS', env, 60),

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { warehouseCommand } from './warehouse.ts';
+import { type WarehouseOptions, warehouseCommand, warehouseSettings } from './warehouse.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -23,5 +23,35 @@ describe('sluice warehouse', () => {
   ])('SLUICE_DATA_DIR=%j is %s', (text, dataDir) => {
     vi.stubEnv('SLUICE_DATA_DIR', text);
     expect(warehouseCommand().opts()).toMatchObject({ dataDir, host: '127.0.0.1' });
+  });
+
+  const settings = (words: string[], environment: Record<string, string>) => {
+    const command = warehouseCommand().action(() => {});
+    command.parse(words, { from: 'user' });
+    return warehouseSettings(command.opts<WarehouseOptions>(), environment, '/');
+  };
+
+  it('takes password, memory and level of its log from the environment, and options before them', () => {
+    const unset = { memory: 4e9, password: undefined, secret: false, logLevel: 'info' };
+    expect(settings([], {})).toEqual(unset);
+    expect(settings([], { SLUICE_WAREHOUSE_PASSWORD: '' })).toEqual(unset);
+    const env = {
+      SLUICE_WAREHOUSE_PASSWORD: 'fixed',
+      SLUICE_WAREHOUSE_MEMORY: '2000000000',
+      SLUICE_LOG_LEVEL: 'warn',
+    };
+    expect(settings([], env)).toEqual({
+      memory: 2e9,
+      password: 'fixed',
+      secret: true,
+      logLevel: 'warn',
+    });
+    expect(settings(['--password', 'x', '--memory', '3000000000'], env)).toMatchObject({
+      memory: 3e9,
+      password: 'x',
+      secret: false,
+    });
+    expect(settings(['--no-password'], env).password).toBeNull();
+    expect(() => settings([], { SLUICE_WAREHOUSE_MEMORY: 'much' })).toThrow('SLUICE_WAREHOUSE_MEMORY');
   });
 });
