@@ -17,6 +17,9 @@ interface DemoCommandOptions {
   readonly exit?: true;
 }
 
+/** With `--exit`, nobody is there to see that nothing moves any more. */
+const PATIENCE_MS = 120_000;
+
 /** `sluice demo`: the whole way of an event, on this machine, in two minutes. */
 export function demoCommand(): Command {
   return new Command('demo')
@@ -25,7 +28,10 @@ export function demoCommand(): Command {
     .option('--data-dir <directory>', 'made anew by each demo', '.sluice-demo')
     .option('--events <number>', 'how many events the day has', count, 100_000)
     .option('--seed <number>', 'another seed, another day', count, 1)
-    .option('--exit', 'stop when done, with status 1 when anything failed or any count differs')
+    .option(
+      '--exit',
+      'stop when done, with status 1 when anything failed, any count differs or nothing moves for two minutes',
+    )
     .addHelpText(
       'after',
       `
@@ -47,6 +53,8 @@ Examples:
           seed: options.seed,
           clock: systemClock,
           progress: (label, total) => createProgress(process.stdout, { label, total }),
+          onTrouble: (error) => process.stdout.write(`\n  A run fails and is tried again: ${error}\n`),
+          patienceMs: options.exit ? PATIENCE_MS : null,
         });
         process.stdout.write(summary(result, ready));
         if (result.problems.length > 0) process.exitCode = 1;

@@ -4,6 +4,7 @@ import type { Clock } from '../work/clock.ts';
 import { type ApiClient, apiClient } from './client.ts';
 import { demoEvents } from './events.ts';
 import { type ReadBack, readBack } from './reader.ts';
+import { untilEnded } from './until-ended.ts';
 import { problemsOf, type TourRun } from './verdict.ts';
 
 export interface TourOptions {
@@ -20,6 +21,10 @@ export interface TourOptions {
   readonly clock: Clock;
   /** A bar for each of the two long parts. */
   readonly progress: (label: string, total: number) => { update(done: number): void; end(): void };
+  /** Told once of each thing that runs under way fail with. */
+  readonly onTrouble: (error: string) => void;
+  /** How long to wait for runs while nothing changes, milliseconds; null = for ever. */
+  readonly patienceMs: number | null;
 }
 
 export interface TourResult {
@@ -36,7 +41,6 @@ export interface TourResult {
 const DAY_MS = 86_400_000;
 /** A day of hours. */
 const RUNS = 24;
-const POLL_MS = 200;
 
 /** Captures yesterday with the real client, exports it by the hour, and reads the files back. */
 export async function takeTour(options: TourOptions): Promise<TourResult> {
@@ -115,17 +119,11 @@ async function exportDay(api: ApiClient, options: TourOptions, day: Day): Promis
     end_at: day.end.toISOString(),
   });
   const bar = options.progress('export', RUNS);
-  for (;;) {
-    const backfill = await api.get<{ status: string }>(`${base}/backfills/${backfillId}/`);
-    const { results } = await api.get<{ results: readonly TourRun[] }>(`${base}/runs/`);
-    bar.update(results.filter((run) => run.backfill && !isUnderWay(run)).length);
-    // Each event is in one run: when an hour ends meanwhile, the schedule's own run may have taken some.
-    if (!isUnderWay(backfill) && !results.some(isUnderWay)) {
-      bar.end();
-      return results;
-    }
-    await options.clock.sleep(POLL_MS);
+  const { clock, onTrouble, patienceMs } = options;
+  const onEnded = (runs: number) => bar.update(runs);
+  try {
+    return await untilEnded(api, base, backfillId, { clock, onEnded, onTrouble, patienceMs });
+  } finally {
+    bar.end();
   }
 }
-
-const isUnderWay = ({ status }: { status: string }) => status === 'Starting' || status === 'Running';

@@ -31,4 +31,8 @@ it('tells an hour without a run, and every count that differs', () => {
   expect(problemsOf(240, END, [...hours(0).slice(0, -1), failed], read(240))).toEqual([
     'a run is Failed: why',
   ]);
+  const stuck = { ...run(23), status: 'Running', latest_error: 'The disk is full.' };
+  expect(problemsOf(240, END, [...hours(0).slice(0, -1), stuck], read(240))).toEqual([
+    'a run does not end: The disk is full.',
+  ]);
 });

@@ -12,6 +12,9 @@ export interface TourRun {
   readonly latest_error: string | null;
 }
 
+export const isUnderWay = ({ status }: { status: string }): boolean =>
+  status === 'Starting' || status === 'Running';
+
 const HOUR_MS = 3_600_000;
 
 /**
@@ -39,7 +42,11 @@ export function problemsOf(
     ...(ofDay.length === hours ? [] : [`${ofDay.length} runs instead of ${hours}`]),
     ...runs
       .filter((run) => run.status !== 'Completed')
-      .map((run) => `a run is ${run.status}: ${run.latest_error}`),
+      .map((run) =>
+        isUnderWay(run)
+          ? `a run does not end: ${run.latest_error ?? 'it does not say why'}`
+          : `a run is ${run.status}: ${run.latest_error}`,
+      ),
     ...counts
       .filter(([found]) => found !== count)
       .map(([found, words]) => `${found} ${words}, expected ${count} events`),

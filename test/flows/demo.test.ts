@@ -21,6 +21,8 @@ it('adds up when an hour ends while yesterday is exported', async () => {
       count: COUNT,
       seed: 1,
       clock,
+      onTrouble: () => {},
+      patienceMs: null,
       progress: (label) => {
         // The events have arrived in this hour: the run that its end starts and the backfill want the same ones.
         if (label === 'export') clock.moveTo((Math.floor(clock.now() / HOUR_MS) + 1) * HOUR_MS + 1);
