@@ -15,12 +15,13 @@ export interface Resumed {
 
 /** Looks at what the ledger holds and the target still has, and removes what nobody will finish. */
 export async function resume(context: RunContext): Promise<Resumed> {
-  const { attempt, ledger, observer, target } = context;
+  const { attempt, ledger, observer, signal, target } = context;
   const entries = await entriesToGoOnWith(context);
   const done: LedgerEntry[] = [];
   const lost: Slice[] = [];
   for (const entry of entries) {
-    if (keyOf(context, entry.slice) === entry.staged.key && (await target.isStaged(entry.staged))) {
+    const sameKey = keyOf(context, entry.slice) === entry.staged.key;
+    if (sameKey && (await target.isStaged(entry.staged, signal))) {
       done.push(entry);
     } else {
       await ledger.forget(entry.slice);

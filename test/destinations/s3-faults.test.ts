@@ -437,6 +437,58 @@ describe('a store whose listings of uploads', () => {
   });
 });
 
+describe('a store that does not come to an end', () => {
+  const attempts: [Operation, number, (to: FileTarget) => Promise<unknown>][] = [
+    ['PutObject', 500, (to) => to.put('x', Buffer.from('x'), 'x/y')],
+    ['GetObject', 500, (to) => to.get('x')],
+    ['CreateMultipartUpload', 200, (to) => to.stage(slot(), streamOf(1, 10), live())],
+  ];
+  it.each(attempts)('%s: is hung up on after 8 MiB (status %i)', async (operation, endless, ask) => {
+    const fault = server.faults.add({ match: { operation, times: 2 }, action: { endless } });
+    const failure = ask(await open({}, { ...defaultLimits, graceMs: 10_000, attempts: 2 }));
+    await expect(failure).rejects.toMatchObject({
+      code: 'destination_unavailable',
+      message: expect.stringContaining('failed 2 times, last with AnswerTooLarge'),
+    });
+    expect(fault.struck).toBe(2);
+  });
+
+  const withEndlessListings = async (use: (store: FileTarget, other: S3Server) => Promise<void>) => {
+    const other = await startS3({ buckets: ['exports'], manners: { endlessListings: true } });
+    const store = await openBucket(connectionTo(other, 'exports'), ports, { ...defaultLimits, pages: 20 });
+    try {
+      await use(store, other);
+    } finally {
+      await store.close();
+      await other.stop();
+    }
+  };
+
+  it('is asked for so many pages of uploads or parts, and no more', () =>
+    withEndlessListings(async (store, other) => {
+      const staged = await store.stage(slot(), streamOf(1, 10), live());
+      const endless = {
+        code: 'destination_config',
+        message: expect.stringContaining('came to no end after 20 pages'),
+      };
+      await expect(store.isStaged(staged)).rejects.toMatchObject(endless);
+      await expect(store.sweep('run', 2, [slot().key], [])).rejects.toMatchObject(endless);
+      expect(other.uploads('exports')).toEqual([]);
+      expect(other.journal.filter(({ operation }) => operation.startsWith('List'))).toHaveLength(40);
+    }));
+
+  it('is left when the run stops', () =>
+    withEndlessListings(async (store, other) => {
+      const staged = await store.stage(slot(), streamOf(1, 10), live());
+      const reason = new Error('stopped');
+      const stop = new AbortController();
+      const asked = store.isStaged(staged, stop.signal);
+      stop.abort(reason);
+      await expect(asked).rejects.toBe(reason);
+      expect(other.journal.length).toBeLessThan(10);
+    }));
+});
+
 it('a name that leads elsewhere when the connection is made is not followed', async () => {
   const endpoint = server.url.replace('127.0.0.1', 'bucket.example');
   const here = async () => [{ address: '127.0.0.1', family: 4 }];

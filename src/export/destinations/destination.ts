@@ -78,8 +78,8 @@ export interface FileTarget {
    * (fsync, size); any other is read while it grows.
    */
   stage(slot: Slot, source: Readable | EngineFile, signal: AbortSignal): Promise<Staged>;
-  /** Whether what an earlier process staged is still there and complete. */
-  isStaged(staged: Staged): Promise<boolean>;
+  /** Whether what an earlier process staged is still there and complete. An aborted `signal` ends it with its reason. */
+  isStaged(staged: Staged, signal?: AbortSignal): Promise<boolean>;
   /** Makes the staged file readable under its key, replacing what was there. Idempotent. */
   publish(staged: Staged, signal: AbortSignal): Promise<Published>;
   /** Random access to what a reader of the destination gets, for the proof. */

@@ -5,7 +5,7 @@ import type { Manners } from './manners.ts';
 import { operate } from './operate.ts';
 import { paced } from './pace.ts';
 import { S3Error } from './s3-error.ts';
-import { send, sendError } from './send.ts';
+import { send, sendError, sendForEver } from './send.ts';
 import { type Credentials, verifySignature } from './signature.ts';
 import type { Store } from './store.ts';
 
@@ -46,6 +46,12 @@ export async function answer(
     entry = entryOf(call, actions);
     world.journal.push(entry);
     if (faulty(actions, 'hang')) return;
+    const endless = faulty(actions, 'endless');
+    if (endless) {
+      entry.status = endless.endless;
+      await sendForEver(request, response, endless.endless);
+      return;
+    }
     const reset = faulty(actions, 'reset');
     if (reset && reset.afterBytes === undefined) {
       request.socket.resetAndDestroy();

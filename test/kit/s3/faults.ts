@@ -16,6 +16,8 @@ export type FaultAction =
   | { readonly status: number; readonly code: string; readonly region?: string }
   /** The connection is reset after so many bytes of the request's body (default 0). */
   | { readonly reset: true; readonly afterBytes?: number }
+  /** This status, and a body that does not end. */
+  | { readonly endless: number }
   /** No answer, ever. */
   | { readonly hang: true }
   /** The answer stops half-way and the connection closes. */

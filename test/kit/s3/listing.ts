@@ -68,8 +68,9 @@ export function listUploads(store: Store, call: Call, manners: Manners): Reply {
       : all.filter((upload) => keyMarker === '' || byKey(upload, { key: keyMarker }) > 0);
   const page = rest.slice(0, limit);
   const last = rest.length > page.length ? page.at(-1) : undefined;
-  const { uploadMarkers } = manners;
-  const next = uploadMarkers === 'none' ? undefined : uploadMarkers === 'stuck' ? all[0] : last;
+  const { uploadMarkers, endlessListings } = manners;
+  const told = uploadMarkers === 'none' ? undefined : uploadMarkers === 'stuck' ? all[0] : last;
+  const next = endlessListings ? { key: 'x', id: String(Number(idMarker) + 1) } : told;
   return {
     status: 200,
     body: document('ListMultipartUploadsResult', {
@@ -81,7 +82,7 @@ export function listUploads(store: Store, call: Call, manners: Manners): Reply {
       NextUploadIdMarker: next?.id,
       MaxUploads: limit,
       EncodingType: call.query.get('encoding-type') ?? undefined,
-      IsTruncated: uploadMarkers !== undefined || last !== undefined,
+      IsTruncated: uploadMarkers !== undefined || next !== undefined,
       Upload: page.map((upload) => ({
         Key: encode(upload.key),
         UploadId: upload.id,
@@ -92,7 +93,7 @@ export function listUploads(store: Store, call: Call, manners: Manners): Reply {
   };
 }
 
-export function listParts(store: Store, call: Call): Reply {
+export function listParts(store: Store, call: Call, { endlessListings = false }: Manners): Reply {
   const upload = store.upload(store.bucket(call.bucket), call.key, call.query.get('uploadId'));
   const limit = limitOf(call, 'max-parts');
   const marker = Number(call.query.get('part-number-marker') ?? 0);
@@ -101,6 +102,7 @@ export function listParts(store: Store, call: Call): Reply {
     .sort((a, b) => a.number - b.number);
   const page = rest.slice(0, limit);
   const truncated = rest.length > page.length;
+  const next = truncated ? page.at(-1)?.number : endlessListings ? marker + 1 : undefined;
   return {
     status: 200,
     body: document('ListPartsResult', {
@@ -108,9 +110,9 @@ export function listParts(store: Store, call: Call): Reply {
       Key: call.key,
       UploadId: upload.id,
       PartNumberMarker: marker,
-      NextPartNumberMarker: truncated ? page.at(-1)?.number : undefined,
+      NextPartNumberMarker: next,
       MaxParts: limit,
-      IsTruncated: truncated,
+      IsTruncated: next !== undefined,
       Part: page.map((part) => ({
         PartNumber: part.number,
         LastModified: new Date(part.modified).toISOString(),

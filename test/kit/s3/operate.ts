@@ -52,7 +52,7 @@ export async function operate(
     case 'UploadPart':
       return await uploadPart(store, call, signed, body, now);
     case 'ListParts':
-      return listParts(store, call);
+      return listParts(store, call, manners);
     case 'CompleteMultipartUpload':
       return await completeUpload(store, call, signed, body, now);
     case 'AbortMultipartUpload':

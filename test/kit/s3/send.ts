@@ -53,6 +53,21 @@ export async function sendError(
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
+/** Sends until the client hangs up. */
+export async function sendForEver(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+): Promise<void> {
+  await drain(request);
+  response.writeHead(status, { 'content-type': 'application/xml' });
+  const chunk = Buffer.alloc(65_536, ' ');
+  const chunks = function* () {
+    for (;;) yield chunk;
+  };
+  await pipeline(Readable.from(chunks(), { objectMode: false }), response).catch(() => {});
+}
+
 /** Reads what is left of the request, so that the client gets to read the answer. */
 async function drain(request: IncomingMessage): Promise<void> {
   if (request.complete || request.destroyed) return;

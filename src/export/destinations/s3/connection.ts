@@ -2,6 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { SocketLookup } from '../../../work/hosts.ts';
+import { collectAnswer } from './answer-body.ts';
 import type { Limits } from './limits.ts';
 
 /** Where a bucket is and how to get in: what both S3 types boil down to. */
@@ -37,6 +38,7 @@ export function clientOf(connection: Connection, limits: Limits, lookup?: Socket
     responseChecksumValidation: 'WHEN_REQUIRED',
     // Many stores never answer 100-continue, and each part would wait for it.
     expectContinueHeader: false,
+    streamCollector: collectAnswer,
     requestHandler: {
       connectionTimeout: limits.connectMs,
       socketTimeout: limits.idleMs,

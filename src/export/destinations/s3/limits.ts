@@ -15,6 +15,8 @@ export interface Limits {
   readonly capMs: number;
   /** Bytes of part buffers per file; at least two buffers, whatever their size. */
   readonly bufferBytes: number;
+  /** Of one listing. An upload has ten of parts at most. */
+  readonly pages: number;
 }
 
 /** Four parts of 16 MiB in flight and one being filled: 80 MiB per file. Six tries wait up to 12 s. */
@@ -27,6 +29,7 @@ export const defaultLimits: Limits = {
   baseMs: 400,
   capMs: 20_000,
   bufferBytes: 5 * 16 * 1024 * 1024,
+  pages: 1_000,
 };
 
 /** The default limits with another patience, milliseconds. */

@@ -3,11 +3,13 @@ import {
   HeadObjectCommand,
   type HeadObjectCommandOutput,
   ListPartsCommand,
+  type ListPartsCommandOutput,
 } from '@aws-sdk/client-s3';
 import { SluiceError } from '../../../errors/error.ts';
 import type { Published, Staged } from '../destination.ts';
 import { AnsweredWith, type CallOrder, type Calls, REFUSALS } from './calls.ts';
 import { nameOf } from './connection.ts';
+import { pagesOf } from './listing.ts';
 import { bare, etagOf, MARK, receiptOf } from './receipt.ts';
 import { takenAway } from './stage.ts';
 
@@ -39,7 +41,7 @@ export async function publish(calls: Calls, staged: Staged, signal: AbortSignal)
     const there = await publishedFrom(calls, staged, signal).catch(() => null);
     if (there) return there;
     if (!(error instanceof AnsweredWith)) throw error;
-    if (error.code === 'InvalidPart' && (await hasParts(calls, staged).catch(() => false))) {
+    if (error.code === 'InvalidPart' && (await hasParts(calls, staged, signal).catch(() => false))) {
       throw new SluiceError('destination_config', {
         detail: `${order.what} in ${nameOf(calls.connection)} was refused with InvalidPart, and its parts are there: ${error.words}`,
       });
@@ -52,12 +54,12 @@ export async function publish(calls: Calls, staged: Staged, signal: AbortSignal)
  * Whether all parts of the receipt are still at the store, or were published already. A store that cannot
  * say so, or may not tell us, is taken to have lost them.
  */
-export async function isStaged(calls: Calls, staged: Staged): Promise<boolean> {
+export async function isStaged(calls: Calls, staged: Staged, signal?: AbortSignal): Promise<boolean> {
   try {
-    return await hasParts(calls, staged);
+    return await hasParts(calls, staged, signal);
   } catch (error) {
     if (!(error instanceof AnsweredWith)) throw error;
-    return (await publishedFrom(calls, staged).catch(absentIfForbidden)) !== null;
+    return (await publishedFrom(calls, staged, signal).catch(absentIfForbidden)) !== null;
   }
 }
 
@@ -71,28 +73,33 @@ export function absentIfForbidden(error: unknown): null {
  * Throws `AnsweredWith` when the store knows no such upload, or refuses to list parts, which needs a right of its own
  * (s3:ListMultipartUploadParts) that keys that can export without it may lack.
  */
-async function hasParts(calls: Calls, staged: Staged): Promise<boolean> {
+async function hasParts(calls: Calls, staged: Staged, signal?: AbortSignal): Promise<boolean> {
   const { uploadId, parts } = receiptOf(staged);
-  const found = new Map<number, string>();
-  let bytes = 0;
-  let marker: string | undefined;
-  const order: CallOrder = { what: `Looking at the upload of ${staged.key}`, answers: REFUSALS };
-  do {
+  const missing = new Map(parts.map(([number, etag]) => [number, etag]));
+  const order: CallOrder = { what: `Looking at the upload of ${staged.key}`, signal, answers: REFUSALS };
+  const ask = (marker: string | null) => {
     const command = new ListPartsCommand({
       Bucket: calls.connection.bucket,
       Key: staged.key,
       UploadId: uploadId,
-      ...(marker === undefined ? {} : { PartNumberMarker: marker }),
+      ...(marker === null ? {} : { PartNumberMarker: marker }),
     });
-    const page = await calls.run(order, (abortSignal) => calls.client.send(command, { abortSignal }));
-    for (const part of page.Parts ?? []) {
-      found.set(part.PartNumber ?? 0, bare(part.ETag));
-      bytes += part.Size ?? 0;
+    return calls.run(order, (abortSignal) => calls.client.send(command, { abortSignal }));
+  };
+  let bytes = 0;
+  for await (const page of pagesOf(calls, order.what, ask, partsAfter)) {
+    for (const { PartNumber = 0, ETag, Size = 0 } of page.Parts ?? []) {
+      if (missing.get(PartNumber) === bare(ETag)) missing.delete(PartNumber);
+      bytes += Size;
     }
-    const next = page.IsTruncated ? page.NextPartNumberMarker : undefined;
-    marker = next === marker ? undefined : next;
-  } while (marker !== undefined);
-  return bytes === staged.bytes && parts.every(([number, etag]) => found.get(number) === etag);
+  }
+  return bytes === staged.bytes && missing.size === 0;
+}
+
+/** Null as well when the store does not say where its listing goes on. */
+function partsAfter({ IsTruncated, NextPartNumberMarker }: ListPartsCommandOutput, from: string | null) {
+  if (!IsTruncated || !NextPartNumberMarker || NextPartNumberMarker === from) return null;
+  return NextPartNumberMarker;
 }
 
 /** What lies under a key; what may not be looked at counts as another's. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AssumeRoleCommandOutput, STSClient } from '@aws-sdk/client-sts';
 import { SluiceError } from '../../../errors/error.ts';
+import { collectAnswer } from './answer-body.ts';
 import { defaultLimits } from './limits.ts';
 import { failureOf, verdictOf } from './verdict.ts';
 
@@ -38,7 +39,7 @@ export function assumedRole(order: RoleOrder): () => Promise<TemporaryCredential
       connectionTimeout: defaultLimits.connectMs,
       socketTimeout: defaultLimits.idleMs,
     };
-    const client = new STSClient({ region: order.region, requestHandler });
+    const client = new STSClient({ region: order.region, requestHandler, streamCollector: collectAnswer });
     try {
       if (!proven) await expectRefusal(client, order);
       proven = true;

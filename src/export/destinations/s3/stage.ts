@@ -142,8 +142,13 @@ export function takenAway(key: string): SluiceError {
 }
 
 /** Takes an upload back; one that is gone is fine. */
-export async function abortUpload(calls: Calls, key: string, uploadId: string): Promise<void> {
-  const order = { what: `Taking back the upload of ${key}`, answers: ['NoSuchUpload'] };
+export async function abortUpload(
+  calls: Calls,
+  key: string,
+  uploadId: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const order = { what: `Taking back the upload of ${key}`, signal, answers: ['NoSuchUpload'] };
   const command = new AbortMultipartUploadCommand({
     Bucket: calls.connection.bucket,
     Key: key,

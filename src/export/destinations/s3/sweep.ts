@@ -2,6 +2,7 @@ import { ListMultipartUploadsCommand, type ListMultipartUploadsCommandOutput } f
 import { concurrently } from '../../concurrently.ts';
 import type { Staged } from '../destination.ts';
 import { AnsweredWith, type CallOrder, type Calls, REFUSALS } from './calls.ts';
+import { pagesOf } from './listing.ts';
 import { receiptOf } from './receipt.ts';
 import { abortUpload } from './stage.ts';
 
@@ -26,57 +27,58 @@ export async function sweep(
 ): Promise<void> {
   const kept = new Set(keep.map((staged) => receiptOf(staged).uploadId));
   const wanted = new Set(keys);
+  const isLeft = ({ key, uploadId }: OpenUpload) => (wanted.has(key) || owns(key)) && !kept.has(uploadId);
   const directory = (key: string) => key.slice(0, key.lastIndexOf('/') + 1);
   for (const [prefix, below] of Map.groupBy(wanted, directory)) {
-    for (const { key, uploadId } of await uploadsOf(calls, prefix, byKey ? below : [], signal)) {
-      if ((wanted.has(key) || owns(key)) && !kept.has(uploadId)) await abortUpload(calls, key, uploadId);
-    }
+    if (await takeBack(calls, prefix, isLeft, signal)) continue;
+    // MinIO takes a prefix for a whole key.
+    if (!byKey || calls.connection.endpoint === null) continue;
+    await concurrently(AT_ONCE, below, signal, async (key, either) => {
+      await takeBack(calls, key, isLeft, either);
+      return [];
+    });
   }
 }
 
 /** Listings at once, where every key needs one. */
 const AT_ONCE = 8;
 
-/** MinIO takes a prefix for a whole key: a directory without uploads is asked for by each of `keys`, but at Amazon. */
-async function uploadsOf(
-  calls: Calls,
-  prefix: string,
-  keys: readonly string[],
-  signal: AbortSignal,
-): Promise<readonly OpenUpload[]> {
-  const listed = await uploadsBelow(calls, prefix, signal);
-  if (listed === null) return [];
-  if (listed.length > 0 || calls.connection.endpoint === null) return listed;
-  const found: OpenUpload[] = [];
-  await concurrently(AT_ONCE, keys, signal, async (key, either) => {
-    found.push(...((await uploadsBelow(calls, key, either)) ?? []));
-    return [];
-  });
-  return found;
-}
-
 interface OpenUpload {
   readonly key: string;
   readonly uploadId: string;
 }
 
-/** Null when the store does not tell. */
-async function uploadsBelow(
+/**
+ * Takes back what is left below a prefix while the listing goes on, for it may be longer than the memory: a page at a time, when
+ * the next one has come, which is asked for by the last upload of it. False when the store told of no upload at all; true as
+ * well when it tells nothing.
+ */
+async function takeBack(
   calls: Calls,
   prefix: string,
+  isLeft: (upload: OpenUpload) => boolean,
   signal: AbortSignal,
-): Promise<readonly OpenUpload[] | null> {
-  const uploads: OpenUpload[] = [];
-  let from: Marker | null = {};
-  while (from !== null) {
-    const page = await pageOf(calls, prefix, from, signal);
-    if (page === null) return null;
-    for (const { Key, UploadId } of page.Uploads ?? []) {
-      if (Key && UploadId) uploads.push({ key: Key, uploadId: UploadId });
-    }
-    from = page.IsTruncated ? after(page, from) : null;
+): Promise<boolean> {
+  const abort = async (uploads: readonly OpenUpload[]) => {
+    for (const { key, uploadId } of uploads) await abortUpload(calls, key, uploadId, signal);
+  };
+  const what = `Listing uploads below ${prefix || '/'}`;
+  const ask = (from: Marker | null) => pageOf(calls, what, prefix, from ?? {}, signal);
+  let told = false;
+  let left: readonly OpenUpload[] = [];
+  for await (const page of pagesOf(calls, what, ask, after)) {
+    await abort(left);
+    if (page === null) return true;
+    const uploads = uploadsOf(page);
+    told ||= uploads.length > 0;
+    left = uploads.filter(isLeft);
   }
-  return uploads;
+  await abort(left);
+  return told;
+}
+
+function uploadsOf({ Uploads = [] }: ListMultipartUploadsCommandOutput): OpenUpload[] {
+  return Uploads.flatMap(({ Key: key, UploadId: uploadId }) => (key && uploadId ? [{ key, uploadId }] : []));
 }
 
 interface Marker {
@@ -84,10 +86,12 @@ interface Marker {
   readonly UploadIdMarker?: string;
 }
 
-/** Null when the store does not say where its listing goes on, which would begin it again, for ever. */
-function after({ NextKeyMarker, NextUploadIdMarker }: ListMultipartUploadsCommandOutput, from: Marker) {
+/** Null at the end, and when the store does not say where its listing goes on, which would begin it again, for ever. */
+function after(page: ListMultipartUploadsCommandOutput | null, from: Marker | null): Marker | null {
+  if (!page?.IsTruncated) return null;
+  const { NextKeyMarker, NextUploadIdMarker } = page;
   if (!NextKeyMarker && !NextUploadIdMarker) return null;
-  if (NextKeyMarker === from.KeyMarker && NextUploadIdMarker === from.UploadIdMarker) return null;
+  if (NextKeyMarker === from?.KeyMarker && NextUploadIdMarker === from?.UploadIdMarker) return null;
   return {
     ...(NextKeyMarker ? { KeyMarker: NextKeyMarker } : {}),
     ...(NextUploadIdMarker ? { UploadIdMarker: NextUploadIdMarker } : {}),
@@ -97,6 +101,7 @@ function after({ NextKeyMarker, NextUploadIdMarker }: ListMultipartUploadsComman
 /** Null when the store cannot list uploads, or not to us: then a rule of the bucket has to remove them. */
 async function pageOf(
   calls: Calls,
+  what: string,
   prefix: string,
   from: Marker,
   signal: AbortSignal,
@@ -106,7 +111,7 @@ async function pageOf(
     Prefix: prefix,
     ...from,
   });
-  const order: CallOrder = { what: `Listing uploads below ${prefix || '/'}`, signal, answers: REFUSALS };
+  const order: CallOrder = { what, signal, answers: REFUSALS };
   try {
     return await calls.run(order, (abortSignal) => calls.client.send(command, { abortSignal }));
   } catch (error) {

@@ -27,7 +27,7 @@ export async function openBucket(
     place: placeOf(connection),
     stagingPath: async () => null,
     stage: (slot, source, signal) => stage(calls, slot, source, signal, uploads),
-    isStaged: (staged) => isStaged(calls, staged),
+    isStaged: (staged, stop) => isStaged(calls, staged, stop),
     publish: async (staged, signal) => {
       const published = await publish(calls, staged, signal);
       uploads.over(staged);
