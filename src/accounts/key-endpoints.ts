@@ -9,6 +9,9 @@ import type { KeyInfo } from './personal-api-keys.ts';
 const Uuid = Type.String({ format: 'uuid' });
 const Moment = Type.String({ format: 'date-time' });
 
+/** A key is read whole for each request. */
+const MOST_LIMITS = { maxItems: 1_000 };
+
 const KeySchema = Type.Object({
   id: Uuid,
   label: Type.String(),
@@ -58,9 +61,9 @@ export function keyEndpoints(
       summary: 'Make a key. It is shown in this answer and never again.',
       body: Type.Object({
         label: Type.String({ minLength: 1, maxLength: 40 }),
-        scopes: Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }),
-        scoped_teams: Type.Optional(Type.Union([Type.Array(Type.Integer()), Type.Null()])),
-        scoped_organizations: Type.Optional(Type.Union([Type.Array(Uuid), Type.Null()])),
+        scopes: Type.Array(Type.String({ minLength: 1, maxLength: 100 }), { minItems: 1, maxItems: 100 }),
+        scoped_teams: Type.Optional(Type.Union([Type.Array(Type.Integer(), MOST_LIMITS), Type.Null()])),
+        scoped_organizations: Type.Optional(Type.Union([Type.Array(Uuid, MOST_LIMITS), Type.Null()])),
       }),
       response: { 201: KeySchema },
       handler: async ({ caller, body }) => {

@@ -3,7 +3,7 @@ import { SluiceError } from '../errors/error.ts';
 import { activityRecorder } from './activity.ts';
 import { hashKey, maskKey, newPersonalApiKey } from './keys.ts';
 import type { AccountsParts } from './parts.ts';
-import { type Db, findProject, insertKey, listKeys, listOrganizations } from './store.ts';
+import { type Db, insertKey, listKeys, listOrganizations, projectsOpenTo } from './store.ts';
 
 export interface NewKey {
   readonly userId: number;
@@ -65,8 +65,8 @@ export async function writeKey(
     key_hash: hashKey(key),
     mask: maskKey(key),
     scopes: [...new Set(wanted.scopes)],
-    scoped_projects: wanted.projects === null ? null : [...wanted.projects],
-    scoped_organizations: wanted.organizations === null ? null : [...wanted.organizations],
+    scoped_projects: wanted.projects && [...new Set(wanted.projects)],
+    scoped_organizations: wanted.organizations && [...new Set(wanted.organizations)],
     created_at: new Date(parts.clock.now()),
   };
   await insertKey(parts.db, row);
@@ -84,12 +84,12 @@ async function refuseForeignLimits(db: Db, wanted: NewKey): Promise<void> {
       detail: `There is no organization ${strange} for this user.`,
     });
   }
-  for (const id of wanted.projects ?? []) {
-    const found = id > 0 && id < 2 ** 31 ? await findProject(db, id, wanted.userId) : undefined;
-    if (found && found.level !== null) continue;
+  const open = await projectsOpenTo(db, wanted.userId, wanted.projects ?? []);
+  const closed = wanted.projects?.find((id) => !open.has(id));
+  if (closed !== undefined) {
     throw new SluiceError('does_not_exist', {
       attr: 'scoped_teams',
-      detail: `There is no project ${id} for this user.`,
+      detail: `There is no project ${closed} for this user.`,
     });
   }
 }

@@ -120,6 +120,24 @@ export async function organizationsOfProjects(db: Db, ids: readonly number[]): P
   return new Set(rows.map((row) => row.organization_id));
 }
 
+/** Those of the projects that the user may enter. */
+export async function projectsOpenTo(
+  db: Db,
+  userId: number,
+  ids: readonly number[],
+): Promise<ReadonlySet<number>> {
+  const possible = [...new Set(ids)].filter((id) => id > 0 && id < 2 ** 31);
+  if (possible.length === 0) return new Set();
+  const rows = await db
+    .selectFrom('projects')
+    .innerJoin('organization_members as member', 'member.organization_id', 'projects.organization_id')
+    .select('projects.id')
+    .where('member.user_id', '=', userId)
+    .where('projects.id', 'in', possible)
+    .execute();
+  return new Set(rows.map(({ id }) => id));
+}
+
 export const findUser = (db: Db, id: number) =>
   db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
 

@@ -128,6 +128,47 @@ describe('§1.7 bootstrap endpoints', () => {
   });
 });
 
+describe('a new key', () => {
+  const make = (limits: object) =>
+    api.call('POST', '/api/personal_api_keys/', { json: { label: 'x', scopes: ['*'], ...limits } });
+  const ORGANIZATION = '00000000-0000-4000-8000-000000000000';
+
+  it.each([
+    ['scopes of 10 MB', { scopes: [`${'a'.repeat(10_000_000)}:read`] }, 'scopes__0'],
+    ['a hundred and one scopes', { scopes: Array(101).fill('*') }, 'scopes'],
+    ['a thousand and one projects', { scoped_teams: Array(1001).fill(1) }, 'scoped_teams'],
+    [
+      'as many organizations',
+      { scoped_organizations: Array(1001).fill(ORGANIZATION) },
+      'scoped_organizations',
+    ],
+  ])('has no %s: each request reads all of it', async (_what, limits, attr) => {
+    expect(await make(limits)).toMatchObject({
+      status: 400,
+      body: { type: 'validation_error', code: 'max_length', attr },
+    });
+  });
+
+  it('names a project or an organization once', async () => {
+    const { status, body } = await make({
+      scoped_teams: [api.projectId, api.projectId],
+      scoped_organizations: [api.organizationId, api.organizationId],
+    });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({
+      scoped_teams: [api.projectId],
+      scoped_organizations: [api.organizationId],
+    });
+  });
+
+  it.each([0, -1, 2 ** 31, 999])('is not for a project %i, which is none of its owner’s', async (id) => {
+    expect(await make({ scoped_teams: [api.projectId, id] })).toMatchObject({
+      status: 400,
+      body: { code: 'does_not_exist', attr: 'scoped_teams' },
+    });
+  });
+});
+
 describe('PATCH of a project', () => {
   const patch = (json: unknown, key?: string) =>
     api.call('PATCH', `/api/projects/${api.projectId}/`, { json, ...(key && { key }) });
