@@ -71,7 +71,7 @@ function post(path: string, operationId: string, body: () => unknown): Endpoint 
     path,
     operationId,
     summary: 'Lets the SDKs start',
-    rawBody: true,
+    unread: true,
     bodyLimit: MAX_BODY_BYTES,
     handler: async () => json(body()),
   };

@@ -1,5 +1,7 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { SluiceError } from '../errors/error.ts';
+import { BodyRoom, drain } from './body-room.ts';
 import { MOST_FIELDS, refuseTooMany, refuseTooManyFields } from './form-limit.ts';
 import { refuseUnkeepable } from './keepable.ts';
 
@@ -20,22 +22,42 @@ export const isForm = (contentType: string | undefined): boolean =>
 /**
  * Takes over the reading of bodies: JSON, forms and multipart forms become plain objects, an empty body
  * is `{}` whatever its type says (contract.md §1.1), anything else is 415. Endpoints that ask for raw
- * bytes get them untouched.
+ * bytes get them untouched. What is said to be too large is refused before any of it is read.
  */
-export function installBodyParsers(app: FastifyInstance): void {
+export function installBodyParsers(app: FastifyInstance, room = new BodyRoom()): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
-    if (request.routeOptions.config.rawBody) return body;
-    if (request.access === null) refuseOfStranger(body);
-    return parseBody(request.headers['content-type'], body).catch((error) => new UnreadableBody(error));
+  app.addContentTypeParser('*', async (request: FastifyRequest, payload: IncomingMessage) => {
+    refuseTooLarge(request);
+    const { most, tooLarge } = limitOf(request);
+    const { rawBody, unread } = request.routeOptions.config;
+    if (unread) return await drain(payload, most);
+    const body = await room.read(payload, most, tooLarge);
+    if (rawBody) return body;
+    return await parseBody(request.headers['content-type'], body).catch((error) => new UnreadableBody(error));
   });
 }
 
-function refuseOfStranger(body: Buffer): void {
-  if (body.length <= MOST_OF_STRANGERS) return;
-  throw new SluiceError('request_too_large', {
-    detail: `Without a personal API key in the Authorization header a body has at most ${MOST_OF_STRANGERS} bytes.`,
-  });
+/** By what the request says, before any of its body has come. Throws `request_too_large`. */
+export function refuseTooLarge(request: FastifyRequest): void {
+  const { most, tooLarge } = limitOf(request);
+  if (Number(request.headers['content-length']) > most) throw tooLarge();
+}
+
+function limitOf({ access, routeOptions }: FastifyRequest) {
+  const { bodyLimit = 0, config } = routeOptions;
+  const asStranger = access === null && !config.rawBody && !config.unread && bodyLimit > MOST_OF_STRANGERS;
+  return {
+    most: asStranger ? MOST_OF_STRANGERS : bodyLimit,
+    tooLarge: () =>
+      new SluiceError(
+        'request_too_large',
+        asStranger
+          ? {
+              detail: `Without a personal API key in the Authorization header a body has at most ${MOST_OF_STRANGERS} bytes.`,
+            }
+          : {},
+      ),
+  };
 }
 
 /** A body that cannot be parsed. It is told when the body's turn comes: after who asks, and for what (contract.md §1.2). */

@@ -50,6 +50,8 @@ export interface Endpoint {
   readonly response: Readonly<Record<number, TSchema | null>>;
   /** The body arrives untouched as `request.raw`, whatever its content type; `body` is `{}`. */
   readonly rawBody?: true;
+  /** The body is let pass and not kept: the handler sees none. */
+  readonly unread?: true;
   /** Bytes; default 10 MB, of who has no key in the header 256 kB. Larger bodies are answered with 413. */
   readonly bodyLimit?: number;
   /** Web pages of any origin may call it; preflight requests are answered. */

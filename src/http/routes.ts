@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TSchema } from 'typebox';
 import type { Authenticator } from './authenticator.ts';
 import { enterProject, identify, keyOfHeader, requireScope, requireUnlimited } from './authorization.ts';
+import { refuseTooLarge } from './body.ts';
 import { allowOrigin, preflight } from './cors.ts';
 import type { Answer, Endpoint } from './endpoint.ts';
 import { jsonAnswer } from './json-answer.ts';
@@ -17,6 +18,7 @@ declare module 'fastify' {
     /** The label of metrics and log lines; set on every mounted route. */
     operationId?: string;
     rawBody?: boolean;
+    unread?: boolean;
     /** Successes are logged at level debug. */
     quiet?: boolean;
   }
@@ -97,13 +99,14 @@ function mountEndpoint(
     config: {
       operationId,
       rawBody: endpoint.rawBody ?? false,
+      unread: endpoint.unread ?? false,
       quiet: endpoint.hidden ?? endpoint.rawBody ?? false,
     },
     onRequest: async (request, reply) => {
       if (endpoint.cors) allowOrigin(request, reply);
-      // A key in the header is checked before a byte of the body is read.
-      if (scope === 'public' || !keyOfHeader(request.headers.authorization)) return;
-      await admit(request, reply);
+      // A key in the header is checked before a byte of the body is read, and so is how large it is to be.
+      if (scope !== 'public' && keyOfHeader(request.headers.authorization)) await admit(request, reply);
+      refuseTooLarge(request);
     },
     preValidation: async (request, reply) => {
       if (scope === 'public') request.access = { caller: null, project: null };

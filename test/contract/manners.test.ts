@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Type } from 'typebox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Endpoint, endpoint } from '../../src/http/endpoint.ts';
@@ -507,6 +509,23 @@ describe('large bodies', () => {
     );
     expect(await send(sized(256_001), null)).toMatchObject(refused);
     expect((await send(sized(256_000), null)).status).toBe(401);
+  });
+
+  it.each([
+    ['says that it will send', 'content-length: 1000000', ''],
+    [
+      'sends and sends',
+      'transfer-encoding: chunked',
+      `${(300_000).toString(16)}\r\n${'x'.repeat(300_000)}\r\n`,
+    ],
+  ])('are refused before they are there, to who %s them without a key', async (_how, header, begun) => {
+    const { hostname, port } = new URL(api.url);
+    const socket = connect(Number(port), hostname);
+    const type = 'content-type: application/json';
+    socket.write(`POST ${things} HTTP/1.1\r\nhost: x\r\n${type}\r\n${header}\r\n\r\n${begun}`);
+    const [answer] = await once(socket, 'data');
+    socket.destroy();
+    expect(String(answer)).toMatch(/^HTTP\/1.1 413 [\s\S]*request_too_large/);
   });
 
   it('are not for who logs in', async () => {
