@@ -91,3 +91,29 @@ it('what a working database says holds: a key that is no more, an error that is 
   state.answer = null;
   expect(await projectOf('phc_1')).toBeNull();
 });
+
+it('goes on with the projects that it knows, however many unknown keys were asked for', async () => {
+  const { state, projectOf } = cache();
+  await projectOf('phc_1');
+  state.answer = null;
+  for (let n = 0; n < 10_001; n++) await projectOf(`phc_strange_${n}`);
+  const asked = state.asked;
+  await projectOf('phc_strange_10000');
+  expect(state.asked).toBe(asked);
+  await projectOf('phc_strange_0');
+  expect(state.asked, 'the oldest makes room').toBe(asked + 1);
+  state.answer = AWAY;
+  state.now += MINUTE;
+  expect(await projectOf('phc_1')).toBe(SHOP);
+});
+
+it('of more projects than it keeps it forgets the one it asked for longest ago', async () => {
+  const { state, projectOf } = cache();
+  for (let n = 0; n < 10_000; n++) await projectOf(`phc_${n}`);
+  state.now += MINUTE;
+  await projectOf('phc_0');
+  await projectOf('phc_new');
+  state.answer = AWAY;
+  expect(await projectOf('phc_0')).toBe(SHOP);
+  await expect(projectOf('phc_1')).rejects.toBe(AWAY);
+});

@@ -11,6 +11,7 @@ const LAST_RESORT_MS = 86_400_000;
 const AWAY_MS = 5_000;
 /** A question that is open for longer than this is nobody's to wait for who knows the last answer. */
 const PATIENCE_MS = 2_000;
+/** Projects, and as many keys of none. */
 const MOST = 10_000;
 const KEY = /^[\x21-\x7e]{1,200}$/;
 
@@ -36,7 +37,24 @@ export function createProjectCache(
   clock: Pick<Clock, 'now'>,
   find: (token: string) => Promise<Project | null>,
 ): (token: string) => Promise<Project | null> {
-  const entries = new Map<string, Entry>();
+  // Apart, because strangers can name as many unknown keys as they like.
+  const known = new Map<string, Entry>();
+  const unknown = new Map<string, Entry>();
+
+  /** As the newest of its kind; the oldest makes room. */
+  const keep = (token: string, entry: Entry) => {
+    forget(token);
+    const kind = entry.project === null ? unknown : known;
+    for (const oldest of kind.keys()) {
+      if (kind.size < MOST) break;
+      kind.delete(oldest);
+    }
+    kind.set(token, entry);
+  };
+  const forget = (token: string) => {
+    known.delete(token);
+    unknown.delete(token);
+  };
 
   const ask = async (token: string, entry: Entry): Promise<Project | null> => {
     const askedAt = clock.now();
@@ -45,10 +63,11 @@ export function createProjectCache(
       const project = await find(token);
       const until = askedAt + (project === null ? UNKNOWN_MS : KEPT_MS);
       Object.assign(entry, { project, saidAt: askedAt, until, away: false });
+      keep(token, entry);
       return project;
     } catch (error) {
       entry.away = isAway(error);
-      if (!entry.away || !holds(entry)) entries.delete(token);
+      if (!entry.away || !holds(entry)) forget(token);
       entry.until = clock.now() + AWAY_MS;
       throw error;
     }
@@ -58,11 +77,10 @@ export function createProjectCache(
 
   return async (token) => {
     if (!KEY.test(token)) return null;
-    const known = entries.get(token);
-    if (known && known.until > clock.now()) return known.project;
-    if (!known && entries.size >= MOST) entries.clear();
-    const entry = known ?? { project: null, saidAt: 0, until: 0, asking: null, askedAt: 0, away: false };
-    entries.set(token, entry);
+    const there = known.get(token) ?? unknown.get(token);
+    if (there && there.until > clock.now()) return there.project;
+    const entry = there ?? { project: null, saidAt: 0, until: 0, asking: null, askedAt: 0, away: false };
+    if (!there) keep(token, entry);
     entry.asking ??= ask(token, entry).finally(() => {
       entry.asking = null;
     });
