@@ -24,7 +24,7 @@ export function sessionEndpoints(logins: Pick<Logins, 'login' | 'logout'>): read
       response: { 200: Type.Object({ success: Type.Boolean() }) },
       handler: async (request) => {
         // Or a foreign page could log a browser in as somebody else, who then reads what is done.
-        refuseForeignPage(request.headers);
+        refuseForeignPage(request.headers, request.url.host);
         const token = await logins.login({ ...request.body, ip: request.ip });
         return {
           status: 200,

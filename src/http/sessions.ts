@@ -60,7 +60,7 @@ export async function callerOfSession(
   const token = sessionToken(headers);
   const session = token === null ? null : await authenticator.authenticateSession(token);
   if (token === null || session === null) return null;
-  if (!SAFE.has(request.method)) refuseForgery(headers);
+  if (!SAFE.has(request.method)) refuseForgery(request);
   if (session.prolonged || readCookie(headers.cookie, CSRF_COOKIE) === null) {
     reply.header('set-cookie', sessionCookies(token, isSecure(request.protocol, headers)));
   }
@@ -68,7 +68,7 @@ export async function callerOfSession(
 }
 
 /** A page of another site can make a browser send the cookie; it can neither read it nor send the header. */
-function refuseForgery(headers: IncomingHttpHeaders): void {
+function refuseForgery({ headers, host }: FastifyRequest): void {
   const cookie = readCookie(headers.cookie, CSRF_COOKIE);
   const sent = headers[CSRF_HEADER];
   if (cookie === null || typeof sent !== 'string' || !sameText(cookie, sent)) {
@@ -76,16 +76,26 @@ function refuseForgery(headers: IncomingHttpHeaders): void {
       detail: `CSRF check failed: send the cookie ${CSRF_COOKIE} in the header X-CSRFToken.`,
     });
   }
-  refuseForeignPage(headers);
+  refuseForeignPage(headers, host);
 }
 
-/** Browsers tell where a request comes from. Other clients do not, and have no cookies to be tricked out of. */
-export function refuseForeignPage(headers: IncomingHttpHeaders): void {
+/**
+ * Browsers tell where a request comes from: by `Sec-Fetch-Site` over HTTPS and on this machine, by `Origin` everywhere; `host`
+ * is the one that they asked. Other clients tell neither, and have no cookies to be tricked out of.
+ */
+export function refuseForeignPage(headers: IncomingHttpHeaders, host: string): void {
   const from = headers['sec-fetch-site'];
-  if (from === undefined || OWN_PAGES.has(String(from))) return;
+  if (from === undefined ? isOwnOrigin(headers.origin, host) : OWN_PAGES.has(String(from))) return;
   throw new SluiceError('permission_denied', {
     detail: 'CSRF check failed: the request comes from a page of another site.',
   });
+}
+
+/** Whoever speaks HTTPS before this server, the host is the same; ports that its protocol implies may be written or not. */
+function isOwnOrigin(origin: string | undefined, host: string): boolean {
+  if (origin === undefined) return true;
+  const page = URL.parse(origin);
+  return page !== null && page.host !== '' && page.host === URL.parse(`${page.protocol}//${host}`)?.host;
 }
 
 function sameText(a: string, b: string): boolean {

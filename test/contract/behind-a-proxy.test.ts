@@ -34,3 +34,14 @@ it('attempts to log in are counted for the network of the browser', async () => 
   expect(await attempt('2001:db8:0:1:ffff::1')).toBe(429);
   expect(await attempt('2001:db8:0:2::1')).toBe(400);
 });
+
+it('a page of the host that the browser asked may log in, one of the name behind the proxy may not', async () => {
+  const attempt = async (origin: string) => {
+    const json = { email: 'ada@acme.test', password: 'wrong' };
+    const headers = { ...forwarded, origin, 'x-forwarded-for': '192.0.2.1' };
+    return (await api.call('POST', '/api/login/', { key: null, json, headers })).status;
+  };
+  expect(await attempt('https://sluice.example:8443')).toBe(400);
+  expect(await attempt(api.url)).toBe(403);
+  expect(await attempt('https://sluice.example')).toBe(403);
+});

@@ -126,6 +126,22 @@ describe('logging in', () => {
     expect(reply).toMatchObject({ status: 403, body: { code: 'permission_denied' } });
   });
 
+  it.each([
+    ['of another host', 'http://evil.example', 403],
+    ['of another port', 'http://127.0.0.1:1', 403],
+    ['of none (a sandboxed frame)', 'null', 403],
+    ['of a file', 'file://', 403],
+    ['that is none', '//', 403],
+    ['of this server', () => api.url, 200],
+    ['of this server, with HTTPS before it', () => api.url.replace('http:', 'https:'), 200],
+  ])('over plain HTTP, where browsers tell only that, a page %s', async (_what, from, status) => {
+    const origin = typeof from === 'string' ? from : from();
+    const reply = await login({ headers: { origin } });
+    expect(reply.status).toBe(status);
+    if (status === 403) expect(reply.body.code).toBe('permission_denied');
+    expect((await login({ headers: { origin, 'sec-fetch-site': 'same-origin' } })).status).toBe(200);
+  });
+
   it('guessing is throttled, for one address and one e-mail; success starts anew', async () => {
     const email = 'guessed@example.test';
     const organizationId = api.organizationId;
