@@ -7,7 +7,7 @@ import { isPlainPath } from './queries.ts';
 import type { Reread } from './reread/count.ts';
 import { rereadByEngine } from './reread/engine.ts';
 import { rereadLines } from './reread/lines.ts';
-import { rereadParquet } from './reread/parquet.ts';
+import { openParquetReader, type ParquetReader } from './reread/parquet.ts';
 import type { Tally } from './spec.ts';
 
 export interface Delivered {
@@ -29,9 +29,10 @@ export async function verify(
   source: Tally,
   delivered: readonly Delivered[],
 ): Promise<{ proof: Proof; cleaned: number }> {
+  await using parquet = openParquetReader();
   const rereads: Reread[] = [];
   for (const { entry, published, reread: known } of delivered) {
-    const reread = await rereadFile(context, published, known);
+    const reread = await rereadFile(context, published, known, parquet);
     if (reread.tally.rows !== entry.rows) {
       throw failed(`${published.key} holds ${reread.tally.rows} rows where ${entry.rows} were written`);
     }
@@ -52,7 +53,12 @@ export async function verify(
 }
 
 /** An unreadable file is a failed verification; a destination that does not answer is not. */
-async function rereadFile(context: RunContext, published: Published, known: Reread | null): Promise<Reread> {
+async function rereadFile(
+  context: RunContext,
+  published: Published,
+  known: Reread | null,
+  parquet: ParquetReader,
+): Promise<Reread> {
   const { format, signal, target, warehouse } = context;
   if (known && published.confirmed && !context.readBack) return known;
   const file = await target.open(published);
@@ -64,7 +70,7 @@ async function rereadFile(context: RunContext, published: Published, known: Rere
     if (warehouse.localFiles && file.path !== null && isPlainPath(file.path)) {
       return await rereadByEngine(warehouse, format, file.path, signal);
     }
-    if (format.engineFormat === 'Parquet') return await rereadParquet(file, signal);
+    if (format.engineFormat === 'Parquet') return await parquet.reread(file, signal);
     return await rereadLines(file, format, signal);
   } catch (error) {
     signal.throwIfAborted();
