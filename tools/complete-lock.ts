@@ -25,7 +25,7 @@ interface Entry {
 const PLATFORM =
   /(android|darwin|linux|win32|freebsd|openharmony|aix|sunos|netbsd|openbsd)-(arm64|x64|ia32|arm|ppc64|riscv64|s390x|loong64|mips64el)/;
 
-/** Not in the registry that this lock file is made from. The README says so; `test/house/lock-file.test.ts` holds the same list. */
+/** Whose checksum could not be had. The README says so; `test/house/lock-file.test.ts` holds the same list. */
 const UNKNOWN = ['@chdb/lib-darwin-arm64', '@chdb/lib-darwin-x64', '@chdb/lib-linux-arm64-gnu'];
 
 const file = new URL('../package-lock.json', import.meta.url);

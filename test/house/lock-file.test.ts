@@ -16,7 +16,7 @@ const packages = Object.entries(lock.packages as Record<string, Entry>).filter((
 const placesOf = (chosen: (entry: Entry) => boolean) =>
   packages.filter(([, entry]) => chosen(entry)).map(([place]) => place);
 
-it('has a checksum of each package that runs in production, but for those that its registry lacks', () => {
+it('has a checksum of each package that runs in production, but for those of which none could be had', () => {
   expect(placesOf(({ dev, integrity }) => !dev && !integrity?.startsWith('sha512-'))).toEqual([
     'node_modules/@chdb/lib-darwin-arm64',
     'node_modules/@chdb/lib-darwin-x64',
