@@ -28,6 +28,8 @@ export interface Config {
   readonly allowedHosts: readonly string[];
   /** Answer and capture only: no run, no backfill, no download and no app's delivery is begun here. */
   readonly standby: boolean;
+  /** Another warehouse than the database knows is what this process shall have: it was moved or restored. */
+  readonly acceptWarehouse: boolean;
   /** Runs at once in this process. */
   readonly concurrency: number;
   /** Seconds after an interval's end before it is read; null = the default for the size. */
@@ -120,6 +122,7 @@ function configOf(options: ServeOptions, env: Environment, cwd: string): Config 
     filesRoot: path(env.SLUICE_FILES_ROOT, resolve(dataDir, 'exports'), cwd),
     allowedHosts: list(env.SLUICE_ALLOWED_HOSTS).map(allowedHost),
     standby: isOn('SLUICE_STANDBY', options.standby ? 'on' : env.SLUICE_STANDBY),
+    acceptWarehouse: isOn('SLUICE_ACCEPT_WAREHOUSE', env.SLUICE_ACCEPT_WAREHOUSE),
     concurrency: integer('SLUICE_CONCURRENCY', env.SLUICE_CONCURRENCY ?? '2', 1, 64),
     settleSeconds: env.SLUICE_SETTLE_SECONDS
       ? integer('SLUICE_SETTLE_SECONDS', env.SLUICE_SETTLE_SECONDS, 0, 86_400)

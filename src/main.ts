@@ -21,6 +21,7 @@ import { composeCapture } from './composition/capture.ts';
 import { makeDirectories } from './composition/directories.ts';
 import { repeatWithin } from './composition/settings.ts';
 import { lookAtRoots } from './composition/shared-roots.ts';
+import { checkSharedWarehouse } from './composition/shared-warehouse.ts';
 import type { Config } from './config.ts';
 import { openEngines } from './engines.ts';
 import { checkListening } from './http/listening.ts';
@@ -109,6 +110,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   if (!isAlone(config)) {
     await checkSharedKey(db, secrets);
     if (configured === undefined) log.warn({ dataDir }, KEY_IN_DIRECTORY);
+    await checkSharedWarehouse(db, warehouse, config, log);
     await lookAtRoots(db, config, log);
   }
   await checkListening(config.host, config.port);

@@ -1,5 +1,6 @@
 import { SluiceError } from '../errors/error.ts';
 import { connectWarehouse, type WarehouseConnection } from './client.ts';
+import { isLocal, isOfAll } from './identity.ts';
 
 /** A balancer that takes turns shows two servers at the second; one that takes any hides the other of two once in 128 starts. */
 const CONNECTIONS = 8;
@@ -38,14 +39,10 @@ async function look(connection: WarehouseConnection): Promise<Seen[]> {
   }
 }
 
-const isOfAll = (engine: string | null): boolean => /^(Replicated|Shared)/.test(engine ?? '');
-
 /** A table that is no MergeTree itself (distributed, a view) leads to those that are, and whoever made it knows where. */
 export function areSeparate(seen: readonly Seen[]): boolean {
   if (new Set(seen.map(({ host }) => host)).size < 2) return false;
-  return seen.some(({ engine, database }) =>
-    engine === null ? !isOfAll(database) : engine.endsWith('MergeTree') && !isOfAll(engine),
-  );
+  return seen.some(({ engine, database }) => (engine === null ? !isOfAll(database ?? '') : isLocal(engine)));
 }
 
 const REFUSAL =
