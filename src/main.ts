@@ -171,6 +171,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     },
     stamps,
     batcher,
+    heldBack: complaints(log, clock, 'live exports and apps wait for the warehouse'),
     workerName: `${hostname()}:${process.pid}`,
   };
   const registry = new Registry();

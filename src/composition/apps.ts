@@ -50,7 +50,13 @@ export function composeApps(base: Base, registry: Registry): ComposedApps {
     owner: `${base.workerName}:${v7()}`,
     alone: isAlone(config),
     watermark: () =>
-      arrivalWatermark({ warehouse, clock, settleMs, oldestInFlight: () => batcher.oldestInFlight() }),
+      arrivalWatermark({
+        warehouse,
+        clock,
+        settleMs,
+        oldestInFlight: () => batcher.oldestInFlight(),
+        report: base.heldBack,
+      }),
     onStep: base.onStep,
   });
   const endpoints = appsEndpoints({

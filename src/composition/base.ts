@@ -9,6 +9,7 @@ import type { IntegrationPorts } from '../integrations/integrations.ts';
 import type { Sealer } from '../integrations/sealing.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { Clock } from '../work/clock.ts';
+import type { Report } from '../work/complaints.ts';
 import type { HostGuard } from '../work/hosts.ts';
 import type { Log } from '../work/log.ts';
 import type { Queue } from '../work/queue.ts';
@@ -32,6 +33,8 @@ export interface Base {
   readonly integrations: IntegrationPorts;
   readonly stamps: Stamps;
   readonly batcher: Batcher;
+  /** Told whether the warehouse holds the arrival watermark back for minutes. */
+  readonly heldBack: Report;
   readonly workerName: string;
 }
 

@@ -94,6 +94,7 @@ export async function composeExports(
     retryMs: config.retryMs,
     oldestInFlight: () => base.batcher.oldestInFlight(),
     onPassed: base.stamps.passed,
+    heldBack: base.heldBack,
     alone: isAlone(config),
   });
 

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { SluiceError } from '../errors/error.ts';
 import type { Query } from '../warehouse/warehouse.ts';
+import type { Report } from '../work/complaints.ts';
 import { arrivalWatermark } from './watermark.ts';
 
 /**
@@ -9,14 +10,20 @@ import { arrivalWatermark } from './watermark.ts';
  */
 const NOW = Date.UTC(2026, 2, 1);
 
-function watermark(replicas: () => unknown[], localFiles = false, server = 1e15): Promise<number> {
+function watermark(
+  replicas: () => unknown[],
+  localFiles = false,
+  server = 1e15,
+  report?: Report,
+): Promise<number> {
   const rows = async ({ sql }: Query) =>
-    sql.includes('system.replicas') ? replicas() : [{ seconds: 2.5, server: String(server) }];
+    sql.includes('system.replicas') ? replicas() : [{ seconds: 2.5, id: 'slow', server: String(server) }];
   return arrivalWatermark({
     warehouse: { rows: rows as never, localFiles },
     clock: { now: () => NOW, sleep: async () => {} },
     settleMs: 30_000,
     oldestInFlight: () => null,
+    report,
   });
 }
 
@@ -54,4 +61,15 @@ it('is held back by a server whose clock is behind, however far from both our cl
   const reached = await watermark(() => [], false, Date.now() - 3_600_000);
   expect(reached).toBeLessThanOrEqual(NOW - 30_000 - 2_500 - 3_600_000);
   expect(reached).toBeGreaterThan(NOW - 30_000 - 2_500 - 3_660_000);
+});
+
+it('says what holds it back for minutes, and when that is over', async () => {
+  const told: unknown[] = [];
+  const report = {
+    failed: (_: unknown, fields?: object) => told.push(fields),
+    worked: () => told.push('over'),
+  };
+  await watermark(() => [{ seconds: '299' }], false, 1e15, report);
+  await watermark(() => [{ seconds: '300' }], false, 1e15, report);
+  expect(told).toEqual(['over', { replicaMs: 300_000, insertMs: 2_500, insertId: 'slow', skewMs: 0 }]);
 });

@@ -7,7 +7,15 @@ const NOW = Date.UTC(2026, 2, 1);
 let embedded: TestWarehouse;
 beforeAll(async () => {
   embedded = await startTestWarehouse();
-  await embedded.warehouse.command({ sql: 'CREATE TABLE copied_events (n UInt64) ENGINE = Null' });
+  for (const sql of [
+    'CREATE DATABASE other',
+    'CREATE DATABASE events',
+    ...['events_copy', 'writable_events', 'other.sharded_events', 'events.other'].map(
+      (table) => `CREATE TABLE ${table} (n UInt64) ENGINE = Null`,
+    ),
+  ]) {
+    await embedded.warehouse.command({ sql });
+  }
 });
 afterAll(() => embedded.close());
 
@@ -45,17 +53,25 @@ it('is the same on a server whose events are not replicated', async () => {
   await server.close();
 });
 
-it('is held back by an insert under way, of whichever process', async () => {
-  await during('INSERT INTO copied_events', async () => {
+it.each([
+  'INSERT INTO events (team_id)',
+  'insert into\n table `events`(`team_id`)',
+  '/* nightly */ INSERT /* of */ INTO "other"."sharded_events"',
+  'INSERT INTO default.writable_events',
+  'WITH 1 AS one INSERT INTO events (team_id)',
+])('is held back by an insert under way, of whichever process: %j', async (into) => {
+  await during(into, async () => {
     expect(await watermark()).toBeLessThan(NOW - 5_000);
   });
 });
 
-it.each(["INSERT INTO FUNCTION null('n UInt64')", "insert into\n table function null('n UInt64')"])(
-  'is not held back by a file that is being written: %j',
-  async (into) => {
-    await during(into, async () => {
-      expect(await watermark()).toBe(NOW - 5_000);
-    });
-  },
-);
+it.each([
+  'INSERT INTO events_copy',
+  'INSERT INTO events.other',
+  "INSERT INTO FUNCTION null('n UInt64')",
+  "insert into\n table function null('n UInt64')",
+])('is not held back by what is written elsewhere, whatever it reads: %j', async (into) => {
+  await during(into, async () => {
+    expect(await watermark()).toBe(NOW - 5_000);
+  });
+});

@@ -1,7 +1,7 @@
 import { kindOf, SluiceError } from '../../errors/error.ts';
 import type { RunObserver } from '../../export/outcome.ts';
 import { arrivalWatermark } from '../../export/watermark.ts';
-import { complaints } from '../../work/complaints.ts';
+import { complaints, type Report } from '../../work/complaints.ts';
 import type { Log } from '../../work/log.ts';
 import { loop } from '../../work/loop.ts';
 import type { Queue } from '../../work/queue.ts';
@@ -35,6 +35,8 @@ export interface RunsPorts extends Omit<ExecutePorts, 'onRunCancelled' | 'counts
   readonly oldestInFlight: () => number | null;
   /** Told of every watermark that lets runs read, milliseconds since the epoch: nothing may arrive below it any more. */
   readonly onPassed: (ms: number) => void;
+  /** Told whether the warehouse holds all live runs back for minutes. */
+  readonly heldBack?: Report;
   /** Whether no other process can be working on this database, so that every active run is an orphan. */
   readonly alone: boolean;
 }
@@ -80,7 +82,13 @@ export function createRunService(given: RunsPorts): Runs {
     const known = watermarks.get(settleMs);
     if (known !== undefined && known >= wanted) return known;
     const { warehouse, oldestInFlight } = given;
-    const reached = await arrivalWatermark({ warehouse, clock, settleMs, oldestInFlight });
+    const reached = await arrivalWatermark({
+      warehouse,
+      clock,
+      settleMs,
+      oldestInFlight,
+      report: given.heldBack,
+    });
     given.onPassed(reached);
     watermarks.set(settleMs, Math.max(reached, known ?? reached));
     return reached;
