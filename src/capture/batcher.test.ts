@@ -32,14 +32,26 @@ function manualClock(startMs: number) {
 /** A store whose inserts end when the test says so. */
 function store(limits: Partial<BatcherLimits> = {}) {
   const clock = manualClock(1_000_000);
-  const inserts: { insert: Insert; stored: () => void; failed: (error: unknown) => void }[] = [];
+  const inserts: {
+    insert: Insert;
+    stored: () => void;
+    failed: (error: unknown) => void;
+    endsWhenStopped: () => void;
+  }[] = [];
   const batcher = new Batcher({
     clock,
     stamps: createStamps(clock, 0),
     limits,
     warehouse: {
       insert: (insert) =>
-        new Promise((resolve, reject) => inserts.push({ insert, stored: resolve, failed: reject })),
+        new Promise((resolve, reject) => {
+          const stop = () => reject(new SluiceError('warehouse_cancelled'));
+          const endsWhenStopped = () => {
+            if (insert.signal?.aborted) stop();
+            else insert.signal?.addEventListener('abort', stop);
+          };
+          inserts.push({ insert, stored: resolve, failed: reject, endsWhenStopped });
+        }),
     },
   });
   return { clock, inserts, batcher };
@@ -245,11 +257,23 @@ describe('Batcher', () => {
     const { batcher, inserts } = store({ retryDelaysMs: [], insertTimeoutMs: 5 });
     const answer = batcher.add(rows(1));
     await turn();
-    const { signal } = inserts[0]?.insert ?? {};
-    if (signal && !signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
-    expect(signal?.aborted).toBe(true);
-    inserts[0]?.failed(new SluiceError('warehouse_cancelled'));
+    inserts[0]?.endsWhenStopped();
     await expect(answer).rejects.toMatchObject({ code: 'unavailable' });
+  });
+
+  it('stops an attempt that waits until others may have read past its stamp', async () => {
+    const { batcher, inserts, clock } = store({ retryDelaysMs: [100], repeatWithinMs: 15_000 });
+    const answer = batcher.add(rows(1));
+    await turn();
+    expect(inserts[0]?.insert.signal?.aborted).toBe(false);
+    clock.set(1_014_895);
+    inserts[0]?.failed(retryable);
+    await turn();
+    clock.set(1_014_995);
+    await turn();
+    inserts[1]?.endsWhenStopped();
+    await expect(answer).rejects.toMatchObject({ code: 'unavailable' });
+    expect(inserts).toHaveLength(2);
   });
 
   it('refuses what does not fit its queue, but never the first', async () => {

@@ -1,24 +1,14 @@
 import { SluiceError } from '../errors/error.ts';
-import type { Warehouse } from '../warehouse/warehouse.ts';
-import type { Clock } from '../work/clock.ts';
-import { type EncodedRows, EVENT_COLUMNS, stampRows } from './rows.ts';
+import { type EncodedRows, stampRows } from './rows.ts';
 import type { Stamps } from './stamps.ts';
-import type { InsertStep } from './steps.ts';
+import { createStore, RETRY_AFTER_SECONDS, type StoreLimits, type StorePorts } from './store-rows.ts';
 
-export interface BatcherPorts {
-  readonly warehouse: Pick<Warehouse, 'insert'>;
-  readonly clock: Clock;
+export interface BatcherPorts extends StorePorts {
   readonly stamps: Stamps;
-  /** Told of every failed attempt; the error holds no event. */
-  readonly onFailure?: (error: unknown, attempt: number) => void;
-  /** Told of every insert that is stored. */
-  readonly onStored?: () => void;
-  /** Told of the named moments of every insert, for tests that stop the process there. */
-  readonly onStep?: (step: InsertStep) => void;
   readonly limits?: Partial<BatcherLimits>;
 }
 
-export interface BatcherLimits {
+export interface BatcherLimits extends StoreLimits {
   /** The shortest time between two small inserts: each makes a part that ClickHouse must merge. */
   readonly lingerMs: number;
   /** This many rows are worth an insert of their own at once. */
@@ -28,16 +18,6 @@ export interface BatcherLimits {
   /** Waiting and in flight together; more is refused. */
   readonly maxQueueBytes: number;
   readonly maxInFlight: number;
-  /** An insert that takes longer is stopped and tried again, milliseconds. */
-  readonly insertTimeoutMs: number;
-  /** Waits between the attempts of one insert, milliseconds. */
-  readonly retryDelaysMs: readonly number[];
-  /**
-   * An insert is not tried again so long after its rows were stamped, milliseconds, and ClickHouse itself ends one that
-   * takes as long: other processes may have exported what arrived then, and where several nodes answer they do not see
-   * what runs on each of them. Null = no limit, for the only process, whose arrival watermark knows its inserts.
-   */
-  readonly repeatWithinMs: number | null;
 }
 
 const DEFAULTS: BatcherLimits = {
@@ -51,10 +31,6 @@ const DEFAULTS: BatcherLimits = {
   repeatWithinMs: null,
 };
 
-/** Events of 100 different months in one insert are unusual, not wrong. */
-const SETTINGS = { max_partitions_per_insert_block: 0 };
-const RETRY_AFTER_SECONDS = 5;
-
 interface Waiting {
   readonly rows: EncodedRows;
   readonly resolve: () => void;
@@ -67,14 +43,13 @@ interface Waiting {
  * ClickHouse has stored its rows; all rows of a request are in one insert.
  */
 export class Batcher {
-  readonly #ports: BatcherPorts;
+  readonly #ports: Pick<BatcherPorts, 'clock' | 'stamps'>;
   readonly #limits: BatcherLimits;
+  readonly #store: (body: Buffer, stamp: number) => Promise<void>;
   #waiting: Waiting[] = [];
   #waitingRows = 0;
   #queuedBytes = 0;
   readonly #inFlight = new Set<number>();
-  /** Whether inserts carry a limit of time. */
-  #bounded = true;
   #lastInsertAt = Number.NEGATIVE_INFINITY;
   #timer: AbortController | undefined;
   #scheduled = false;
@@ -84,6 +59,7 @@ export class Batcher {
   constructor(ports: BatcherPorts) {
     this.#ports = ports;
     this.#limits = { ...DEFAULTS, ...ports.limits };
+    this.#store = createStore(ports, this.#limits);
   }
 
   /** Resolves when the rows are stored. Throws `unavailable`: the client should send them again. */
@@ -186,66 +162,10 @@ export class Batcher {
     const stamp = this.#ports.stamps.next();
     this.#inFlight.add(stamp);
     const body = stampedBody(batch, stamp);
-    this.#insert(body, stamp).then(
+    this.#store(body, stamp).then(
       () => this.#finish(batch, stamp, body.length),
       (error: SluiceError) => this.#finish(batch, stamp, body.length, error),
     );
-  }
-
-  /** Every attempt sends the same bytes: the same ids and the same stamp, so a repetition merges away. */
-  async #insert(body: Buffer, stamp: number): Promise<void> {
-    const { warehouse, clock, onFailure, onStored, onStep } = this.#ports;
-    onStep?.('insert-started');
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await warehouse.insert({
-          table: 'events',
-          columns: EVENT_COLUMNS,
-          format: 'RowBinary',
-          body,
-          settings: this.#settings(),
-          signal: AbortSignal.timeout(this.#limits.insertTimeoutMs),
-        });
-        onStep?.('insert-stored');
-        onStored?.();
-        return;
-      } catch (error) {
-        onFailure?.(error, attempt);
-        if (this.#wasForbidden(error)) continue;
-        const delay = this.#limits.retryDelaysMs[attempt - 1];
-        const retryable = error instanceof SluiceError && error.kind === 'retry';
-        if (!retryable || delay === undefined || this.#isOld(stamp, delay)) {
-          throw new SluiceError('unavailable', {
-            detail: 'The events could not be stored; send them again.',
-            retryAfter: RETRY_AFTER_SECONDS,
-            cause: error,
-          });
-        }
-        await clock.sleep(delay);
-      }
-    }
-  }
-
-  #settings(): Readonly<Record<string, number>> {
-    const { repeatWithinMs } = this.#limits;
-    if (repeatWithinMs === null || !this.#bounded) return SETTINGS;
-    return { ...SETTINGS, max_execution_time: Math.max(1, Math.floor(repeatWithinMs / 1000)) };
-  }
-
-  /** Whether it may be the limit of time that the user's profile does not allow to be set. From now on it is not. */
-  #wasForbidden(error: unknown): boolean {
-    const denied = error instanceof SluiceError && error.code === 'warehouse_denied';
-    const asked = this.#bounded && this.#limits.repeatWithinMs !== null;
-    if (!denied || !asked) return false;
-    this.#bounded = false;
-    return true;
-  }
-
-  /** Whether an attempt after `delay` would come too late for its stamp. */
-  #isOld(stamp: number, delay: number): boolean {
-    const { repeatWithinMs } = this.#limits;
-    const age = this.#ports.clock.now() + delay - stamp / 1000;
-    return repeatWithinMs !== null && age > repeatWithinMs;
   }
 
   #finish(batch: readonly Waiting[], stamp: number, bytes: number, error?: SluiceError): void {
