@@ -47,6 +47,10 @@ const KEY_IN_DIRECTORY =
   'The secret key is in secret.key of the data directory; other processes on this database, and this one with another data directory, are refused ' +
   'without it. Set SLUICE_SECRET_KEY for all of them.';
 
+const UNLIMITED =
+  'The ClickHouse user may not set max_execution_time: a captured insert that takes longer than half the settle delay may be stored ' +
+  'below what other processes have exported. Let its profile allow the setting.';
+
 const STANDBY =
   'Standing by: this process answers and captures, and begins no run, backfill, download or delivery of an app.';
 
@@ -135,6 +139,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     stamps,
     limits: { repeatWithinMs: repeatWithin(config) },
     onFailure: (error, attempt) => storing.failed(error, { attempt }),
+    onUnlimited: () => log.warn(UNLIMITED),
     onStored: storing.worked,
     ...(ports.onStep && { onStep: ports.onStep }),
   });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SluiceError } from '../errors/error.ts';
+import { exceptionError } from '../warehouse/exception.ts';
 import type { Insert } from '../warehouse/warehouse.ts';
 import { Batcher, type BatcherLimits } from './batcher.ts';
 import { type EventRow, encodeRows } from './rows.ts';
@@ -38,8 +39,10 @@ function store(limits: Partial<BatcherLimits> = {}) {
     failed: (error: unknown) => void;
     endsWhenStopped: () => void;
   }[] = [];
+  let unlimited = 0;
   const batcher = new Batcher({
     clock,
+    onUnlimited: () => void unlimited++,
     stamps: createStamps(clock, 0),
     limits,
     warehouse: {
@@ -54,7 +57,7 @@ function store(limits: Partial<BatcherLimits> = {}) {
         }),
     },
   });
-  return { clock, inserts, batcher };
+  return { clock, inserts, batcher, unlimited: () => unlimited };
 }
 
 const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
@@ -221,21 +224,52 @@ describe('Batcher', () => {
     },
   );
 
-  it('does without that where the user may not set it', async () => {
-    const { batcher, inserts, clock } = store({ repeatWithinMs: 15_000, retryDelaysMs: [] });
+  it('does without that where the user may not set it, and says so once', async () => {
+    const { batcher, inserts, unlimited } = store({
+      repeatWithinMs: 15_000,
+      retryDelaysMs: [],
+      eagerRows: 1,
+    });
+    const answers = [batcher.add(rows(1))];
+    await turn();
+    answers.push(batcher.add(rows(1)));
+    await turn();
+    inserts[0]?.failed(exceptionError(452, '', { code: '452' }));
+    inserts[1]?.failed(exceptionError(164, '', { code: '164' }));
+    await turn();
+    expect(inserts).toHaveLength(4);
+    for (const { insert, stored } of inserts.slice(2)) {
+      expect(insert.settings).not.toHaveProperty('max_execution_time');
+      stored();
+    }
+    await Promise.all(answers);
+    expect(unlimited()).toBe(1);
+    const later = batcher.add(rows(1));
+    await turn();
+    expect(inserts[4]?.insert.settings).not.toHaveProperty('max_execution_time');
+    inserts[4]?.stored();
+    await later;
+  });
+
+  it.each([
+    ['a refusal of another kind', [exceptionError(497, '', { code: '497' })]],
+    ['one that has another reason', Array(2).fill(exceptionError(164, '', { code: '164' }))],
+  ])('keeps the limit after %s', async (_, errors) => {
+    const { batcher, inserts, unlimited, clock } = store({ repeatWithinMs: 15_000, retryDelaysMs: [] });
+    const refused = expect(batcher.add(rows(1))).rejects.toMatchObject({ code: 'unavailable' });
+    for (const [index, error] of errors.entries()) {
+      await turn();
+      inserts[index]?.failed(error);
+    }
+    await refused;
+    expect(inserts).toHaveLength(errors.length);
+    clock.set(1_001_000);
     const answer = batcher.add(rows(1));
     await turn();
-    inserts[0]?.failed(new SluiceError('warehouse_denied'));
-    await turn();
-    expect(inserts[1]?.insert.settings).not.toHaveProperty('max_execution_time');
-    inserts[1]?.stored();
+    expect(inserts.at(-1)?.insert.settings).toHaveProperty('max_execution_time', 15);
+    inserts.at(-1)?.stored();
     await answer;
-    const refused = expect(batcher.add(rows(1))).rejects.toMatchObject({ code: 'unavailable' });
-    clock.set(1_001_000);
-    await turn();
-    inserts[2]?.failed(new SluiceError('warehouse_denied'));
-    await refused;
-    expect(inserts).toHaveLength(3);
+    expect(unlimited()).toBe(0);
   });
 
   it.each([

@@ -1,4 +1,5 @@
 import { SluiceError } from '../errors/error.ts';
+import { forbidsSetting } from '../warehouse/exception.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { Clock } from '../work/clock.ts';
 import { EVENT_COLUMNS } from './rows.ts';
@@ -9,6 +10,8 @@ export interface StorePorts {
   readonly clock: Clock;
   /** Told of every failed attempt; the error holds no event. */
   readonly onFailure?: (error: unknown, attempt: number) => void;
+  /** Told once that the user may not limit the time of inserts, so that those from now on have no limit. */
+  readonly onUnlimited?: () => void;
   /** Told of every insert that is stored. */
   readonly onStored?: () => void;
   /** Told of the named moments of every insert, for tests that stop the process there. */
@@ -41,50 +44,51 @@ export function createStore(
   ports: StorePorts,
   limits: StoreLimits,
 ): (body: Buffer, stamp: number) => Promise<void> {
-  const { warehouse, clock, onFailure, onStored, onStep } = ports;
+  const { warehouse, clock, onFailure, onUnlimited, onStored, onStep } = ports;
   const { repeatWithinMs } = limits;
-  /** Whether inserts carry a limit of time. */
-  let bounded = repeatWithinMs !== null;
+  /** Whether inserts carry a limit of time, which the user's profile may not allow to be set. */
+  let isLimited = repeatWithinMs !== null;
 
-  const settings = (): Readonly<Record<string, number>> => {
-    if (repeatWithinMs === null || !bounded) return SETTINGS;
-    return { ...SETTINGS, max_execution_time: Math.max(1, Math.floor(repeatWithinMs / 1000)) };
+  const limited = {
+    ...SETTINGS,
+    max_execution_time: Math.max(1, Math.floor((repeatWithinMs ?? 0) / 1000)),
   };
   /** Milliseconds until rows of this stamp come too late. */
   const timeLeft = (stamp: number): number =>
     repeatWithinMs === null ? Number.POSITIVE_INFINITY : stamp / 1000 + repeatWithinMs - clock.now();
   /** Also one that waits for a connection is stopped in time: nobody else knows of it. */
-  const attempt = (body: Buffer, stamp: number): Promise<void> => {
+  const attempt = (body: Buffer, stamp: number, withLimit: boolean): Promise<void> => {
     const limitMs = Math.min(limits.insertTimeoutMs, timeLeft(stamp));
     return warehouse.insert({
       table: 'events',
       columns: EVENT_COLUMNS,
       format: 'RowBinary',
       body,
-      settings: settings(),
+      settings: withLimit ? limited : SETTINGS,
       // By a timer, whatever happens to the clock meanwhile.
       signal: AbortSignal.timeout(Math.max(0, Math.floor(limitMs))),
     });
   };
-  /** Whether it may be the limit of time that the user's profile does not allow to be set. From now on it is not. */
-  const wasForbidden = (error: unknown): boolean => {
-    const denied = error instanceof SluiceError && error.code === 'warehouse_denied';
-    if (!denied || !bounded) return false;
-    bounded = false;
-    return true;
-  };
 
   return async (body, stamp) => {
     onStep?.('insert-started');
+    let withLimit = isLimited;
     for (let attempts = 1; ; attempts++) {
       try {
-        await attempt(body, stamp);
+        await attempt(body, stamp, withLimit);
+        if (isLimited && !withLimit) {
+          isLimited = false;
+          onUnlimited?.();
+        }
         onStep?.('insert-stored');
         onStored?.();
         return;
       } catch (error) {
         onFailure?.(error, attempts);
-        if (wasForbidden(error)) continue;
+        if (withLimit && forbidsSetting(error)) {
+          withLimit = false;
+          continue;
+        }
         const delay = limits.retryDelaysMs[attempts - 1];
         const retryable = error instanceof SluiceError && error.kind === 'retry';
         if (!retryable || delay === undefined || timeLeft(stamp) < delay) {

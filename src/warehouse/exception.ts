@@ -47,6 +47,15 @@ export function exceptionError(exceptionCode: number, text: string, cause?: unkn
   });
 }
 
+/** READONLY, SETTING_CONSTRAINT_VIOLATION */
+const FORBIDDING_SETTINGS = ['164', '452'];
+
+/** Whether the server refused a setting of the request, which the user's profile does not let it change. */
+export function forbidsSetting(error: unknown): boolean {
+  const { cause } = error as { readonly cause?: { readonly code?: unknown } };
+  return FORBIDDING_SETTINGS.includes(String(cause?.code));
+}
+
 /** A SluiceError for a request that got no answer, or half of one. */
 export function connectionError(what: string, cause: unknown): SluiceError {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
