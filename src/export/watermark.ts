@@ -60,6 +60,7 @@ async function atWork(warehouse: WatermarkPorts['warehouse']) {
             toUnixTimestamp64Milli(now64(3)) AS server FROM system.processes
           WHERE query_kind IN ('Insert', 'AsyncInsertFlush') AND match(query, {into:String})`,
     params: { into: INTO_EVENTS },
+    prompt: true,
   });
   return {
     insertMs: Math.ceil(Number(row?.seconds ?? 0) * 1000),
@@ -79,6 +80,7 @@ async function replicaDelay(warehouse: WatermarkPorts['warehouse']): Promise<num
     const [row] = await warehouse.rows<{ seconds: string | number }>({
       sql: `SELECT max(absolute_delay) AS seconds FROM system.replicas
             WHERE database = currentDatabase() AND table = 'events'`,
+      prompt: true,
     });
     return Number(row?.seconds ?? 0) * 1000;
   } catch (error) {

@@ -69,6 +69,25 @@ test.each([
   },
 );
 
+test('inserts, kills and prompt questions do not wait behind answers that nobody reads', async () => {
+  let open = 0;
+  const warehouse = await against((request, response) => {
+    if (!request.url?.includes('query_id=held')) return void response.end('{"a":1}\n');
+    open += 1;
+    response.write('{"a":1}\n');
+  });
+  const stop = new AbortController();
+  const held = Array.from({ length: 64 }, (_, n) =>
+    warehouse.bytes({ ...query, queryId: `held-${n}`, signal: stop.signal }).catch(() => {}),
+  );
+  await vi.waitUntil(() => open === 56);
+  await warehouse.insert({ table: 't', format: 'CSV', body: Buffer.from('1') });
+  await warehouse.kill('another');
+  expect(await warehouse.rows({ sql: 'SELECT 1', prompt: true })).toEqual([{ a: 1 }]);
+  stop.abort();
+  await Promise.all(held);
+});
+
 test('a chunked answer without its last chunk fails', async () => {
   const warehouse = await against((_, response) => response.write('{"a":1}\n', () => response.destroy()));
   await expect(read(warehouse)).rejects.toMatchObject({ code: 'warehouse_unavailable' });

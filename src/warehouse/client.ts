@@ -34,7 +34,10 @@ export interface WarehouseConnection {
   readonly silenceMs?: number;
 }
 
-const MOST_CONNECTIONS = 64;
+/** Together what the embedded engine runs at once (`QUERIES_AT_ONCE`). */
+const MOST_CONNECTIONS = 56;
+/** Of those who must not wait behind long answers: inserts, and questions on which everybody waits. */
+const MOST_PROMPT_CONNECTIONS = 8;
 /** A query may compute this long before its first byte, as long as its server answers pings. */
 const LONGEST_SILENCE_MS = 30 * 60_000;
 const SILENCE_MS = 60_000;
@@ -52,23 +55,27 @@ export function connectWarehouse(connection: WarehouseConnection): Warehouse {
     // Every failure is thrown; the library's log would hold SQL text.
     log: { level: ClickHouseLogLevel.OFF },
   };
-  const client = createClient({
-    ...common,
-    request_timeout: LONGEST_SILENCE_MS,
-    http_agent: keptConnections(common.url, MOST_CONNECTIONS),
-    keep_alive: { enabled: true, idle_socket_ttl: 0 },
-  });
+  const connecting = (most: number) =>
+    createClient({
+      ...common,
+      request_timeout: LONGEST_SILENCE_MS,
+      http_agent: keptConnections(common.url, most),
+      keep_alive: { enabled: true, idle_socket_ttl: 0 },
+    });
+  const client = connecting(MOST_CONNECTIONS);
+  const prompt = connecting(MOST_PROMPT_CONNECTIONS);
   // Connections of their own: hanging queries must not keep the question whether anybody is there from being asked.
   const pings = createClient({
     ...common,
     request_timeout: Math.min(silenceMs, LONGEST_PING_MS),
     keep_alive: { enabled: false },
   });
-  return new HttpWarehouse({ client, pings, localFiles, log, silenceMs });
+  return new HttpWarehouse({ client, prompt, pings, localFiles, log, silenceMs });
 }
 
 interface HttpWarehouseParts {
   readonly client: ClickHouseClient;
+  readonly prompt: ClickHouseClient;
   readonly pings: ClickHouseClient;
   readonly localFiles: boolean;
   readonly log: WarehouseLog | undefined;
@@ -78,6 +85,7 @@ interface HttpWarehouseParts {
 class HttpWarehouse implements Warehouse {
   readonly localFiles: boolean;
   readonly #client: ClickHouseClient;
+  readonly #prompt: ClickHouseClient;
   readonly #pings: ClickHouseClient;
   readonly #log: WarehouseLog | undefined;
   readonly #silenceMs: number;
@@ -88,6 +96,7 @@ class HttpWarehouse implements Warehouse {
 
   constructor(parts: HttpWarehouseParts) {
     this.#client = parts.client;
+    this.#prompt = parts.prompt;
     this.#pings = parts.pings;
     this.localFiles = parts.localFiles;
     this.#log = parts.log;
@@ -133,12 +142,14 @@ class HttpWarehouse implements Warehouse {
       ...insert,
       settings: { ...INSERTING, ...insert.settings, ...AT_END },
       body,
+      prompt: true,
     });
     await collect(answer);
   }
 
   async kill(queryId: string): Promise<void> {
-    await this.command({ sql: 'KILL QUERY WHERE query_id = {id:String} SYNC', params: { id: queryId } });
+    const sql = 'KILL QUERY WHERE query_id = {id:String} SYNC';
+    await this.command({ sql, params: { id: queryId }, prompt: true });
   }
 
   ping(): Promise<void> {
@@ -155,7 +166,7 @@ class HttpWarehouse implements Warehouse {
 
   async close(): Promise<void> {
     await Promise.all([...this.#kills.keys()].map((queryId) => this.#gone(queryId)));
-    await Promise.all([this.#client.close(), this.#pings.close()]);
+    await Promise.all([this.#client.close(), this.#prompt.close(), this.#pings.close()]);
   }
 
   async #send(sql: string, request: Request, check?: (headers: Headers) => void): Promise<Readable> {
@@ -164,7 +175,8 @@ class HttpWarehouse implements Warehouse {
     const watch = watchSilence(this.#silenceMs, () => this.ping());
     try {
       request.signal?.throwIfAborted();
-      const answer = await this.#client.exec({
+      const client = request.prompt ? this.#prompt : this.#client;
+      const answer = await client.exec({
         query: sql,
         query_id: queryId,
         query_params: { ...request.params },

@@ -36,6 +36,8 @@ export interface Query {
   /** Chosen by the caller so that the query can be killed from another process. */
   readonly queryId?: string;
   readonly signal?: AbortSignal;
+  /** Short, and much waits for it: it does not wait behind the long answers of others for a connection. */
+  readonly prompt?: boolean;
 }
 
 export interface Encoding {
