@@ -81,6 +81,19 @@ it('waits for a database that gives no answer only as long as nobody knows that 
   expect(state.asked).toBe(3);
 });
 
+it('says after five seconds that it cannot know a key while the database gives no answer', async () => {
+  const { state, projectOf, breakOff } = cache();
+  state.answer = 'silence';
+  const first = expect(projectOf('phc_1')).rejects.toBe(AWAY);
+  state.now += 5_000;
+  const second = expect(projectOf('phc_1')).rejects.toBe(AWAY);
+  state.now += 1;
+  await expect(projectOf('phc_1')).rejects.toMatchObject({ code: 'database_unavailable' });
+  expect(state.asked).toBe(1);
+  breakOff(AWAY);
+  await Promise.all([first, second]);
+});
+
 it('what a working database says holds: a key that is no more, an error that is none of its absence', async () => {
   const { state, projectOf } = cache();
   await projectOf('phc_1');

@@ -11,6 +11,8 @@ const LAST_RESORT_MS = 86_400_000;
 const AWAY_MS = 5_000;
 /** A question that is open for longer than this is nobody's to wait for who knows the last answer. */
 const PATIENCE_MS = 2_000;
+/** And so long after it was asked nobody waits who knows none either. */
+const UNANSWERED_MS = 5_000;
 /** Projects, and as many keys of none. */
 const MOST = 10_000;
 const KEY = /^[\x21-\x7e]{1,200}$/;
@@ -86,6 +88,8 @@ export function createProjectCache(
     });
     const answer = entry.asking;
     try {
+      if (!holds(entry) && clock.now() - entry.askedAt > UNANSWERED_MS)
+        throw new SluiceError('database_unavailable');
       const waits = !entry.away && clock.now() - entry.askedAt <= PATIENCE_MS;
       if (waits || !holds(entry)) return await answer;
       answer.catch(() => {}); // told to those who wait

@@ -1,10 +1,15 @@
 import type { Clock } from './clock.ts';
 
-/** Settles as `work` does, or rejects with "late" after `ms` milliseconds; `work` itself goes on. */
-export async function withinLimit<Value>(clock: Clock, ms: number, work: Promise<Value>): Promise<Value> {
+/** Settles as `work` does, or rejects with `onLate`'s error after `ms` milliseconds; `work` itself goes on. */
+export async function withinLimit<Value>(
+  clock: Clock,
+  ms: number,
+  work: Promise<Value>,
+  onLate: () => Error = () => new Error('late'),
+): Promise<Value> {
   const over = new AbortController();
   const late = clock.sleep(Math.max(0, ms), over.signal).then((): never => {
-    throw new Error('late');
+    throw onLate();
   });
   late.catch(() => {});
   try {

@@ -40,6 +40,8 @@ const outcome = (reading: Promise<ReadRequest>) =>
     },
   );
 
+const EVENT = { event: 'e', distinct_id: 'd' };
+
 const event = fc.record(
   {
     uuid: fc.uuid(),
@@ -101,6 +103,26 @@ it('a body that takes more memory than there is costs the thread, not the proces
   expect(await outcome(small.read(request(batch(KEY, []))))).toMatchObject({ code: 'unavailable' });
   expect(onLost).toHaveBeenCalledOnce();
   expect(onLost.mock.calls[0]?.[0]).toMatchObject({ code: 'ERR_WORKER_OUT_OF_MEMORY' });
+});
+
+it('lets no key of which the database says nothing keep the others waiting', async () => {
+  const silent: ReaderPorts['projectByKey'] = (key) =>
+    key === KEY ? projectByKey(key) : new Promise(() => {});
+  const patient = openReaderThread(silent, neverLost, {}, { requestMs: 30_000, keyMs: 10 });
+  const unknown = outcome(patient.read(request(batch('phc_silent', [EVENT]))));
+  const known = outcome(patient.read(request(batch(KEY, [EVENT]))));
+  expect(await unknown).toMatchObject({ code: 'database_unavailable', retryAfter: 5 });
+  expect(await known).toMatchObject({ rows: { count: 1 } });
+  await patient.close();
+});
+
+it('is given up when a request takes longer than any may', async () => {
+  const onLost = vi.fn();
+  const slow = openReaderThread(() => new Promise(() => {}), onLost, {}, { requestMs: 50, keyMs: 30_000 });
+  const readings = [1, 2].map(() => outcome(slow.read(request(batch(KEY, [EVENT])))));
+  for (const reading of readings) expect(await reading).toMatchObject({ code: 'unavailable', retryAfter: 5 });
+  expect(onLost).toHaveBeenCalledOnce();
+  expect(onLost.mock.calls[0]?.[0]).toMatchObject({ message: expect.stringContaining('0.05 s') });
 });
 
 it('once closed, what it has not read is to be sent again', async () => {
