@@ -6,12 +6,14 @@ const FOLDER = new URL('./migrations/', import.meta.url);
 
 interface Migration {
   readonly name: string;
+  /** `….embedded.sql`: not for servers. */
+  readonly embeddedOnly: boolean;
   readonly statements: readonly string[];
 }
 
 /**
  * Brings the warehouse to the newest of `migrations/NNNN_name.sql`, in order. ClickHouse has no DDL
- * transactions, so every statement is `CREATE … IF NOT EXISTS` and may run again after a crash, or in
+ * transactions, so every statement may run again (`CREATE … IF NOT EXISTS`, `MODIFY SETTING`) after a crash, or in
  * two processes at once. What Sluice did not make it never alters: where all tables exist and
  * `sluice_migrations` does not (PostHog's own ClickHouse), nothing is written, so reading rights do.
  * Throws the warehouse's errors, `made_by_newer`, and, unless `mayUpdate`, `made_by_older` where an older Sluice made tables.
@@ -36,7 +38,9 @@ export async function migrateWarehouse(warehouse: Warehouse, mayUpdate = true): 
       detail: `The warehouse was made by a newer Sluice (it has ${unknown.join(', ')}); start that one, or restore the copy from before the update.`,
     });
   }
-  const missing = migrations.filter(({ name }) => !done.has(name));
+  const missing = migrations.filter(
+    ({ name, embeddedOnly }) => !done.has(name) && (warehouse.localFiles || !embeddedOnly),
+  );
   if (!mayUpdate && done.size > 0 && missing.length > 0) {
     throw new SluiceError('made_by_older', {
       detail:
@@ -57,7 +61,11 @@ function readMigrations(): Migration[] {
   return readdirSync(FOLDER)
     .filter((name) => name.endsWith('.sql'))
     .sort()
-    .map((name) => ({ name, statements: statements(readFileSync(new URL(name, FOLDER), 'utf8')) }));
+    .map((name) => ({
+      name,
+      embeddedOnly: name.endsWith('.embedded.sql'),
+      statements: statements(readFileSync(new URL(name, FOLDER), 'utf8')),
+    }));
 }
 
 async function tables(warehouse: Warehouse): Promise<Set<string>> {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { connectWarehouse } from '../../src/warehouse/client.ts';
 import { migrateWarehouse } from '../../src/warehouse/migrate.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
 
@@ -37,6 +38,34 @@ test('leaves a warehouse alone that somebody else made', async () => {
   const theirs = await tables();
   await migrateWarehouse(running.warehouse);
   expect(await tables()).toEqual(theirs);
+});
+
+/** How often an insert of one event waits for the disk. */
+async function syncs(): Promise<number> {
+  const { warehouse } = running;
+  const count = async () => {
+    const sql = "SELECT value FROM system.events WHERE event = 'FileSync'";
+    return Number((await warehouse.rows<{ value: string }>({ sql }))[0]?.value ?? 0);
+  };
+  const before = await count();
+  await warehouse.insert({ table: 'events', format: 'JSONEachRow', body: Buffer.from('{"event":"e"}') });
+  return (await count()) - before;
+}
+
+test('an event is on the disk before it is acknowledged, also in a table of an older version', async () => {
+  expect(await syncs()).toBeGreaterThan(0);
+  const { warehouse } = running;
+  await warehouse.command({
+    sql: 'ALTER TABLE events RESET SETTING fsync_after_insert, fsync_part_directory',
+  });
+  await warehouse.command({ sql: "DELETE FROM sluice_migrations WHERE name >= '0004'" });
+  expect(await syncs()).toBe(0);
+  const server = connectWarehouse({ url: running.url, localFiles: false });
+  await migrateWarehouse(server);
+  await server.close();
+  expect(await syncs()).toBe(0);
+  await migrateWarehouse(warehouse);
+  expect(await syncs()).toBeGreaterThan(0);
 });
 
 test('goes on where a crash stopped it', async () => {
