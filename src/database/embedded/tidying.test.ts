@@ -59,11 +59,11 @@ describe('tidying the embedded database', () => {
     const asked: string[] = [];
     const failing = {
       exec: pglite.exec,
-      query: async <Row>(sql: string) => {
+      query: async <Row>(sql: string, parameters?: readonly unknown[]) => {
         asked.push(sql);
-        if (asked.length < 3) throw new Error(`away ${asked.length}`);
+        if (asked.length < 4) throw new Error(`away ${asked.length}`);
         if (sql.includes('pg_control_checkpoint')) onLook();
-        return pglite.query<Row>(sql);
+        return pglite.query<Row>(sql, parameters);
       },
     };
     const clock = {
@@ -78,6 +78,6 @@ describe('tidying the embedded database', () => {
     await looked;
     await tidying.stop();
     expect(naps).toEqual([60_000, 60_000, 60_000]);
-    expect(errors).toEqual([new Error('away 1'), new Error('away 2')]);
+    expect(errors).toEqual([new Error('away 1'), new Error('away 2'), new Error('away 3')]);
   });
 });

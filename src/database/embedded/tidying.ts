@@ -1,6 +1,7 @@
 import type { Clock } from '../../work/clock.ts';
 import { type Loop, loop } from '../../work/loop.ts';
 import { checkpointIfDue } from './checkpoint.ts';
+import { freezeOldest } from './freeze.ts';
 import type { PgliteThread } from './pglite-thread.ts';
 import { vacuumNeedy } from './vacuum.ts';
 
@@ -8,8 +9,8 @@ import { vacuumNeedy } from './vacuum.ts';
 const NAP_MS = 60_000;
 
 /**
- * What a Postgres server's background processes do by themselves: dead rows and the write-ahead log give their room back. A
- * vacuum that fails keeps no checkpoint from its turn.
+ * What a Postgres server's background processes do by themselves: dead rows and the write-ahead log give their room back, and
+ * no number of a transaction is remembered for ever. A vacuum that fails keeps no checkpoint from its turn.
  */
 export function startTidying(
   pglite: Pick<PgliteThread, 'query' | 'exec'>,
@@ -21,6 +22,7 @@ export function startTidying(
     // Nothing has changed yet, and the start shall not wait.
     if (!starting) {
       await vacuumNeedy(pglite).catch(onError);
+      await freezeOldest(pglite).catch(onError);
       await checkpointIfDue(pglite);
     }
     starting = false;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareDatabase } from '../../../test/kit/prepared-database.ts';
+import { freezeOldest } from './freeze.ts';
 import { openPgliteThread, type PgliteThread } from './pglite-thread.ts';
 import { vacuumNeedy } from './vacuum.ts';
 
@@ -48,5 +49,36 @@ describe('vacuuming the embedded database', () => {
       expect(await vacuumNeedy(pglite)).toEqual([ODD]);
     }
     expect(await size()).toBeLessThanOrEqual(before * 1.5);
+  });
+
+  it("keeps Postgres' own tables from growing: each new statistic leaves a dead row", async () => {
+    const statistics = async () =>
+      (await pglite.query<{ bytes: number }>("select pg_table_size('pg_statistic')::int as bytes")).rows[0]
+        ?.bytes ?? 0;
+    const before = await statistics();
+    for (let round = 0; round < 20; round++) {
+      await pglite.exec('update pg_statistic set stanullfrac = stanullfrac');
+      expect(await vacuumNeedy(pglite)).toEqual(['pg_catalog.pg_statistic']);
+    }
+    expect(await statistics()).toBeLessThanOrEqual(before * 3);
+  });
+
+  it('forgets transactions of long ago, a table at a time', async () => {
+    for (let n = 0; n < 100; n++) await pglite.query('select txid_current()');
+    const oldest = async () =>
+      (await pglite.query<{ age: number }>('select max(age(datfrozenxid)) as age from pg_database')).rows[0]
+        ?.age;
+    expect(await oldest()).toBeGreaterThan(100);
+    const frozen: string[] = [];
+    for (
+      let table = await freezeOldest(pglite, 100);
+      table !== null;
+      table = await freezeOldest(pglite, 100)
+    ) {
+      frozen.push(table);
+    }
+    expect(frozen).toContain(ODD);
+    expect(new Set(frozen).size).toBe(frozen.length);
+    expect(await oldest()).toBeLessThanOrEqual(100);
   });
 });

@@ -3,15 +3,19 @@ import type { PgliteThread } from './pglite-thread.ts';
 /**
  * Postgres' rule for what needs it (its manual, "The Autovacuum Daemon", with the default settings): more than 50 dead rows
  * and a fifth of the table, or more than 1,000 new rows and a fifth, since the last vacuum; or more than 50 changed rows and a
- * tenth since its statistics were made.
+ * tenth since its statistics were made. Postgres' own tables, of which statistics and definitions make as many dead rows, for
+ * those alone; one table's vacuum takes its long texts ("toast") with it.
  */
 const NEEDY = `
   select format('%I.%I', schemaname, relname) as name, dead or new as vacuum from (
     select stat.schemaname, stat.relname,
       stat.n_dead_tup > 50 + 0.2 * greatest(class.reltuples, 0) as dead,
-      stat.n_ins_since_vacuum > 1000 + 0.2 * greatest(class.reltuples, 0) as new,
-      stat.n_mod_since_analyze > 50 + 0.1 * greatest(class.reltuples, 0) as changed
-    from pg_stat_user_tables stat join pg_class class on class.oid = stat.relid
+      stat.schemaname <> 'pg_catalog' and
+        stat.n_ins_since_vacuum > 1000 + 0.2 * greatest(class.reltuples, 0) as new,
+      stat.schemaname <> 'pg_catalog' and
+        stat.n_mod_since_analyze > 50 + 0.1 * greatest(class.reltuples, 0) as changed
+    from pg_stat_all_tables stat join pg_class class on class.oid = stat.relid
+    where stat.schemaname <> 'pg_toast'
   ) as needs where dead or new or changed
   order by name`;
 
