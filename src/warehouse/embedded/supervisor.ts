@@ -33,15 +33,17 @@ const HUNG_AFTER_MS = 300_000;
 
 /**
  * Starts the child and starts it again, on the same port, whenever it ends without being asked to. One that gives no
- * sign of life for `hungAfterMs` is ended.
+ * sign of life for `hungAfterMs` is ended, also while it starts again; each time after that it is given twice as long, since a large
+ * warehouse may need it. The first start takes as long as it takes.
  */
 export async function keepRunning(
   options: StartMessage,
   log: SupervisorLog,
   hungAfterMs = HUNG_AFTER_MS,
+  spawn: Spawn = spawnChild,
 ): Promise<KeptRunning> {
-  const first = await startChild(options, log);
-  const supervisor = new Supervisor({ ...options, port: first.port }, log, hungAfterMs);
+  const first = await untilReady(begin(spawn, options, log));
+  const supervisor = new Supervisor({ ...options, port: first.port }, log, hungAfterMs, spawn);
   supervisor.watch(first.child);
   return { port: first.port, stop: () => supervisor.stop() };
 }
@@ -50,16 +52,22 @@ class Supervisor {
   readonly #options: StartMessage;
   readonly #log: SupervisorLog;
   readonly #hungAfterMs: number;
+  readonly #spawn: Spawn;
   #child: ChildProcess | undefined;
+  /** The one that is not ready yet. */
+  #beginning: ChildProcess | undefined;
   #stopping = false;
+  #startMs: number;
   #pauseMs = FIRST_PAUSE_MS;
   #timer: NodeJS.Timeout | undefined;
   #starting: Promise<void> = Promise.resolve();
 
-  constructor(options: StartMessage, log: SupervisorLog, hungAfterMs: number) {
+  constructor(options: StartMessage, log: SupervisorLog, hungAfterMs: number, spawn: Spawn) {
     this.#options = options;
     this.#log = log;
     this.#hungAfterMs = hungAfterMs;
+    this.#spawn = spawn;
+    this.#startMs = hungAfterMs;
   }
 
   watch(child: ChildProcess): void {
@@ -93,6 +101,7 @@ class Supervisor {
   async stop(): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#timer);
+    this.#beginning?.kill('SIGKILL');
     await this.#starting;
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -111,13 +120,26 @@ class Supervisor {
   }
 
   async #restart(): Promise<void> {
+    let hung: NodeJS.Timeout | undefined;
     try {
-      const { child } = await startChild(this.#options, this.#log);
+      const child = begin(this.#spawn, this.#options, this.#log);
+      this.#beginning = child;
+      hung = setTimeout(() => {
+        this.#log.warn({ pid: child.pid, ms: this.#startMs }, 'the warehouse does not get ready; ending it');
+        this.#startMs *= 2;
+        child.kill('SIGKILL');
+      }, this.#startMs);
+      await untilReady(child);
       this.#log.info({ pid: child.pid, port: this.#options.port }, 'the warehouse is running again');
+      this.#startMs = this.#hungAfterMs;
       this.watch(child);
     } catch (error) {
+      if (this.#stopping) return;
       this.#log.warn({ reason: (error as Error).message }, 'the warehouse did not start');
-      if (!this.#stopping) this.#later();
+      this.#later();
+    } finally {
+      clearTimeout(hung);
+      this.#beginning = undefined;
     }
   }
 }
@@ -135,11 +157,11 @@ function signsOfLife(child: ChildProcess): () => Promise<void> {
   };
 }
 
-async function startChild(
-  options: StartMessage,
-  log: SupervisorLog,
-): Promise<{ child: ChildProcess; port: number }> {
-  const child = fork(CHILD, [], {
+/** Makes the process, which waits to be told what to run. */
+export type Spawn = () => ChildProcess;
+
+const spawnChild: Spawn = () =>
+  fork(CHILD, [], {
     execArgv: [],
     env: {
       ...process.env,
@@ -149,10 +171,18 @@ async function startChild(
     },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
+
+function begin(spawn: Spawn, options: StartMessage, log: SupervisorLog): ChildProcess {
+  const child = spawn();
   child.stderr
     ?.setEncoding('utf8')
     .on('data', (text: string) => log.warn({ pid: child.pid, text }, 'warehouse'));
   child.send(options);
+  return child;
+}
+
+/** Throws what kept it from starting. */
+async function untilReady(child: ChildProcess): Promise<{ child: ChildProcess; port: number }> {
   const started = await Promise.race([
     once(child, 'message').then(([message]) => message as StartedMessage),
     once(child, 'exit').then(
