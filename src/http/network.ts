@@ -1,13 +1,17 @@
 import { isIPv6 } from 'node:net';
 
+/** An IPv4 client's own address, also on a server that listens on IPv6 and hears of it as `::ffff:192.0.2.1`. */
+export const plainAddress = (address: string): string =>
+  /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+
 /**
  * Whom to count an address as: itself, or of IPv6 its first 64 bits, because the rest is whatever a single client
  * likes. Text that is no address is returned as it is.
  */
 export function networkOf(address: string): string {
-  const [plain = ''] = address.split('%', 1);
-  const [, v4] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain) ?? [];
-  if (v4 !== undefined) return v4;
+  const [zoneless = ''] = address.split('%', 1);
+  const plain = plainAddress(zoneless);
+  if (plain !== zoneless) return plain;
   if (!isIPv6(plain)) return address;
   // The end may be written as IPv4, in place of two groups.
   const [front = [], back = []] = plain

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SluiceError } from '../errors/error.ts';
 import { isForm, UnreadableBody } from './body.ts';
 import type { Caller, Endpoint, EndpointRequest, Project } from './endpoint.ts';
+import { plainAddress } from './network.ts';
 import { readBody, readQuery } from './validation.ts';
 
 /** What was found out about a request before its handler runs. */
@@ -44,7 +45,7 @@ export async function toEndpointRequest(
     body,
     raw: Buffer.isBuffer(request.body) ? request.body : NO_BYTES,
     headers: request.headers,
-    ip: request.ip,
+    ip: plainAddress(request.ip),
     get caller(): Caller {
       return where.caller;
     },

@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os';
 import Type from 'typebox';
 import { expect, it } from 'vitest';
 import { createPublicServer } from '../../test/kit/public-server.ts';
@@ -39,4 +40,19 @@ it.each([
   ['both proxies', ['127.0.0.0/8', '8.8.8.8'], '9.9.9.9'],
 ])('believes %s who the client is', async (_, trusted, address) => {
   expect(await addressBehind(trusted, '1.1.1.1, 9.9.9.9, 8.8.8.8')).toBe(address);
+});
+
+const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
+  all?.some(({ family }) => family === 'IPv6'),
+);
+
+it.skipIf(!hasIpv6)('an IPv4 client has an IPv4 address on a server of both families', async () => {
+  const server = await createPublicServer({ endpoints: [who] });
+  try {
+    const { port } = new URL(await server.listen('::', 0));
+    const answer = await fetch(`http://127.0.0.1:${port}/who`);
+    expect(await answer.json()).toEqual({ ip: '127.0.0.1' });
+  } finally {
+    await server.close();
+  }
 });
