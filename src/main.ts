@@ -18,6 +18,7 @@ import { composeApps } from './composition/apps.ts';
 import { type Base, isAlone } from './composition/base.ts';
 import { composeExports } from './composition/batch-exports.ts';
 import { composeCapture } from './composition/capture.ts';
+import { warnOfClock } from './composition/clock-behind.ts';
 import { makeDirectories } from './composition/directories.ts';
 import { repeatWithin } from './composition/settings.ts';
 import { lookAtRoots } from './composition/shared-roots.ts';
@@ -125,6 +126,7 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     : await setSchedulesRight({ db, clock, jitterScale: config.jitterScale });
   if (removed > 0)
     log.warn({ removed }, 'the clock was ahead; empty runs of intervals yet to come are removed');
+  await warnOfClock({ db, warehouse, clock, log });
   const [stored, ...passed] = await Promise.all([
     newestStamp(warehouse, clock),
     newestRead(db, clock),

@@ -45,3 +45,16 @@ export async function newestStamp(
   });
   return Number(row?.micros ?? 0);
 }
+
+/** The newest arrival stamp of those, more than a day ahead of the clock, that `newestStamp` leaves out; 0 = none. */
+export async function newestStampAhead(
+  warehouse: Pick<Warehouse, 'rows'>,
+  clock: Pick<Clock, 'now'>,
+): Promise<number> {
+  const [row] = await warehouse.rows<{ micros: string | null }>({
+    sql: `SELECT max(toUnixTimestamp64Micro(assumeNotNull(inserted_at))) AS micros FROM events
+          WHERE inserted_at >= fromUnixTimestamp64Milli({limit:Int64}, 'UTC')`,
+    params: { limit: clock.now() + DAY_MS },
+  });
+  return Number(row?.micros ?? 0);
+}

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { newestStamp } from '../../src/capture/stamps.ts';
+import { newestStamp, newestStampAhead } from '../../src/capture/stamps.ts';
 import { startTestWarehouse, type TestWarehouse } from '../kit/warehouse.ts';
 
 const NOW = Date.UTC(2026, 2, 10);
@@ -25,6 +25,8 @@ it('the newest stamp is looked for where the clock may have been set back to, no
   await store(NOW - 47 * HOUR);
   expect(await newest()).toBe((NOW - 47 * HOUR) * 1000);
   await store(NOW + 23 * HOUR);
+  expect(await newestStampAhead(running.warehouse, { now: () => NOW })).toBe(0);
   await store(NOW + 25 * HOUR);
+  expect(await newestStampAhead(running.warehouse, { now: () => NOW })).toBe((NOW + 25 * HOUR) * 1000);
   expect(await newest()).toBe((NOW + 23 * HOUR) * 1000);
 });

@@ -3,6 +3,8 @@ import { newestRead } from '../../src/batch-exports/schedule/newest-read.ts';
 import { setSchedulesRight } from '../../src/batch-exports/schedule/set-right.ts';
 import { tick } from '../../src/batch-exports/schedule/tick.ts';
 import { createExport } from '../../src/batch-exports/service.ts';
+import { warnOfClock } from '../../src/composition/clock-behind.ts';
+import type { Query } from '../../src/warehouse/warehouse.ts';
 import { type ServedBench, serveBench, toFiles } from './batch-exports-kit.ts';
 
 /** docs/state-machines.md, "Schedule", on the real tables. */
@@ -113,6 +115,33 @@ describe('a clock that was days ahead, set right before a start', () => {
     await bench.feature.tick(50);
     const intervals = await intervalsOf(id);
     expect([intervals.length, new Set(intervals).size]).toEqual([73, 73]);
+  });
+
+  it('that may as well be behind now: a start says so while something delivered lies ahead', async () => {
+    const { id } = await bench.create();
+    bench.clock.set('2026-03-13T10:20:00Z');
+    await bench.feature.tick(100);
+    await endAll(id, (start) => (start === '03-13T09' ? 3 : 0));
+    const told: [Record<string, Date>, string][] = [];
+    const start = async (server: string | null) => {
+      told.length = 0;
+      const now = Date.parse(server ?? '');
+      const rows = async ({ sql }: Query) => (sql.includes('FROM events') ? [{ micros: null }] : [{ now }]);
+      const log = { warn: (fields: never, words: string) => void told.push([fields, words]) };
+      const warehouse = { rows: rows as never, localFiles: server === null };
+      await warnOfClock({ db: bench.db, warehouse, clock: bench.clock, log: log as never });
+      return told.map(([, words]) => words.slice(0, 60));
+    };
+    expect(await start(null)).toEqual([]);
+    bench.clock.set('2026-03-10T10:30:00Z');
+    const ahead = expect.stringContaining('Events or exported intervals lie');
+    expect(await start(null)).toEqual([ahead]);
+    expect(told[0]?.[0].newest).toEqual(new Date('2026-03-13T10:00:00Z'));
+    expect(await start('2026-03-10T10:31:00Z')).toEqual([ahead]);
+    expect(await start('2026-03-13T10:31:00Z')).toEqual([
+      expect.stringMatching(/^The clock.* behind/),
+      ahead,
+    ]);
   });
 
   it('a week in progress, too, when it is empty; what somebody repeats, or has yet to run, stays', async () => {

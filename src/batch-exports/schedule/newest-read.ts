@@ -22,3 +22,18 @@ export async function newestRead(db: Db, clock: Pick<Clock, 'now'>): Promise<num
     ) as read`.execute(db);
   return rows[0]?.read?.getTime() ?? 0;
 }
+
+/**
+ * The newest end of a live run with rows of those, more than a day ahead of the clock, that `newestRead` leaves out,
+ * milliseconds since the epoch; 0 = none. Runs without rows are put right at the start (set-right.ts).
+ */
+export async function newestReadAhead(db: Db, clock: Pick<Clock, 'now'>): Promise<number> {
+  const limit = new Date(clock.now() + DAY_MS);
+  const { rows } = await sql<{ read: Date | null }>`
+    select max(ahead.data_interval_end) as read from batch_exports export cross join lateral (
+      select data_interval_end, records_completed from batch_export_runs
+       where batch_export_id = export.id and backfill_id is null and data_interval_end >= ${limit}::timestamptz
+       order by data_interval_end desc limit 1) ahead
+     where ahead.records_completed > 0`.execute(db);
+  return rows[0]?.read?.getTime() ?? 0;
+}
