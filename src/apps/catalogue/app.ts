@@ -29,6 +29,8 @@ export interface App {
   check(config: Config, ports: CheckPorts): Promise<readonly FieldProblem[]>;
   /** Batches go out one after the other, so that events of a person arrive in the order they came in. */
   readonly orderedPerDistinctId: boolean;
+  /** Whether it sends a batch's events one by one: a refusal then speaks of the first that was not taken. Absent: never. */
+  readonly oneByOne?: (config: Config) => boolean;
   readonly batch: BatchLimits;
   /** Of live deliveries; historical exports count as `exportEvents`. */
   readonly metricCategory: MetricCategory;

@@ -3,6 +3,8 @@ import type { App, AppEvent } from './app.ts';
 import { eventJson } from './event-json.ts';
 import { urlProblems } from './url.ts';
 
+const oneByOne = ({ shape }: Readonly<Record<string, unknown>>): boolean => shape === 'single event';
+
 /**
  * Batches as JSON to a URL. The body is signed when the config has a secret: `X-Sluice-Signature` is the hex
  * HMAC-SHA256 of `<X-Sluice-Timestamp>.<body>`, so that an old request cannot be sent again by someone else.
@@ -49,6 +51,7 @@ export const webhook: App = {
     return problems;
   },
   orderedPerDistinctId: true,
+  oneByOne,
   batch: { events: 200, bytes: 1_000_000, waitMs: 500 },
   metricCategory: 'webhook',
   methods: ['onEvent', 'exportEvents'],
@@ -65,7 +68,7 @@ export const webhook: App = {
         body,
         signal,
       });
-    if (config.shape !== 'single event') return send(batchBody(batch), batch.id);
+    if (!oneByOne(config)) return send(batchBody(batch), batch.id);
     for (const event of batch.events) {
       await send(eventJson(event), event.uuid);
       onTaken();

@@ -17,8 +17,8 @@ export type Outcome =
   | { readonly kind: 'delivered'; readonly events: number }
   /** In smaller pieces it may be taken. */
   | ({ readonly kind: 'split'; readonly parts: readonly PlannedBatch[] } & Failed)
-  /** Never. */
-  | ({ readonly kind: 'refused' } & Failed)
+  /** Never, of all that is in the batch, or of the first of two parts: the other one was not sent. */
+  | ({ readonly kind: 'refused'; readonly parts: readonly [PlannedBatch, PlannedBatch] | null } & Failed)
   /** Not now. `retryAfter` in seconds. */
   | ({ readonly kind: 'later'; readonly retryAfter: number | undefined } & Failed)
   /** Its first events were taken, one by one; `next` is what became of the rest, null = nothing yet. */
@@ -125,9 +125,13 @@ function judge(
     const retryAfter = thrown instanceof SluiceError ? thrown.retryAfter : undefined;
     return { kind: 'later', ...failed, retryAfter };
   }
+  if (app.oneByOne?.(delivery.config)) {
+    const [first, rest] = cutAfter(1, batch, { events, positions });
+    return { kind: 'refused', ...failed, events: events.slice(0, 1), parts: first && [first, rest] };
+  }
   const middle = Math.ceil(events.length / 2);
   const at = positions[middle - 1];
-  if (events.length < 2 || at === undefined) return { kind: 'refused', ...failed };
+  if (events.length < 2 || at === undefined) return { kind: 'refused', ...failed, parts: null };
   const parts = [
     { after: batch.after, until: at, events: middle, bytes: null },
     { after: at, until: batch.until, events: events.length - middle, bytes: null },

@@ -13,7 +13,8 @@ import { type Delivery, type DeliveryColumns, fenced, type OpenBatch, replaceBat
 /** How a batch ended, for good. */
 export type Ending =
   | { readonly delivered: number }
-  | { readonly refused: readonly AppEvent[]; readonly error: { name: string; message: string } };
+  /** Without an error it is counted and not shown. */
+  | { readonly refused: readonly AppEvent[]; readonly error: { name: string; message: string } | null };
 
 /**
  * Ends a batch: it is open no more and what became of it is counted, in one transaction (D4). With a success the
@@ -33,21 +34,21 @@ export async function endBatch(
 }
 
 /**
- * Ends the first events of a batch, `first`, as delivered, and returns what is open in its place: the `rest`, a batch of its own.
- * In one transaction. Throws `delivery_superseded`.
+ * Ends the first events of a batch, `first`, and returns what is open in its place: the `rest`, a batch of its own. In one
+ * transaction. Throws `delivery_superseded`.
  */
 export async function endFirst(
   ports: DeliverPorts,
   app: App,
   delivery: Delivery,
   batch: OpenBatch,
-  [first, rest]: readonly [PlannedBatch, PlannedBatch],
+  parts: readonly [first: PlannedBatch, rest: PlannedBatch],
+  ending: Ending,
   health: Pick<Health, 'failures' | 'notBefore'>,
 ): Promise<OpenBatch> {
-  const ending = { delivered: first.events };
   const open = await ports.db.transaction().execute(async (trx) => {
-    const [taken, left] = await replaceBatch(trx, ports, delivery, batch, [first, rest]);
-    if (taken) await end(trx, ports, app, delivery, taken, ending, health);
+    const [first, left] = await replaceBatch(trx, ports, delivery, batch, parts);
+    if (first) await end(trx, ports, app, delivery, first, ending, health);
     return left;
   });
   count(ports, ending);
@@ -89,7 +90,10 @@ async function end(
       successes: retried ? 0 : delivered,
       successesOnRetry: retried ? delivered : 0,
       failures: failed,
-      error: 'refused' in ending ? errorOf(ports, app, delivery, ending.error, ending.refused) : null,
+      error:
+        'refused' in ending && ending.error
+          ? errorOf(ports, app, delivery, ending.error, ending.refused)
+          : null,
     },
     now,
   );

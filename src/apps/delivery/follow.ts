@@ -3,7 +3,7 @@ import type { App } from '../catalogue/app.ts';
 import { completeHistoricalExport } from '../historical-exports/end.ts';
 import { setTotal } from '../historical-exports/progress.ts';
 import { createAlarm } from './alarm.ts';
-import { attempt } from './attempt.ts';
+import { attempt, type Outcome } from './attempt.ts';
 import type { Course } from './course.ts';
 import { createHealth } from './health.ts';
 import { firstReach, planBatches } from './plan.ts';
@@ -216,12 +216,17 @@ export function follow(
       const read = await ahead.read(batch, following(batch), cutting.signal);
       troubles.over();
       const outcome = await attempt(ports, app, delivery, batch, read, cutting.signal);
-      // Until it is taken days may pass, and the events may be others by then.
-      if (outcome.kind !== 'delivered') ahead.forget();
       const instead = await surely(settle(ports, app, delivery, health, batch, outcome));
+      // Until it is taken days may pass, and the events may be others by then. Pieces go out at once.
+      if (waits(outcome)) ahead.forget();
+      else ahead.keep(instead, read);
       open = open.flatMap((each) => (each.id === batch.id ? instead : [each]));
     } catch (error) {
       troubled(error, 'a batch could not be read, or what became of it not be stored');
     }
   }
 }
+
+/** Whether what an attempt left is to be sent at some later time. */
+const waits = (outcome: Outcome): boolean =>
+  outcome.kind === 'later' || (outcome.kind === 'begun' && outcome.next !== null && waits(outcome.next));

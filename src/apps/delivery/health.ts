@@ -8,15 +8,13 @@ export interface Health {
   readonly failures: number;
   /** Milliseconds since the epoch. */
   readonly notBefore: number;
-  /** Whether so many events were refused one by one that the next ones need not be tried so. */
-  readonly hopeless: boolean;
   /**
    * An attempt failed. Batches that were on the way together fail together: that is one failure, but none of them asks for a
    * longer wait (`retryAfter`, seconds) in vain.
    */
   failed(retryAfter: number | undefined): void;
-  /** One event, for what it is; not for its size. */
-  refused(): void;
+  /** One event, for good. Returns whether that is news: of many in a row, one in a hundred is. */
+  refused(): boolean;
   /** Ends the row of failures. A wait that another batch's failure imposed stays. */
   succeeded(): void;
   /** Not the receiver's fault. */
@@ -31,7 +29,8 @@ export interface HealthPorts {
   readonly counters: Pick<Counters, 'failing' | 'attemptFailed'>;
 }
 
-const HOPELESS = 10;
+/** Of refusals in a row: these, and every hundredth after them, are told one by one. */
+const TOLD = 10;
 
 export function createHealth(
   { clock, random, counters }: HealthPorts,
@@ -55,9 +54,6 @@ export function createHealth(
     get notBefore() {
       return notBefore;
     },
-    get hopeless() {
-      return refusals >= HOPELESS;
-    },
     failed: (retryAfter) => {
       counters.attemptFailed();
       const now = clock.now();
@@ -71,6 +67,7 @@ export function createHealth(
     },
     refused: () => {
       refusals += 1;
+      return refusals <= TOLD || refusals % 100 === 0;
     },
     succeeded: () => {
       change(0);

@@ -18,6 +18,8 @@ export interface ReadAhead {
    * asked for.
    */
   read(batch: OpenBatch, next: readonly OpenBatch[], signal: AbortSignal): Promise<PlacedEvents>;
+  /** Events that have been read, for batches that are about to be asked for. */
+  keep(batches: readonly OpenBatch[], read: PlacedEvents): void;
   /** What has been read and not asked for is read anew. */
   forget(): void;
 }
@@ -42,6 +44,9 @@ export function createReadAhead(warehouse: Pick<Warehouse, 'rows'>, course: Cour
         own.catch(() => void (ahead.get(each.id) === own && ahead.delete(each.id)));
       }
       return reading.then((read) => partOf(read, batch));
+    },
+    keep: (batches, read) => {
+      for (const batch of batches) ahead.set(batch.id, Promise.resolve(partOf(read, batch)));
     },
     forget: () => ahead.clear(),
   };

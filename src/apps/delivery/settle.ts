@@ -33,17 +33,15 @@ export async function settle(
     }
     case 'begun': {
       const parts = [outcome.first, outcome.rest] as const;
-      const rest = await endFirst(ports, app, delivery, batch, parts, health);
+      const ending = { delivered: outcome.first.events };
+      const rest = await endFirst(ports, app, delivery, batch, parts, ending, health);
       health.succeeded();
       return outcome.next ? settle(ports, app, delivery, health, rest, outcome.next) : [rest];
     }
     case 'split':
-      // Too large speaks of how many there are: in pieces they may be taken, whatever became of others.
-      if (!health.hopeless || tooLarge(outcome)) return replace(outcome.parts);
-      return refuse();
+      return replace(outcome.parts);
     case 'refused':
-      if (!tooLarge(outcome)) health.refused();
-      return refuse();
+      return refuse(outcome);
     case 'later':
       return later(outcome);
   }
@@ -52,19 +50,18 @@ export async function settle(
     return ports.db.transaction().execute((trx) => replaceBatch(trx, ports, delivery, batch, parts));
   }
 
-  function tooLarge({ error }: Outcome & { kind: 'split' | 'refused' }): boolean {
-    return error.name === 'delivery_too_large';
-  }
-
-  async function refuse(): Promise<[]> {
-    if (outcome.kind !== 'split' && outcome.kind !== 'refused') return [];
-    const { events: refused, error } = outcome;
-    await endBatch(ports, app, delivery, batch, { refused, error }, health);
-    ports.log.warn(
-      { pluginConfig: delivery.pluginConfigId, events: refused.length, reason: error.message },
-      'events were refused by their receiver',
-    );
-    return [];
+  /** Only what was itself sent and refused: of a receiver that refuses everything, the log and the metrics show examples. */
+  async function refuse({ events: refused, error, parts }: Outcome & { kind: 'refused' }) {
+    const isNews = health.refused();
+    const ending = { refused, error: isNews ? error : null };
+    const open = parts && (await endFirst(ports, app, delivery, batch, parts, ending, health));
+    if (!open) await endBatch(ports, app, delivery, batch, ending, health);
+    if (isNews)
+      ports.log.warn(
+        { pluginConfig: delivery.pluginConfigId, events: refused.length, reason: error.message },
+        'events were refused by their receiver',
+      );
+    return open ? [open] : [];
   }
 
   async function later({ error, events, retryAfter }: Outcome & { kind: 'later' }): Promise<OpenBatch[]> {

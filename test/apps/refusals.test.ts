@@ -1,0 +1,82 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import type { Deliveries } from '../../src/apps/delivery/deliveries.ts';
+import { makeEvents } from '../faults/events.ts';
+import { seeded } from '../faults/random.ts';
+import { type Receiver, startReceiver } from '../kit/receiver.ts';
+import { type DeliveriesBench, openDeliveries } from './open-deliveries.ts';
+
+const WEBHOOK = 1;
+const HOUR = { start: new Date('2026-01-01T00:00:00Z'), end: new Date('2026-01-01T01:00:00Z') };
+const random = seeded(43);
+
+let bench: DeliveriesBench;
+let here: Deliveries;
+let receiver: Receiver;
+let config = 0;
+beforeAll(async () => {
+  bench = await openDeliveries();
+  here = bench.process('here');
+  await here.start();
+});
+afterAll(async () => {
+  await here?.stop(1_000);
+  await bench?.close();
+});
+beforeEach(async () => {
+  receiver = await startReceiver();
+  bench.logged.length = 0;
+});
+afterEach(async () => {
+  await bench.disable(config);
+  await receiver.close();
+});
+
+it.each(['batch', 'single event'])(
+  '%s: only events that were sent and refused are given up, however many they are',
+  async (shape) => {
+    await enable({ shape });
+    const events = makeEvents(200, HOUR, 120, random);
+    const uuids = inOrder(events);
+    // Twelve in a row, with nothing taken before or between them, and three more.
+    const bad = new Set([...uuids.slice(0, 12), ...uuids.slice(100, 103)]);
+    receiver.behave((request) => ({ answer: request.uuids.some((uuid) => bad.has(uuid)) ? 400 : 200 }));
+    await bench.capture(events);
+    await until(() => expect(taken()).toEqual(uuids.filter((uuid) => !bad.has(uuid)).toSorted()));
+    await until(async () => expect(await counted()).toEqual({ taken: 185, failures: 15 }));
+    expect(refusalsLogged()).toBeGreaterThanOrEqual(10);
+  },
+);
+
+it('of a receiver that refuses everything, the log and the metrics show some, and count all', async () => {
+  await enable({ shape: 'single event' });
+  receiver.behave({ answer: 422 });
+  await bench.capture(makeEvents(120, HOUR, 120, random));
+  await until(async () => expect(await counted()).toEqual({ taken: 0, failures: 120 }));
+  expect(new Set(receiver.requests.map(({ key }) => key)).size).toBe(120);
+  expect(refusalsLogged()).toBe(11);
+});
+
+const until = <T>(check: () => T | Promise<T>): Promise<T> =>
+  vi.waitFor(check, { timeout: 30_000, interval: 50 });
+const inOrder = (events: ReturnType<typeof makeEvents>) =>
+  events
+    .toSorted((a, b) => a.timestamp.localeCompare(b.timestamp) || a.uuid.localeCompare(b.uuid))
+    .map(({ uuid }) => uuid);
+/** Each once: on a busy machine an answer may come too late to count. */
+const taken = () => [...new Set(receiver.taken().flatMap(({ uuids }) => uuids))].toSorted();
+const refusalsLogged = () =>
+  bench.logged.filter((line) => JSON.parse(line).msg === 'events were refused by their receiver').length;
+
+async function counted(): Promise<{ taken: number; failures: number }> {
+  const sums = (await bench.metrics()).find(({ plugin_config_id }) => plugin_config_id === config);
+  if (!sums) return { taken: 0, failures: 0 };
+  return { taken: sums.successes + sums.successes_on_retry, failures: sums.failures };
+}
+
+async function enable(more: Readonly<Record<string, unknown>>): Promise<void> {
+  config = await bench.enable(WEBHOOK, { url: receiver.url, ...more });
+  await until(async () => {
+    const row = bench.database.kysely.selectFrom('app_deliveries').select('owner');
+    expect(await row.where('plugin_config_id', '=', config).executeTakeFirst()).toEqual({ owner: 'here' });
+  });
+}
