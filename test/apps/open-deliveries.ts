@@ -25,7 +25,7 @@ import { SluiceError } from '../../src/errors/error.ts';
 import { arrivalWatermark } from '../../src/export/watermark.ts';
 import { createSealer } from '../../src/integrations/sealing.ts';
 import type { Warehouse } from '../../src/warehouse/warehouse.ts';
-import { systemClock } from '../../src/work/clock.ts';
+import { type Clock, systemClock } from '../../src/work/clock.ts';
 import { createHostGuard } from '../../src/work/hosts.ts';
 import { seededBytes } from '../contract/start-api.ts';
 import type { SentEvent } from '../faults/events.ts';
@@ -61,6 +61,7 @@ export interface OwnEngines {
   /** What apps read with. */
   readonly warehouse?: Pick<Warehouse, 'rows'>;
   readonly pace?: Pace;
+  readonly clock?: Clock;
 }
 
 export interface MetricSums {

@@ -3,7 +3,7 @@ import type { Clock } from '../../src/work/clock.ts';
 /** Who sleeps looks this often, whatever was asked for: not only the clock makes something due. */
 const LONGEST_SLEEP_MS = 150;
 
-/** A clock that goes on by itself and can be moved forward by hours; waiting takes no longer than a moment. */
+/** A clock that goes on by itself and can be moved by hours; waiting takes no longer than a moment. */
 export class SettableClock implements Clock {
   #offset: number;
   readonly #sleepers = new Set<() => void>();

@@ -25,6 +25,9 @@ export function waitAfter(
   return Math.round(Math.max(wishOf(retryAfter), full / 2 + (random() * full) / 2));
 }
 
+/** Milliseconds: no wait is longer. */
+export const longestWait = ({ capMs }: Backoff): number => Math.max(LONGEST_WISH_MS, capMs);
+
 /** Milliseconds that a receiver may ask for with `Retry-After`, seconds. */
 export const wishOf = (retryAfter: number | undefined): number =>
   Math.min(LONGEST_WISH_MS, (retryAfter ?? 0) * 1000);

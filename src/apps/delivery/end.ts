@@ -27,7 +27,7 @@ export async function endBatch(
   batch: OpenBatch,
   ending: Ending,
   /** As it is before. */
-  health: Pick<Health, 'failures' | 'notBefore'>,
+  health: Pick<Health, 'failures' | 'waitMs'>,
 ): Promise<void> {
   await ports.db.transaction().execute((trx) => end(trx, ports, app, delivery, batch, ending, health));
   count(ports, ending);
@@ -44,7 +44,7 @@ export async function endFirst(
   batch: OpenBatch,
   parts: readonly [first: PlannedBatch, rest: PlannedBatch],
   ending: Ending,
-  health: Pick<Health, 'failures' | 'notBefore'>,
+  health: Pick<Health, 'failures' | 'waitMs'>,
 ): Promise<OpenBatch> {
   const open = await ports.db.transaction().execute(async (trx) => {
     const [first, left] = await replaceBatch(trx, ports, delivery, batch, parts);
@@ -72,11 +72,11 @@ async function end(
   delivery: Delivery,
   batch: OpenBatch,
   ending: Ending,
-  { failures, notBefore }: Pick<Health, 'failures' | 'notBefore'>,
+  { failures, waitMs }: Pick<Health, 'failures' | 'waitMs'>,
 ): Promise<void> {
   const now = ports.clock.now();
   const [delivered, failed] = outcomeOf(ending);
-  await fenced(trx, delivery, 'delivered' in ending ? healthy(notBefore, now) : {});
+  await fenced(trx, delivery, 'delivered' in ending ? healthy(waitMs, now) : {});
   if ('delivered' in ending && failures >= ALERT_AFTER)
     await tellPeople(trx, ports, delivery, 'delivery_recovered', { failures });
   await close(trx, delivery, batch, now);
@@ -100,10 +100,10 @@ async function end(
 }
 
 /** Clears every trace of failures, also of one that another batch has just stored, but keeps a wait that is not over yet. */
-const healthy = (notBefore: number, now: number): DeliveryColumns => ({
+const healthy = (waitMs: number, now: number): DeliveryColumns => ({
   failures: 0,
   failing_since: null,
-  next_attempt_at: notBefore > now ? new Date(notBefore) : null,
+  next_attempt_at: waitMs > 0 ? new Date(now + waitMs) : null,
   latest_error: null,
 });
 

@@ -9,8 +9,8 @@ export interface Failure {
   readonly error: { readonly name: string; readonly message: string };
   /** Failures in a row, this one included. */
   readonly failures: number;
-  /** Milliseconds since the epoch. */
-  readonly nextAttemptAt: number;
+  /** Until the next attempt may begin, milliseconds. */
+  readonly waitMs: number;
   readonly events: readonly AppEvent[];
 }
 
@@ -31,7 +31,7 @@ export async function storeFailure(
     await fenced(trx, delivery, {
       failures,
       ...(failures === 1 ? { failing_since: new Date(now) } : {}),
-      next_attempt_at: new Date(failure.nextAttemptAt),
+      next_attempt_at: new Date(now + failure.waitMs),
       latest_error: error.message.slice(0, 1000).toWellFormed(),
     });
     await trx

@@ -12,6 +12,7 @@ import { compare } from './position.ts';
 import { countEvents } from './read.ts';
 import { createReadAhead } from './read-ahead.ts';
 import { settle } from './settle.ts';
+import { steadyClock } from './steady.ts';
 import { type Delivery, fenced, type OpenBatch, storePlan } from './store.ts';
 import { createTroubles } from './troubles.ts';
 
@@ -49,7 +50,8 @@ export function follow(
   stored: readonly OpenBatch[],
   tide: Tide,
 ): Follower {
-  const { clock, log } = ports;
+  const { log } = ports;
+  const clock = steadyClock(ports.clock);
   const { job, pluginConfigId } = delivery;
   const course: Course = {
     teamId: delivery.teamId,
@@ -59,7 +61,8 @@ export function follow(
   const width = job ? Math.min(job.parallelism, MOST) : app.orderedPerDistinctId ? 1 : WIDTH;
   const limits = job ? { ...app.batch, waitMs: 0 } : app.batch;
   const lookMs = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, app.batch.waitMs / 10));
-  const health = createHealth(ports, job ? ports.backoff.historical : ports.backoff.live, delivery);
+  const backoff = job ? ports.backoff.historical : ports.backoff.live;
+  const health = createHealth({ ...ports, clock }, backoff, delivery);
   const stopping = new AbortController();
   const cutting = new AbortController();
   const alarm = createAlarm(clock);
@@ -145,8 +148,8 @@ export function follow(
   function untilNext(): number {
     const now = clock.now();
     const look = hasRoom() ? lookAt : now + IDLE_MS;
-    const send = open.length > inFlight.size && inFlight.size < breadth() ? health.notBefore : now + IDLE_MS;
-    return Math.max(1, Math.min(IDLE_MS, look - now, send - now));
+    const send = open.length > inFlight.size && inFlight.size < breadth() ? health.waitMs : IDLE_MS;
+    return Math.max(1, Math.min(IDLE_MS, look - now, send));
   }
 
   function hasRoom(): boolean {
@@ -192,7 +195,7 @@ export function follow(
   }
 
   function begin(): void {
-    if (stopping.signal.aborted || clock.now() < health.notBefore) return;
+    if (stopping.signal.aborted || health.waitMs > 0) return;
     for (const batch of open) {
       if (inFlight.size >= breadth()) return;
       if (inFlight.has(batch.id)) continue;

@@ -12,30 +12,30 @@ function health() {
 
 describe('batches on the way together', () => {
   it('fail once, and the longest wait that was asked for counts', () => {
-    const { clock, health: each } = health();
+    const { health: each } = health();
     each.failed(undefined);
-    expect(each).toMatchObject({ failures: 1, notBefore: clock.at + 1_000 });
+    expect(each).toMatchObject({ failures: 1, waitMs: 1_000 });
     each.failed(30);
-    expect(each).toMatchObject({ failures: 1, notBefore: clock.at + 30_000 });
+    expect(each).toMatchObject({ failures: 1, waitMs: 30_000 });
     each.failed(2);
-    expect(each).toMatchObject({ failures: 1, notBefore: clock.at + 30_000 });
+    expect(each).toMatchObject({ failures: 1, waitMs: 30_000 });
   });
 
   it('one that is taken does not cut short what another waits for', () => {
-    const { clock, health: each } = health();
+    const { health: each } = health();
     each.failed(30);
     each.succeeded();
-    expect(each).toMatchObject({ failures: 0, notBefore: clock.at + 30_000 });
+    expect(each).toMatchObject({ failures: 0, waitMs: 30_000 });
     each.failed(undefined);
-    expect(each).toMatchObject({ failures: 1, notBefore: clock.at + 30_000 });
+    expect(each).toMatchObject({ failures: 1, waitMs: 30_000 });
   });
 
   it('a pause is no failure, and hides none', () => {
-    const { clock, health: each } = health();
+    const { health: each } = health();
     each.pause(5_000);
-    expect(each).toMatchObject({ failures: 0, notBefore: clock.at + 5_000 });
+    expect(each).toMatchObject({ failures: 0, waitMs: 5_000 });
     each.failed(undefined);
-    expect(each).toMatchObject({ failures: 1, notBefore: clock.at + 5_000 });
+    expect(each).toMatchObject({ failures: 1, waitMs: 5_000 });
   });
 });
 
@@ -43,8 +43,15 @@ it('failures in a row wait longer and longer', () => {
   const { clock, health: each } = health();
   for (const wait of [1_000, 2_000, 4_000]) {
     each.failed(undefined);
-    expect(each.notBefore).toBe(clock.at + wait);
+    expect(each.waitMs).toBe(wait);
     clock.at += wait;
   }
   expect(each.failures).toBe(3);
+});
+
+it('a stored wait is no longer than waits are, should the clock have been set back since', () => {
+  const clock = { now: () => 1_000_000 };
+  const stored = { failures: 3, nextAttemptAt: clock.now() + 24 * 3_600_000 };
+  const backoff = { baseMs: 1_000, capMs: 60_000 };
+  expect(createHealth({ clock, random: () => 1, counters }, backoff, stored).waitMs).toBe(3_600_000);
 });

@@ -1,13 +1,13 @@
 import type { Clock } from '../../work/clock.ts';
-import { type Backoff, waitAfter, wishOf } from './backoff.ts';
+import { type Backoff, longestWait, waitAfter, wishOf } from './backoff.ts';
 import type { Counters } from './ports.ts';
 
 /** How a receiver has been doing, and when it may be asked again. */
 export interface Health {
   /** Failures in a row. */
   readonly failures: number;
-  /** Milliseconds since the epoch. */
-  readonly notBefore: number;
+  /** Milliseconds from now on; 0 = it may be asked. */
+  readonly waitMs: number;
   /**
    * An attempt failed. Batches that were on the way together fail together: that is one failure, but none of them asks for a
    * longer wait (`retryAfter`, seconds) in vain.
@@ -24,6 +24,7 @@ export interface Health {
 }
 
 export interface HealthPorts {
+  /** One that does not go back. */
   readonly clock: Pick<Clock, 'now'>;
   readonly random: () => number;
   readonly counters: Pick<Counters, 'failing' | 'attemptFailed'>;
@@ -32,13 +33,14 @@ export interface HealthPorts {
 /** Of refusals in a row: these, and every hundredth after them, are told one by one. */
 const TOLD = 10;
 
+/** @param stored of which `nextAttemptAt` is by the machine's clock, which may have been set back since. */
 export function createHealth(
   { clock, random, counters }: HealthPorts,
   backoff: Backoff,
   stored: { readonly failures: number; readonly nextAttemptAt: number | null },
 ): Health {
   let failures = stored.failures;
-  let notBefore = stored.nextAttemptAt ?? 0;
+  let notBefore = Math.min(stored.nextAttemptAt ?? 0, clock.now() + longestWait(backoff));
   /** End of the wait for the latest failure. */
   let failedUntil = notBefore;
   let refusals = 0;
@@ -51,8 +53,8 @@ export function createHealth(
     get failures() {
       return failures;
     },
-    get notBefore() {
-      return notBefore;
+    get waitMs() {
+      return Math.max(0, notBefore - clock.now());
     },
     failed: (retryAfter) => {
       counters.attemptFailed();

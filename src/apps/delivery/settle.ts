@@ -66,8 +66,8 @@ export async function settle(
 
   async function later({ error, events, retryAfter }: Outcome & { kind: 'later' }): Promise<OpenBatch[]> {
     health.failed(retryAfter);
-    const { failures, notBefore } = health;
-    await storeFailure(ports, app, delivery, batch, { error, events, failures, nextAttemptAt: notBefore });
+    const { failures, waitMs } = health;
+    await storeFailure(ports, app, delivery, batch, { error, events, failures, waitMs });
     if (delivery.job && failures >= ports.historicalAttempts) {
       const reason = `Given up after ${failures} attempts: ${error.message}`;
       await failHistoricalExport(ports, delivery.job.id, reason);
