@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vite
 import type { Deliveries } from '../../src/apps/delivery/deliveries.ts';
 import { makeEvents } from '../faults/events.ts';
 import { seeded } from '../faults/random.ts';
-import { type Receiver, startReceiver } from '../kit/receiver.ts';
+import { type Manner, type Receiver, startReceiver } from '../kit/receiver.ts';
 import { type DeliveriesBench, openDeliveries } from './open-deliveries.ts';
 
 const WEBHOOK = 1;
@@ -54,6 +54,51 @@ it('of a receiver that refuses everything, the log and the metrics show some, an
   await until(async () => expect(await counted()).toEqual({ taken: 0, failures: 120 }));
   expect(new Set(receiver.requests.map(({ key }) => key)).size).toBe(120);
   expect(refusalsLogged()).toBe(11);
+});
+
+it.each<[what: string, manner: Manner]>([
+  ['a firewall', { answer: 403 }],
+  ['a server that dies of it', { answer: 502 }],
+  ['one that breaks off', 'reset'],
+  ['one that is too slow', 'hang'],
+])('%s: a batch that cannot be taken as it is goes on in pieces', async (_, manner) => {
+  await enable({});
+  receiver.behave(({ uuids }) => (uuids.length > 40 ? manner : { answer: 200 }));
+  const events = makeEvents(150, HOUR, 120, random);
+  await bench.capture(events);
+  await until(() => expect(taken()).toEqual(inOrder(events).toSorted()));
+  await until(async () => expect(await counted()).toEqual({ taken: 150, failures: 0 }));
+  expect(new Set(receiver.taken().map(({ key }) => key)).size).toBeGreaterThanOrEqual(4);
+});
+
+it('of a batch with one event that cannot be taken, those before it are, and the others wait in a few pieces', async () => {
+  await enable({});
+  const events = makeEvents(200, HOUR, 120, random);
+  const uuids = inOrder(events);
+  const bad = uuids[77] ?? '';
+  receiver.behave((request) => ({ answer: request.uuids.includes(bad) ? 500 : 200 }));
+  await bench.capture(events);
+  await until(() => expect(taken()).toEqual(uuids.slice(0, 77).toSorted()));
+  await until(() => expect(receiver.requests.at(-1)?.uuids).toEqual([bad]));
+  const open = await bench.database.kysely.selectFrom('app_batches').select('events').execute();
+  expect(open.reduce((sum, batch) => sum + batch.events, 0)).toBe(123);
+  expect(open.length).toBeLessThanOrEqual(9);
+  receiver.behave({ answer: 200 });
+  await until(() => expect(taken()).toEqual(uuids.toSorted()));
+});
+
+it.each<[what: string, manner: Manner]>([
+  ['503', { answer: 503 }],
+  ['401', { answer: 401 }],
+  ['Retry-After', { answer: 500, retryAfter: 0 }],
+])('a receiver that says it is not about the batch gets the same batch: %s', async (_, manner) => {
+  await enable({});
+  receiver.behave(manner);
+  await bench.capture(makeEvents(5, HOUR, 120, random));
+  await until(() => expect(receiver.requests.length).toBeGreaterThan(8));
+  receiver.behave({ answer: 200 });
+  await until(() => expect(taken()).toHaveLength(5));
+  expect(new Set(receiver.requests.map(({ key }) => key)).size).toBe(1);
 });
 
 const until = <T>(check: () => T | Promise<T>): Promise<T> =>

@@ -5,6 +5,7 @@ import type { PlannedBatch } from './cut.ts';
 import type { DeliverPorts } from './ports.ts';
 import type { PlacedEvents } from './read.ts';
 import type { Delivery, OpenBatch } from './store.ts';
+import { PERHAPS_THE_BATCH } from './verdict.ts';
 
 interface Failed {
   /** The catalogue's code and words for a person, without secrets. */
@@ -19,8 +20,12 @@ export type Outcome =
   | ({ readonly kind: 'split'; readonly parts: readonly PlannedBatch[] } & Failed)
   /** Never, of all that is in the batch, or of the first of two parts: the other one was not sent. */
   | ({ readonly kind: 'refused'; readonly parts: readonly [PlannedBatch, PlannedBatch] | null } & Failed)
-  /** Not now. `retryAfter` in seconds. */
-  | ({ readonly kind: 'later'; readonly retryAfter: number | undefined } & Failed)
+  /** Not now. `retryAfter` in seconds; `parts`: should it go on, in pieces some of it may be taken; null = hardly. */
+  | ({
+      readonly kind: 'later';
+      readonly retryAfter: number | undefined;
+      readonly parts: readonly PlannedBatch[] | null;
+    } & Failed)
   /** Its first events were taken, one by one; `next` is what became of the rest, null = nothing yet. */
   | {
       readonly kind: 'begun';
@@ -120,24 +125,30 @@ function judge(
     ports.log.error({ err: thrown, pluginConfig: delivery.pluginConfigId }, 'a delivery failed unexpectedly');
   }
   const failed = { error: describe(thrown, masker(app, delivery.config)), events };
-  const code = thrown instanceof SluiceError ? thrown.code : null;
+  const { code, retryAfter, cause } = thrown instanceof SluiceError ? thrown : UNKNOWN;
   if (code !== 'delivery_refused' && code !== 'delivery_too_large') {
-    const retryAfter = thrown instanceof SluiceError ? thrown.retryAfter : undefined;
-    return { kind: 'later', ...failed, retryAfter };
+    const parts = cause === PERHAPS_THE_BATCH && !app.oneByOne?.(delivery.config) ? halves() : null;
+    return { kind: 'later', ...failed, retryAfter, parts };
   }
   if (app.oneByOne?.(delivery.config)) {
     const [first, rest] = cutAfter(1, batch, { events, positions });
     return { kind: 'refused', ...failed, events: events.slice(0, 1), parts: first && [first, rest] };
   }
-  const middle = Math.ceil(events.length / 2);
-  const at = positions[middle - 1];
-  if (events.length < 2 || at === undefined) return { kind: 'refused', ...failed, parts: null };
-  const parts = [
-    { after: batch.after, until: at, events: middle, bytes: null },
-    { after: at, until: batch.until, events: events.length - middle, bytes: null },
-  ];
-  return { kind: 'split', parts, ...failed };
+  const parts = halves();
+  return parts ? { kind: 'split', parts, ...failed } : { kind: 'refused', ...failed, parts: null };
+
+  function halves(): readonly PlannedBatch[] | null {
+    const middle = Math.ceil(events.length / 2);
+    const at = positions[middle - 1];
+    if (events.length < 2 || at === undefined) return null;
+    return [
+      { after: batch.after, until: at, events: middle, bytes: null },
+      { after: at, until: batch.until, events: events.length - middle, bytes: null },
+    ];
+  }
 }
+
+const UNKNOWN = { code: null, retryAfter: undefined, cause: undefined };
 
 /** Receivers say anything, also what no row of the database can hold. */
 const storable = (text: string) => text.replaceAll('\0', '').toWellFormed();

@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { SluiceError } from '../../errors/error.ts';
 import type { SocketLookup } from '../../work/hosts.ts';
 import type { PostRequest } from '../catalogue/app.ts';
-import { type HttpAnswer, verdictOf } from './verdict.ts';
+import { type HttpAnswer, PERHAPS_THE_BATCH, verdictOf } from './verdict.ts';
 
 export interface PosterOptions {
   /** Finds only addresses that may be reached: names are checked where they are resolved, at every connection. */
@@ -39,9 +39,8 @@ export function createPoster(options: PosterOptions): Poster {
       const answer = await exchange(url, agents, request, AbortSignal.any([request.signal, late])).catch(
         (error: NodeJS.ErrnoException) => {
           request.signal.throwIfAborted();
-          throw unanswered(
-            late.aborted ? `no answer within ${timeoutMs / 1000} s` : (error.code ?? 'no answer'),
-          );
+          if (late.aborted) throw unanswered(`no answer within ${timeoutMs / 1000} s`, true);
+          throw unanswered(error.code ?? 'no answer', BROKEN_OFF.includes(error.code));
         },
       );
       const error = verdictOf(answer, options.now());
@@ -54,12 +53,18 @@ export function createPoster(options: PosterOptions): Poster {
   };
 }
 
-const unanswered = (why: string) =>
+/** Of a connection that there was: a receiver that dies of a batch breaks it off. */
+const BROKEN_OFF: readonly (string | undefined)[] = ['ECONNRESET', 'EPIPE', undefined];
+
+const unanswered = (why: string, perhapsTheBatch: boolean) =>
   why === 'EHOSTFORBIDDEN'
     ? new SluiceError('destination_config', {
         detail: 'The host may not be reached; SLUICE_ALLOWED_HOSTS can allow it.',
       })
-    : new SluiceError('destination_unavailable', { detail: `The receiver could not be reached: ${why}.` });
+    : new SluiceError('destination_unavailable', {
+        detail: `The receiver could not be reached: ${why}.`,
+        ...(perhapsTheBatch ? { cause: PERHAPS_THE_BATCH } : {}),
+      });
 
 function exchange(
   url: URL,

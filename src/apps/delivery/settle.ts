@@ -1,6 +1,7 @@
 import { SluiceError } from '../../errors/error.ts';
 import type { App } from '../catalogue/app.ts';
 import { failHistoricalExport } from '../historical-exports/end.ts';
+import { ALERT_AFTER } from './alert.ts';
 import type { Outcome } from './attempt.ts';
 import type { PlannedBatch } from './cut.ts';
 import { endBatch, endFirst } from './end.ts';
@@ -8,6 +9,9 @@ import { storeFailure } from './fail.ts';
 import type { Health } from './health.ts';
 import type { DeliverPorts } from './ports.ts';
 import { type Delivery, type OpenBatch, replaceBatch } from './store.ts';
+
+/** Failures of one batch after which it goes on in pieces: about when people are told. */
+const SPLIT_AFTER = ALERT_AFTER;
 
 /**
  * Stores what an attempt came to and returns what is open in the batch's place: nothing, smaller ones, or itself. Throws
@@ -46,8 +50,9 @@ export async function settle(
       return later(outcome);
   }
 
-  function replace(parts: readonly PlannedBatch[]): Promise<readonly OpenBatch[]> {
-    return ports.db.transaction().execute((trx) => replaceBatch(trx, ports, delivery, batch, parts));
+  function replace(parts: readonly PlannedBatch[], attempts = batch.attempts): Promise<readonly OpenBatch[]> {
+    const stored = { ...batch, attempts };
+    return ports.db.transaction().execute((trx) => replaceBatch(trx, ports, delivery, stored, parts));
   }
 
   /** Only what was itself sent and refused: of a receiver that refuses everything, the log and the metrics show examples. */
@@ -64,7 +69,7 @@ export async function settle(
     return open ? [open] : [];
   }
 
-  async function later({ error, events, retryAfter }: Outcome & { kind: 'later' }): Promise<OpenBatch[]> {
+  async function later({ error, events, retryAfter, parts }: Outcome & { kind: 'later' }) {
     health.failed(retryAfter);
     const { failures, waitMs } = health;
     await storeFailure(ports, app, delivery, batch, { error, events, failures, waitMs });
@@ -73,6 +78,9 @@ export async function settle(
       await failHistoricalExport(ports, delivery.job.id, reason);
       throw new SluiceError('delivery_superseded');
     }
-    return [{ ...batch, attempts: batch.attempts + 1 }];
+    const attempts = batch.attempts + 1;
+    // One batch at a time, the first: even a receiver that fails altogether sees no more than a handful of pieces.
+    if (parts && attempts >= SPLIT_AFTER) return replace(parts, attempts);
+    return [{ ...batch, attempts }];
   }
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { verdictOf } from './verdict.ts';
+import { PERHAPS_THE_BATCH, verdictOf } from './verdict.ts';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
 const answer = (status: number, retryAfter?: string) => ({ status, retryAfter, text: 'said so' });
@@ -34,4 +34,19 @@ it.each([
   [undefined, undefined],
 ])('Retry-After %s is %s s', (text, seconds) => {
   expect(verdictOf(answer(429, text), NOW)?.retryAfter).toBe(seconds);
+});
+
+it.each([
+  [403, undefined, true],
+  [406, undefined, true],
+  [500, undefined, true],
+  [504, undefined, true],
+  [500, '7', false],
+  [503, undefined, false],
+  [429, undefined, false],
+  [401, undefined, false],
+  [404, undefined, false],
+  [302, undefined, false],
+])('%i with Retry-After %s may be about the batch: %s', (status, retryAfter, perhaps) => {
+  expect(verdictOf(answer(status, retryAfter), NOW)?.cause === PERHAPS_THE_BATCH).toBe(perhaps);
 });

@@ -8,6 +8,12 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
+/** The cause of an error that may be about this very batch: in smaller pieces, some of it may be taken. */
+export const PERHAPS_THE_BATCH = Symbol('perhaps the batch');
+
+/** Of the credentials, the address or the moment. */
+const NOT_THE_BATCH = [401, 404, 405, 407, 410, 423, 425, 429, 503];
+
 /**
  * What an answer means; null = the batch was taken. Statuses that a person can mend (credentials, address) are tried
  * again: the events wait in the warehouse. Only what the receiver says of these very events is final.
@@ -19,6 +25,9 @@ export function verdictOf({ status, retryAfter, text }: HttpAnswer, now: number)
   return new SluiceError(codeOf(status), {
     detail: `The receiver answered ${status}${said}`,
     ...(wish === null ? {} : { retryAfter: wish }),
+    ...(wish === null && status >= 400 && !NOT_THE_BATCH.includes(status)
+      ? { cause: PERHAPS_THE_BATCH }
+      : {}),
   });
 }
 
