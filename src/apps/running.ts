@@ -3,7 +3,7 @@ import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { HostGuard } from '../work/hosts.ts';
 import type { Log } from '../work/log.ts';
 import { createCounters } from './counters.ts';
-import { HISTORICAL_ATTEMPTS, HISTORICAL_BACKOFF, LIVE_BACKOFF } from './delivery/backoff.ts';
+import { BACKOFF, HISTORICAL_PATIENCE } from './delivery/backoff.ts';
 import { createDeliveries, PACE } from './delivery/deliveries.ts';
 import { createPoster } from './delivery/post.ts';
 import { writeMetrics } from './metrics/write.ts';
@@ -46,8 +46,8 @@ export function createRunningApps(ports: RunningAppsPorts): RunningApps {
     ...ports,
     counters,
     appPorts: { clock, random, post: poster.post, checkHost, lookup },
-    backoff: { live: LIVE_BACKOFF, historical: HISTORICAL_BACKOFF },
-    historicalAttempts: HISTORICAL_ATTEMPTS,
+    backoff: BACKOFF,
+    historicalPatience: HISTORICAL_PATIENCE,
     pace: PACE,
   });
   let metrics: ReturnType<typeof writeMetrics> | null = null;

@@ -8,6 +8,7 @@ import { v7 } from 'uuid';
 import { createAccounts } from '../../src/accounts/accounts.ts';
 import { apps } from '../../src/apps/catalogue/index.ts';
 import { createCounters } from '../../src/apps/counters.ts';
+import type { Backoff, Patience } from '../../src/apps/delivery/backoff.ts';
 import { createDeliveries, type Deliveries, type Pace } from '../../src/apps/delivery/deliveries.ts';
 import { createPoster } from '../../src/apps/delivery/post.ts';
 import { writeMetrics } from '../../src/apps/metrics/write.ts';
@@ -62,6 +63,8 @@ export interface OwnEngines {
   readonly warehouse?: Pick<Warehouse, 'rows'>;
   readonly pace?: Pace;
   readonly clock?: Clock;
+  readonly backoff?: Backoff;
+  readonly historicalPatience?: Patience;
 }
 
 export interface MetricSums {
@@ -117,7 +120,6 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
     timeoutMs: 1_000,
   });
   const counters = createCounters(new Registry());
-  const backoff = { baseMs: 50, capMs: 400 };
 
   return {
     database,
@@ -175,6 +177,8 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
         ...ports,
         warehouse,
         pace: { leaseSeconds: 2, leaseMs: 100, newsMs: 100 },
+        backoff: { baseMs: 50, capMs: 400 },
+        historicalPatience: { attempts: 4, ms: 500 },
         ...own,
         log,
         random: () => 0.5,
@@ -190,8 +194,6 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
           },
         },
         onStep: () => {},
-        backoff: { live: backoff, historical: backoff },
-        historicalAttempts: 4,
         owner,
         alone: false,
         watermark: () =>

@@ -20,10 +20,11 @@ export type Outcome =
   | ({ readonly kind: 'split'; readonly parts: readonly PlannedBatch[] } & Failed)
   /** Never, of all that is in the batch, or of the first of two parts: the other one was not sent. */
   | ({ readonly kind: 'refused'; readonly parts: readonly [PlannedBatch, PlannedBatch] | null } & Failed)
-  /** Not now. `retryAfter` in seconds; `parts`: should it go on, in pieces some of it may be taken; null = hardly. */
+  /** Not now. `retryAfter` in seconds; `toMend`: by a person; `parts`: should it go on, in pieces some of it may be taken; null = hardly. */
   | ({
       readonly kind: 'later';
       readonly retryAfter: number | undefined;
+      readonly toMend: boolean;
       readonly parts: readonly PlannedBatch[] | null;
     } & Failed)
   /** Its first events were taken, one by one; `next` is what became of the rest, null = nothing yet. */
@@ -128,7 +129,7 @@ function judge(
   const { code, retryAfter, cause } = thrown instanceof SluiceError ? thrown : UNKNOWN;
   if (code !== 'delivery_refused' && code !== 'delivery_too_large') {
     const parts = cause === PERHAPS_THE_BATCH && !app.oneByOne?.(delivery.config) ? halves() : null;
-    return { kind: 'later', ...failed, retryAfter, parts };
+    return { kind: 'later', ...failed, retryAfter, toMend: kindOf(thrown) !== 'retry', parts };
   }
   if (app.oneByOne?.(delivery.config)) {
     const [first, rest] = cutAfter(1, batch, { events, positions });

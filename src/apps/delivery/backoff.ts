@@ -4,10 +4,18 @@ export interface Backoff {
   readonly capMs: number;
 }
 
-export const LIVE_BACKOFF: Backoff = { baseMs: 1_000, capMs: 300_000 };
-export const HISTORICAL_BACKOFF: Backoff = { baseMs: 1_000, capMs: 60_000 };
-/** About five minutes with the backoff above; then a historical export has failed. */
-export const HISTORICAL_ATTEMPTS = 10;
+export const BACKOFF: Backoff = { baseMs: 1_000, capMs: 300_000 };
+
+/** When a historical export whose batches fail has failed itself: the next one begins with its first event. */
+export interface Patience {
+  /** Failures in a row, of those that a person must mend. */
+  readonly attempts: number;
+  /** For all others, milliseconds without a success, and no fewer failures. */
+  readonly ms: number;
+}
+
+/** Ten attempts are ten minutes with the backoff above. */
+export const HISTORICAL_PATIENCE: Patience = { attempts: 10, ms: 86_400_000 };
 /** Longer waits than this a receiver cannot ask for. */
 const LONGEST_WISH_MS = 3_600_000;
 

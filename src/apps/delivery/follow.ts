@@ -61,8 +61,7 @@ export function follow(
   const width = job ? Math.min(job.parallelism, MOST) : app.orderedPerDistinctId ? 1 : WIDTH;
   const limits = job ? { ...app.batch, waitMs: 0 } : app.batch;
   const lookMs = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, app.batch.waitMs / 10));
-  const backoff = job ? ports.backoff.historical : ports.backoff.live;
-  const health = createHealth({ ...ports, clock }, backoff, delivery);
+  const health = createHealth({ ...ports, clock }, ports.backoff, delivery);
   const stopping = new AbortController();
   const cutting = new AbortController();
   const alarm = createAlarm(clock);

@@ -3,7 +3,7 @@ import type { Log } from '../../work/log.ts';
 import type { DeliveryPorts as AppPorts } from '../catalogue/app.ts';
 import type { AppsPorts } from '../ports.ts';
 import type { AppStep } from '../steps.ts';
-import type { Backoff } from './backoff.ts';
+import type { Backoff, Patience } from './backoff.ts';
 
 /** What delivering needs. */
 export interface DeliverPorts extends AppsPorts {
@@ -14,9 +14,8 @@ export interface DeliverPorts extends AppsPorts {
   readonly appPorts: AppPorts;
   readonly counters: Counters;
   readonly onStep: (step: AppStep) => void;
-  readonly backoff: { readonly live: Backoff; readonly historical: Backoff };
-  /** Failures in a row after which a historical export has failed. */
-  readonly historicalAttempts: number;
+  readonly backoff: Backoff;
+  readonly historicalPatience: Patience;
 }
 
 /** For /metrics. */

@@ -50,6 +50,11 @@ export async function settle(
       return later(outcome);
   }
 
+  function outOfPatience(): boolean {
+    const { attempts, ms } = ports.historicalPatience;
+    return health.toMend >= attempts || (health.failures >= attempts && health.failingMs >= ms);
+  }
+
   function replace(parts: readonly PlannedBatch[], attempts = batch.attempts): Promise<readonly OpenBatch[]> {
     const stored = { ...batch, attempts };
     return ports.db.transaction().execute((trx) => replaceBatch(trx, ports, delivery, stored, parts));
@@ -69,11 +74,11 @@ export async function settle(
     return open ? [open] : [];
   }
 
-  async function later({ error, events, retryAfter, parts }: Outcome & { kind: 'later' }) {
-    health.failed(retryAfter);
+  async function later({ error, events, parts, ...failure }: Outcome & { kind: 'later' }) {
+    health.failed(failure);
     const { failures, waitMs } = health;
     await storeFailure(ports, app, delivery, batch, { error, events, failures, waitMs });
-    if (delivery.job && failures >= ports.historicalAttempts) {
+    if (delivery.job && outOfPatience()) {
       const reason = `Given up after ${failures} attempts: ${error.message}`;
       await failHistoricalExport(ports, delivery.job.id, reason);
       throw new SluiceError('delivery_superseded');

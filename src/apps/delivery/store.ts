@@ -23,6 +23,8 @@ export interface Delivery extends Lease {
   readonly job: Job | null;
   readonly cursor: Position;
   readonly failures: number;
+  /** Milliseconds since the epoch; null = it does not fail. */
+  readonly failingSince: number | null;
   /** Milliseconds since the epoch; null = now. */
   readonly nextAttemptAt: number | null;
 }
@@ -75,6 +77,7 @@ export async function loadDelivery(
           },
     cursor: cursorOf(row),
     failures: row.failures,
+    failingSince: row.failing_since?.getTime() ?? null,
     nextAttemptAt: row.next_attempt_at?.getTime() ?? null,
   };
 }

@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { BACKOFF, HISTORICAL_PATIENCE } from '../../src/apps/delivery/backoff.ts';
+import { createHistoricalExport } from '../../src/apps/historical-exports/create.ts';
+import { makeEvents } from '../faults/events.ts';
+import { seeded } from '../faults/random.ts';
+import { type Manner, startReceiver } from '../kit/receiver.ts';
+import { SettableClock } from '../kit/settable-clock.ts';
+import { type DeliveriesBench, openDeliveries } from './open-deliveries.ts';
+
+const WEBHOOK = 1;
+const DAY_MS = 86_400_000;
+const random = seeded(53);
+
+let bench: DeliveriesBench;
+let day = Date.UTC(2026, 0, 1);
+beforeAll(async () => {
+  bench = await openDeliveries();
+});
+afterAll(() => bench?.close());
+
+/** A historical export of 900 events, whose receiver takes two batches and then behaves so, on a clock of its own. */
+async function began(manner: Manner) {
+  const receiver = await startReceiver();
+  const clock = new SettableClock(new Date().toISOString());
+  const here = bench.process('here', { clock, backoff: BACKOFF, historicalPatience: HISTORICAL_PATIENCE });
+  await here.start();
+  day += 2 * DAY_MS;
+  const events = makeEvents(900, { start: new Date(day), end: new Date(day + 3_600_000) }, 120, random);
+  await bench.capture(events);
+  let taken = 0;
+  receiver.behave(() => (taken++ < 2 ? { answer: 200 } : manner));
+  const config = await bench.enable(WEBHOOK, { url: receiver.url });
+  const { organizationId, teamId, userId } = bench;
+  const id = await bench.database.kysely.transaction().execute((trx) =>
+    createHistoricalExport(trx, bench.ports, {
+      organizationId,
+      teamId,
+      userId,
+      pluginConfigId: config,
+      payload: { dateRange: ['a day', 'a day'], parallelism: 1 },
+      eventFrom: day,
+      eventTo: day + DAY_MS,
+      parallelism: 1,
+    }),
+  );
+  const job = () =>
+    bench.database.kysely
+      .selectFrom('historical_exports')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirst();
+  const failures = async () => {
+    const row = bench.database.kysely.selectFrom('app_deliveries').select('failures');
+    return (await row.where('historical_export_id', '=', id).executeTakeFirst())?.failures ?? 0;
+  };
+  return {
+    receiver,
+    clock,
+    events,
+    job,
+    failures,
+    end: async () => {
+      await bench.disable(config);
+      await here.stop(1_000);
+      await receiver.close();
+    },
+  };
+}
+
+/** Until it is so, time goes by. */
+const until = <T>(clock: SettableClock, check: () => Promise<T>): Promise<T> =>
+  vi.waitFor(
+    () => {
+      clock.advance(10_000);
+      return check();
+    },
+    { timeout: 50_000, interval: 20 },
+  );
+
+it('a receiver that is away for more than ten minutes ends no historical export', async () => {
+  const { receiver, clock, events, job, failures, end } = await began({ answer: 503 });
+  try {
+    const from = clock.now();
+    await until(clock, async () => {
+      expect(await failures()).toBeGreaterThan(HISTORICAL_PATIENCE.attempts);
+      expect(clock.now() - from).toBeGreaterThan(600_000);
+    });
+    expect(await job()).toMatchObject({ status: 'Running', delivered_events: 400 });
+    receiver.behave({ answer: 200 });
+    await until(clock, async () => expect(await job()).toMatchObject({ status: 'Completed' }));
+    expect(await job()).toMatchObject({ delivered_events: 900, failed_events: 0 });
+    const keys = new Map<string, Set<string>>();
+    for (const { key, uuids } of receiver.requests)
+      for (const uuid of uuids) keys.set(uuid, (keys.get(uuid) ?? new Set()).add(key));
+    expect([...keys.keys()].toSorted()).toEqual(events.map(({ uuid }) => uuid).toSorted());
+    expect([...keys.values()].every(({ size }) => size === 1)).toBe(true);
+  } finally {
+    await end();
+  }
+});
+
+it('H3: what a person must mend ends it after ten attempts', async () => {
+  const { receiver, clock, job, end } = await began({ answer: 404 });
+  try {
+    await until(clock, async () => expect(await job()).toMatchObject({ status: 'Failed' }));
+    expect(receiver.requests.length).toBeLessThanOrEqual(2 + HISTORICAL_PATIENCE.attempts);
+    expect((await job())?.failure_reason).toContain('404');
+  } finally {
+    await end();
+  }
+});
