@@ -404,7 +404,7 @@ describe('historical exports', () => {
   it('H3: it ends, and people are told, whatever characters the receiver answers with', async () => {
     receiver = await newReceiver();
     // The second half of the pair is beyond what is kept of an answer.
-    receiver.behave({ answer: 503, body: `\0${'x'.repeat(198)}😀` });
+    receiver.behave({ answer: 503, body: `\0${'x'.repeat(221)}😀` });
     const events = await dayOfEvents(3);
     const config = await enable(WEBHOOK, { url: receiver.url });
     const job = await begin(config);

@@ -101,6 +101,32 @@ it.each<[what: string, manner: Manner]>([
   expect(new Set(receiver.requests.map(({ key }) => key)).size).toBe(1);
 });
 
+it.each([
+  ['cut off', 'x'.repeat(190)],
+  ['whole', 'invalid token'],
+])('secrets that the receiver repeats are nowhere: %s', async (_, before) => {
+  await enable({ authorization: 'Bearer hush-token-123456' });
+  receiver.behave({ answer: 500, body: `${before} hush-token-123456, hush-token-123456` });
+  await bench.capture(makeEvents(2, HOUR, 120, random));
+  const failing = () =>
+    bench.database.kysely
+      .selectFrom('activity_log')
+      .selectAll()
+      .where('activity', '=', 'delivery_failing')
+      .where('item_id', '=', String(config))
+      .execute();
+  await until(async () => expect(await failing()).toHaveLength(1));
+  await counted();
+  const places = [
+    await failing(),
+    bench.logged,
+    await bench.database.kysely.selectFrom('app_deliveries').select('latest_error').execute(),
+    await bench.warehouse.rows({ sql: 'SELECT error_details FROM app_metrics' }),
+  ];
+  expect(JSON.stringify(places)).toContain('The receiver answered 500');
+  for (const place of places) expect(JSON.stringify(place)).not.toContain('hush');
+});
+
 const until = <T>(check: () => T | Promise<T>): Promise<T> =>
   vi.waitFor(check, { timeout: 30_000, interval: 50 });
 const inOrder = (events: ReturnType<typeof makeEvents>) =>

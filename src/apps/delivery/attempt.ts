@@ -151,11 +151,16 @@ function judge(
 
 const UNKNOWN = { code: null, retryAfter: undefined, cause: undefined };
 
+/** Characters of an error, whatever a receiver says. */
+const SHOWN = 250;
+
 /** Receivers say anything, also what no row of the database can hold. */
 const storable = (text: string) => text.replaceAll('\0', '').toWellFormed();
 
 function describe(thrown: unknown, mask: (text: string) => string): { name: string; message: string } {
-  if (thrown instanceof SluiceError) return { name: thrown.code, message: storable(mask(thrown.message)) };
+  if (thrown instanceof SluiceError) {
+    return { name: thrown.code, message: storable(mask(thrown.message).slice(0, SHOWN)) };
+  }
   return {
     name: 'error',
     message: 'Something unexpected went wrong; the log of the server has the details.',

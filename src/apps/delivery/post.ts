@@ -100,7 +100,8 @@ function exchange(
   });
 }
 
-const KEPT_CHARACTERS = 500;
+/** Many more than are shown: masking what is secret makes them fewer. */
+const KEPT_CHARACTERS = 5_000;
 
 /** An answer counts when it is complete: of one that breaks off, nobody knows what it would have said. */
 async function whole(response: IncomingMessage): Promise<HttpAnswer> {

@@ -4,7 +4,7 @@ import { SluiceError } from '../../errors/error.ts';
 export interface HttpAnswer {
   readonly status: number;
   readonly retryAfter: string | undefined;
-  /** The first few hundred characters of the body. */
+  /** The first few thousand characters of the body. */
   readonly text: string;
 }
 
@@ -20,7 +20,8 @@ const NOT_THE_BATCH = [401, 404, 405, 407, 410, 423, 425, 429, 503];
  */
 export function verdictOf({ status, retryAfter, text }: HttpAnswer, now: number): SluiceError | null {
   if (status >= 200 && status < 300) return null;
-  const said = text.trim() === '' ? '' : `: ${text.trim().slice(0, 200)}`;
+  // Whole: secrets are masked in it before it is cut (attempt.ts).
+  const said = text.trim() === '' ? '' : `: ${text.trim()}`;
   const wish = secondsOf(retryAfter, now);
   return new SluiceError(codeOf(status), {
     detail: `The receiver answered ${status}${said}`,

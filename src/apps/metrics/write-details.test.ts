@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { AppEvent } from '../catalogue/app.ts';
 import { webhook } from '../catalogue/webhook.ts';
 import { errorDetails, masker } from './write-details.ts';
@@ -36,4 +36,41 @@ it('cuts an event of any size to 10 kB', () => {
   const text = errorDetails(error, [event(JSON.stringify({ a: '"'.repeat(50_000) }))], mask);
   expect(text.length).toBeLessThan(11_000);
   expect(JSON.parse(text).event.uuid).toBe('0190f0c0-0000-7000-8000-000000000001');
+});
+
+describe('secrets that a receiver repeats', () => {
+  const masked = (config: Readonly<Record<string, string>>, text: string) => masker(webhook, config)(text);
+  const basic = `Basic ${Buffer.from('someone:open sesame').toString('base64')}`;
+
+  it.each([
+    [
+      'without its scheme',
+      { authorization: 'Bearer tok-12345' },
+      'invalid token tok-12345.',
+      'invalid token [secret].',
+    ],
+    ['Basic, as it was sent', { authorization: basic }, `no: ${basic.slice(6)}`, 'no: [secret]'],
+    ['Basic, decoded', { authorization: basic }, 'no someone:open sesame!', 'no [secret]!'],
+    [
+      'Basic, the password',
+      { authorization: basic },
+      'wrong password "open sesame"',
+      'wrong password "[secret]"',
+    ],
+    [
+      'one that another begins with',
+      { secret: 'abcdef', authorization: 'abcdef-tail' },
+      'x abcdef-tail',
+      'x [secret]',
+    ],
+    [
+      'cut in the middle',
+      { authorization: 'Bearer tok-12345' },
+      'invalid token tok-12',
+      'invalid token [secret]',
+    ],
+    ['too short to be told from words', { authorization: 'Bearer abc' }, 'abc', 'abc'],
+  ])('%s', (_, config, text, expected) => {
+    expect(masked(config, text)).toBe(expected);
+  });
 });
