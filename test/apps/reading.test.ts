@@ -43,6 +43,32 @@ it('a warehouse that cannot be read is no failure of the receiver, nor an attemp
   expect(bench.logged.map((line) => JSON.parse(line).err.code)).toEqual(['warehouse_unavailable']);
 });
 
+it.each([
+  ['nothing', 0],
+  ['some of them', 2],
+])('a batch of which the warehouse shows %s at first is delivered whole', async (_, shown) => {
+  let looks = 0;
+  const here = bench.process('here', {
+    warehouse: {
+      rows: async (query) => {
+        const rows = await bench.warehouse.rows(query);
+        return (query.sql.includes('AS properties_') && ++looks === 1 ? rows.slice(0, shown) : rows) as never;
+      },
+    },
+  });
+  await here.start();
+  const config = await enabled();
+  const events = makeEvents(3, HOUR, 120, random);
+  await bench.capture(events);
+  await until(async () => {
+    const [sums] = (await bench.metrics()).filter(({ plugin_config_id }) => plugin_config_id === config);
+    expect(sums).toMatchObject({ successes: 3, failures: 0 });
+  });
+  expect(new Set(receiver.requests.map(({ uuids }) => uuids.length))).toEqual(new Set([3]));
+  await bench.disable(config);
+  await here.stop(1_000);
+});
+
 it('stopping does not wait for a plan, and tells nobody of one that was cut off', async () => {
   const planning = Promise.withResolvers<void>();
   const here = bench.process('here', {

@@ -50,7 +50,7 @@ export async function attempt(
   const { events } = read;
   const late = AbortSignal.timeout(LONGEST_MS);
   let taken = 0;
-  // Merged away since the batch was planned: they are repetitions of others.
+  // Gone since the batch was planned (shortfall.ts).
   if (events.length === 0) return { kind: 'delivered', events: 0 };
   try {
     ports.onStep('batch-sending');

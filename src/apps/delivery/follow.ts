@@ -12,6 +12,7 @@ import { compare } from './position.ts';
 import { countEvents } from './read.ts';
 import { createReadAhead } from './read-ahead.ts';
 import { settle } from './settle.ts';
+import { createShortfalls } from './shortfall.ts';
 import { steadyClock } from './steady.ts';
 import { type Delivery, fenced, type OpenBatch, storePlan } from './store.ts';
 import { createTroubles } from './troubles.ts';
@@ -66,6 +67,7 @@ export function follow(
   const cutting = new AbortController();
   const alarm = createAlarm(clock);
   const troubles = createTroubles(clock);
+  const shortfalls = createShortfalls(clock);
   const reach = firstReach();
   const ahead = createReadAhead(ports.warehouse, course);
   const inFlight = new Map<string, Promise<void>>();
@@ -216,6 +218,8 @@ export function follow(
     try {
       // An error of reading is not the receiver's: no attempt was made.
       const read = await ahead.read(batch, following(batch), cutting.signal);
+      const { length } = read.events;
+      if (!shortfalls.isWhole(batch, length)) fewerThanPlanned(batch, length);
       troubles.over();
       const outcome = await attempt(ports, app, delivery, batch, read, cutting.signal);
       const instead = await surely(settle(ports, app, delivery, health, batch, outcome));
@@ -224,8 +228,17 @@ export function follow(
       else ahead.keep(instead, read);
       open = open.flatMap((each) => (each.id === batch.id ? instead : [each]));
     } catch (error) {
+      ahead.forget();
       troubled(error, 'a batch could not be read, or what became of it not be stored');
     }
+  }
+
+  function fewerThanPlanned({ id, events: planned }: OpenBatch, events: number): void {
+    open = open.map((each) => (each.id === id ? { ...each, events } : each));
+    log.warn(
+      { pluginConfig: pluginConfigId, planned, found: events },
+      'events of a batch are gone from the warehouse, and not delivered',
+    );
   }
 }
 
