@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { BACKOFF, HISTORICAL_PATIENCE } from '../../src/apps/delivery/backoff.ts';
 import { createHistoricalExport } from '../../src/apps/historical-exports/create.ts';
+import { SluiceError } from '../../src/errors/error.ts';
 import { makeEvents } from '../faults/events.ts';
 import { seeded } from '../faults/random.ts';
 import { type Manner, startReceiver } from '../kit/receiver.ts';
 import { SettableClock } from '../kit/settable-clock.ts';
-import { type DeliveriesBench, openDeliveries } from './open-deliveries.ts';
+import { type DeliveriesBench, type OwnEngines, openDeliveries } from './open-deliveries.ts';
 
 const WEBHOOK = 1;
 const DAY_MS = 86_400_000;
@@ -19,10 +20,11 @@ beforeAll(async () => {
 afterAll(() => bench?.close());
 
 /** A historical export of 900 events, whose receiver takes two batches and then behaves so, on a clock of its own. */
-async function began(manner: Manner) {
+async function began(manner: Manner, own: OwnEngines = {}) {
   const receiver = await startReceiver();
   const clock = new SettableClock(new Date().toISOString());
-  const here = bench.process('here', { clock, backoff: BACKOFF, historicalPatience: HISTORICAL_PATIENCE });
+  const patience = { backoff: BACKOFF, historicalPatience: HISTORICAL_PATIENCE };
+  const here = bench.process('here', { clock, ...patience, ...own });
   await here.start();
   day += 2 * DAY_MS;
   const events = makeEvents(900, { start: new Date(day), end: new Date(day + 3_600_000) }, 120, random);
@@ -105,6 +107,27 @@ it('H3: what a person must mend ends it after ten attempts', async () => {
     await until(clock, async () => expect(await job()).toMatchObject({ status: 'Failed' }));
     expect(receiver.requests.length).toBeLessThanOrEqual(2 + HISTORICAL_PATIENCE.attempts);
     expect((await job())?.failure_reason).toContain('404');
+  } finally {
+    await end();
+  }
+});
+
+it('one whose events cannot be counted goes on without its progress', async () => {
+  const { clock, job, end } = await began(
+    { answer: 200 },
+    {
+      warehouse: {
+        rows: async (query) => {
+          if (query.sql.includes('count() AS count')) throw new SluiceError('warehouse_memory');
+          return bench.warehouse.rows(query);
+        },
+      },
+    },
+  );
+  try {
+    await until(clock, async () => expect(await job()).toMatchObject({ status: 'Completed', progress: 1 }));
+    expect(await job()).toMatchObject({ total_events: null, delivered_events: 900 });
+    expect(bench.logged.join('')).toContain('goes on without its progress');
   } finally {
     await end();
   }

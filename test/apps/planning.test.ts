@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Course } from '../../src/apps/delivery/course.ts';
-import { type Plan, planBatches, type Reach } from '../../src/apps/delivery/plan.ts';
+import { type Plan, planBatches } from '../../src/apps/delivery/plan.ts';
 import { compare, startOf } from '../../src/apps/delivery/position.ts';
+import { firstReach, type Reach } from '../../src/apps/delivery/reach.ts';
 import { countEvents, readEvents, readPositions } from '../../src/apps/delivery/read.ts';
 import { createReadAhead } from '../../src/apps/delivery/read-ahead.ts';
 import type { OpenBatch } from '../../src/apps/delivery/store.ts';
@@ -88,7 +89,7 @@ it.each(['arrival', 'event time'] as const)(
     const course = courseBy(by);
     const read: string[] = [];
     let cursor = startOf(0);
-    for await (const plan of plans(course, { micros: 1_000_000 })) {
+    for await (const plan of plans(course, firstReach(1_000_000))) {
       for (const batch of plan.batches) {
         expect(compare(batch.after, cursor)).toBeGreaterThanOrEqual(0);
         const { events } = await readEvents(warehouse, course, batch, never);
@@ -108,7 +109,7 @@ it.each(['arrival', 'event time'] as const)(
 );
 
 it('however dense events become, looks go whole microseconds', async () => {
-  const reach = { micros: 32 * DAY * 1000 };
+  const reach = firstReach(32 * DAY * 1000);
   const dense = Array.from({ length: 71 }, (_, n) => ({ p1: String(n), p2: '0', p3: '', bytes: 1 }));
   const always: Pick<Warehouse, 'rows'> = { rows: async () => dense as never };
   for (let look = 0; look < 40; look++) {
@@ -129,7 +130,7 @@ it('however dense events become, looks go whole microseconds', async () => {
 it('batches read ahead have the events that they have alone, whoever is asked for first, forgotten or not', async () => {
   const course = courseBy('arrival');
   const batches: OpenBatch[] = [];
-  for await (const plan of plans(course, { micros: 1_000_000 })) batches.push(...open(plan));
+  for await (const plan of plans(course, firstReach(1_000_000))) batches.push(...open(plan));
   const alone = new Map<string, unknown>();
   for (const batch of batches) alone.set(batch.id, await readEvents(warehouse, course, batch, never));
   const asks = fc.array(
@@ -154,7 +155,7 @@ it('batches read ahead have the events that they have alone, whoever is asked fo
 /** Two batches of which the second follows the first without a gap. */
 async function neighbours(course: Course): Promise<[OpenBatch, OpenBatch]> {
   const batches: OpenBatch[] = [];
-  for await (const plan of plans(course, { micros: 1_000_000 })) batches.push(...open(plan));
+  for await (const plan of plans(course, firstReach(1_000_000))) batches.push(...open(plan));
   const pair = batches.findIndex(({ after }, n) => {
     const before = batches[n - 1];
     return before !== undefined && compare(before.until, after) === 0;

@@ -6,9 +6,10 @@ import { createAlarm } from './alarm.ts';
 import { attempt, type Outcome } from './attempt.ts';
 import type { Course } from './course.ts';
 import { createHealth } from './health.ts';
-import { firstReach, planBatches } from './plan.ts';
+import { planBatches } from './plan.ts';
 import type { DeliverPorts, Tide } from './ports.ts';
 import { compare } from './position.ts';
+import { firstReach } from './reach.ts';
 import { countEvents } from './read.ts';
 import { createReadAhead } from './read-ahead.ts';
 import { settle } from './settle.ts';
@@ -37,6 +38,8 @@ const MOST = 10;
 /** Looks at what is new follow each other no sooner, milliseconds. */
 const LOOK_MS = { least: 50, most: 5_000 };
 const IDLE_MS = 60_000;
+/** Attempts to count the events of a historical export. */
+const COUNTS = 3;
 /** Of a historical export whose events may not all be there yet. */
 const TIDE_MS = 250;
 
@@ -73,6 +76,7 @@ export function follow(
   const inFlight = new Map<string, Promise<void>>();
   let open = stored;
   let cursor = delivery.cursor;
+  let uncounted = 0;
   let counted = job?.status !== 'Starting';
   let plannedAll = false;
   /** When to look for more, milliseconds since the epoch; infinite = when there is news. */
@@ -187,7 +191,15 @@ export function follow(
   }
 
   async function count(jobId: string, end: number): Promise<void> {
-    const total = await countEvents(ports.warehouse, course, cursor, end, cutting.signal);
+    const total = await countEvents(ports.warehouse, course, cursor, end, cutting.signal).catch((error) => {
+      if (cutting.signal.aborted || ++uncounted < COUNTS) throw error;
+      // Events are more than the knowledge how many there are.
+      log.warn(
+        { err: error, pluginConfig: pluginConfigId },
+        'a historical export goes on without its progress',
+      );
+      return null;
+    });
     await ports.db.transaction().execute(async (trx) => {
       await fenced(trx, delivery, {});
       await setTotal(trx, jobId, total);

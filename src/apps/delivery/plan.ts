@@ -2,7 +2,8 @@ import type { Warehouse } from '../../warehouse/warehouse.ts';
 import type { BatchLimits } from '../catalogue/app.ts';
 import type { Course } from './course.ts';
 import { cutBatches, type PlannedBatch } from './cut.ts';
-import { type Position, startOf } from './position.ts';
+import { compare, type Position, startOf } from './position.ts';
+import { type Reach, SHORTEST, type Stretch } from './reach.ts';
 import { nextFirst, readPositions } from './read.ts';
 
 export interface Plan {
@@ -22,23 +23,14 @@ export interface PlanPorts {
   readonly signal: AbortSignal;
 }
 
-/** How far a look goes along the first coordinate, microseconds; adapts to how dense the events are. */
-export interface Reach {
-  micros: number;
-}
-
-const SHORTEST = 1_000_000;
-/** Fewer events than a batch holds in so long a time go without company. */
-const LONGEST = 32 * 86_400_000_000;
 /** Rows per look, of which only the ids and sizes are read. */
 const MOST_ROWS = 20_000;
-
-export const firstReach = (): Reach => ({ micros: 60_000_000 });
 
 /**
  * Cuts the next batches after `cursor` and before `end` (microseconds, exclusive). A last one that is not full waits
  * `waitMs` for company; with `waitMs` 0 it goes at once. Reads no more than a few batches' ids, however much is left.
- * Throws the warehouse's errors, and when `signal` aborts.
+ * Throws the warehouse's errors when nothing has been found before, and when `signal` aborts; what was too much for the
+ * warehouse, the next plan asks for in smaller pieces.
  */
 export async function planBatches(
   ports: PlanPorts,
@@ -50,13 +42,27 @@ export async function planBatches(
 ): Promise<Plan> {
   const most = Math.max(limits.events, Math.min(MOST_ROWS, limits.events * 10));
   let from = cursor;
-  for (;;) {
+  /** Of a shorter look from there. */
+  let waiting: PlannedBatch | null = null;
+  try {
+    for (;;) {
+      const step = await look();
+      if (step) return step;
+    }
+  } catch (error) {
+    if (ports.signal.aborted || (compare(from, cursor) === 0 && !waiting)) throw error;
+    return planned(waiting ? [waiting] : [], from);
+  }
+
+  async function look(): Promise<Plan | null> {
     if (from.first >= end) return { batches: [], cursor: from, restDueAt: null, reachedEnd: true };
-    const to = Math.min(end, from.first + reach.micros);
-    const rows = await readPositions(ports.warehouse, course, from, to, most, ports.signal);
+    const to = Math.min(end, from.first + Math.min(reach.micros, reach.looks.most));
+    const rows = await within(reach.looks, to - from.first, ports.signal, () =>
+      readPositions(ports.warehouse, course, from, to, most, ports.signal),
+    );
     const { full, rest } = cutBatches(rows, from, limits);
     if (rows.length >= most) {
-      reach.micros = Math.max(SHORTEST, Math.floor(reach.micros / 2));
+      reach.micros = Math.max(SHORTEST, Math.floor(Math.min(reach.micros, reach.looks.most) / 2));
       return planned(full, from);
     }
     if (to === end)
@@ -64,11 +70,36 @@ export async function planBatches(
     if (full.length > 0) return planned(full, from);
     if (rest === null) {
       // Nothing for as far as this looks: jump to what comes next.
-      const next = await nextFirst(ports.warehouse, course, from, end, ports.signal);
-      if (next === null) return { batches: [], cursor: from, restDueAt: null, reachedEnd: true };
-      from = startOf(next);
-    } else if (reach.micros >= LONGEST) return planned([rest], from);
-    else reach.micros = Math.min(LONGEST, reach.micros * 2);
+      const bound = Math.min(end, from.first + reach.leaps.most);
+      const next = await within(reach.leaps, bound - from.first, ports.signal, () =>
+        nextFirst(ports.warehouse, course, from, bound, ports.signal),
+      );
+      if (next === null && bound === end)
+        return { batches: [], cursor: from, restDueAt: null, reachedEnd: true };
+      from = startOf(next ?? bound);
+    } else if (reach.micros >= reach.looks.most) return planned([rest], from);
+    else {
+      waiting = rest;
+      reach.micros = Math.min(reach.looks.most, reach.micros * 2);
+    }
+    return null;
+  }
+}
+
+/** Asks, and notes whether so much can be asked for. */
+async function within<T>(
+  stretch: Stretch,
+  micros: number,
+  signal: AbortSignal,
+  ask: () => Promise<T>,
+): Promise<T> {
+  try {
+    const answer = await ask();
+    stretch.worked(micros);
+    return answer;
+  } catch (error) {
+    if (!signal.aborted) stretch.failed(micros, error);
+    throw error;
   }
 }
 
