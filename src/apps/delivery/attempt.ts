@@ -38,7 +38,10 @@ export type Outcome =
 /** Longer than any app should take for one batch. */
 const LONGEST_MS = 600_000;
 
-/** Hands a batch, as it was read, to its app, once. Throws only when `signal` aborts. */
+/**
+ * Hands a batch, as it was read, to its app, once. Throws only when `signal` aborts and nothing of it is known to have been
+ * taken.
+ */
 export async function attempt(
   ports: DeliverPorts,
   app: App,
@@ -77,10 +80,12 @@ export async function attempt(
     ports.onStep('batch-sent');
     return { kind: 'delivered', events: events.length };
   } catch (thrown) {
-    signal.throwIfAborted();
+    if (taken === 0) signal.throwIfAborted();
+    if (taken === events.length) return { kind: 'delivered', events: taken };
     const [first, rest, left] = cutAfter(taken, batch, read);
     const next = (): Outcome => judge(ports, app, delivery, rest, left, late.aborted ? tooLate() : thrown);
-    return first ? { kind: 'begun', first, rest, next: late.aborted ? null : next() } : next();
+    const isCutOff = signal.aborted || late.aborted;
+    return first ? { kind: 'begun', first, rest, next: isCutOff ? null : next() } : next();
   }
 }
 
