@@ -5,6 +5,7 @@ import type { Log } from '../work/log.ts';
 import { createCounters } from './counters.ts';
 import { BACKOFF, HISTORICAL_PATIENCE } from './delivery/backoff.ts';
 import { createDeliveries, PACE } from './delivery/deliveries.ts';
+import { createMemory } from './delivery/memory.ts';
 import { createPoster } from './delivery/post.ts';
 import { writeMetrics } from './metrics/write.ts';
 import type { RunsToCount } from './metrics/write-runs.ts';
@@ -48,6 +49,7 @@ export function createRunningApps(ports: RunningAppsPorts): RunningApps {
     appPorts: { clock, random, post: poster.post, checkHost, lookup },
     backoff: BACKOFF,
     historicalPatience: HISTORICAL_PATIENCE,
+    memory: createMemory(),
     pace: PACE,
   });
   let metrics: ReturnType<typeof writeMetrics> | null = null;

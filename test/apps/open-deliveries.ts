@@ -10,6 +10,7 @@ import { apps } from '../../src/apps/catalogue/index.ts';
 import { createCounters } from '../../src/apps/counters.ts';
 import type { Backoff, Patience } from '../../src/apps/delivery/backoff.ts';
 import { createDeliveries, type Deliveries, type Pace } from '../../src/apps/delivery/deliveries.ts';
+import { createMemory, type Memory } from '../../src/apps/delivery/memory.ts';
 import { createPoster } from '../../src/apps/delivery/post.ts';
 import { writeMetrics } from '../../src/apps/metrics/write.ts';
 import type { AppsPorts } from '../../src/apps/ports.ts';
@@ -65,6 +66,7 @@ export interface OwnEngines {
   readonly clock?: Clock;
   readonly backoff?: Backoff;
   readonly historicalPatience?: Patience;
+  readonly memory?: Memory;
 }
 
 export interface MetricSums {
@@ -179,6 +181,7 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
         pace: { leaseSeconds: 2, leaseMs: 100, newsMs: 100 },
         backoff: { baseMs: 50, capMs: 400 },
         historicalPatience: { attempts: 4, ms: 500 },
+        memory: createMemory(),
         ...own,
         log,
         random: () => 0.5,

@@ -35,6 +35,10 @@ export type Outcome =
       readonly next: Outcome | null;
     };
 
+/** Whether what an attempt left is to be sent at some later time. */
+export const waits = (outcome: Outcome): boolean =>
+  outcome.kind === 'later' || (outcome.kind === 'begun' && outcome.next !== null && waits(outcome.next));
+
 /** Longer than any app should take for one batch. */
 const LONGEST_MS = 600_000;
 

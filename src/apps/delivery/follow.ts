@@ -3,7 +3,7 @@ import type { App } from '../catalogue/app.ts';
 import { completeHistoricalExport } from '../historical-exports/end.ts';
 import { setTotal } from '../historical-exports/progress.ts';
 import { createAlarm } from './alarm.ts';
-import { attempt, type Outcome } from './attempt.ts';
+import { attempt, waits } from './attempt.ts';
 import type { Course } from './course.ts';
 import { createHealth } from './health.ts';
 import { planBatches } from './plan.ts';
@@ -11,7 +11,7 @@ import type { DeliverPorts, Tide } from './ports.ts';
 import { compare } from './position.ts';
 import { firstReach } from './reach.ts';
 import { countEvents } from './read.ts';
-import { createReadAhead } from './read-ahead.ts';
+import { createReadAhead, MOST_BYTES } from './read-ahead.ts';
 import { settle } from './settle.ts';
 import { createShortfalls } from './shortfall.ts';
 import { steadyClock } from './steady.ts';
@@ -212,7 +212,7 @@ export function follow(
     for (const batch of open) {
       if (inFlight.size >= breadth()) return;
       if (inFlight.has(batch.id)) continue;
-      const sent = send(batch).finally(() => {
+      const sent = withMemory(batch).finally(() => {
         inFlight.delete(batch.id);
         alarm.ring();
       });
@@ -226,10 +226,25 @@ export function follow(
     return open.slice(open.indexOf(batch) + 1).filter(({ id }) => !inFlight.has(id));
   }
 
-  async function send(batch: OpenBatch): Promise<void> {
+  /** Where memory is short, nothing is read ahead. */
+  async function withMemory(batch: OpenBatch): Promise<void> {
+    const budget = ports.memory[health.failures > 0 ? 'failing' : 'healthy'];
+    const alone = Math.max(batch.bytes ?? 0, app.batch.bytes);
+    const ample = Math.max(alone, MOST_BYTES);
+    const isShort = !budget.has(ample);
+    if (isShort) ahead.forget();
+    const giveBack = await budget.take(isShort ? alone : ample, stopping.signal).catch(() => null);
+    // Stopped before its turn came.
+    if (!giveBack) return;
+    // Meanwhile another batch may have failed.
+    if (health.waitMs > 0) return giveBack();
+    await send(batch, isShort ? [] : following(batch)).finally(giveBack);
+  }
+
+  async function send(batch: OpenBatch, next: readonly OpenBatch[]): Promise<void> {
     try {
       // An error of reading is not the receiver's: no attempt was made.
-      const read = await ahead.read(batch, following(batch), cutting.signal);
+      const read = await ahead.read(batch, next, cutting.signal);
       const { length } = read.events;
       if (!shortfalls.isWhole(batch, length)) fewerThanPlanned(batch, length);
       troubles.over();
@@ -253,7 +268,3 @@ export function follow(
     );
   }
 }
-
-/** Whether what an attempt left is to be sent at some later time. */
-const waits = (outcome: Outcome): boolean =>
-  outcome.kind === 'later' || (outcome.kind === 'begun' && outcome.next !== null && waits(outcome.next));

@@ -4,6 +4,7 @@ import type { DeliveryPorts as AppPorts } from '../catalogue/app.ts';
 import type { AppsPorts } from '../ports.ts';
 import type { AppStep } from '../steps.ts';
 import type { Backoff, Patience } from './backoff.ts';
+import type { Memory } from './memory.ts';
 
 /** What delivering needs. */
 export interface DeliverPorts extends AppsPorts {
@@ -16,6 +17,8 @@ export interface DeliverPorts extends AppsPorts {
   readonly onStep: (step: AppStep) => void;
   readonly backoff: Backoff;
   readonly historicalPatience: Patience;
+  /** Of the process. */
+  readonly memory: Memory;
 }
 
 /** For /metrics. */

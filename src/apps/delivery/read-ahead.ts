@@ -10,7 +10,7 @@ import type { OpenBatch } from './store.ts';
  */
 const MOST_EVENTS = 2_000;
 /** And as large: a batch may be one event of 20 MB, and all that is read is in memory at once. */
-const MOST_BYTES = 10_000_000;
+export const MOST_BYTES = 10_000_000;
 
 export interface ReadAhead {
   /**
