@@ -5,6 +5,7 @@ import type { Query, Warehouse } from '../../src/warehouse/warehouse.ts';
 import { makeEvents } from '../faults/events.ts';
 import { seeded } from '../faults/random.ts';
 import { type Receiver, startReceiver } from '../kit/receiver.ts';
+import { SettableClock } from '../kit/settable-clock.ts';
 import { type DeliveriesBench, openDeliveries } from './open-deliveries.ts';
 
 const WEBHOOK = 1;
@@ -67,6 +68,33 @@ it.each([
   expect(new Set(receiver.requests.map(({ uuids }) => uuids.length))).toEqual(new Set([3]));
   await bench.disable(config);
   await here.stop(1_000);
+});
+
+it('events that are gone for good keep the others of their batch waiting for half a minute, once', async () => {
+  const clock = new SettableClock(new Date().toISOString());
+  const here = bench.process('here', {
+    clock,
+    warehouse: {
+      rows: async (query) => {
+        const rows = await bench.warehouse.rows(query);
+        return (query.sql.includes('AS properties_') ? rows.slice(1) : rows) as never;
+      },
+    },
+  });
+  await here.start();
+  const config = await enabled();
+  let failures = 2;
+  receiver.behave(() => ({ answer: failures-- > 0 ? 503 : 200 }));
+  const events = makeEvents(3, HOUR, 120, random);
+  await bench.capture(events);
+  await until(() => {
+    clock.advance(1_000);
+    expect(receiver.taken().map(({ uuids }) => uuids.length)).toEqual([2]);
+  });
+  await bench.disable(config);
+  await here.stop(1_000);
+  const gone = bench.logged.map((line) => JSON.parse(line)).filter(({ planned }) => planned);
+  expect(gone).toEqual([expect.objectContaining({ planned: 3, found: 2 })]);
 });
 
 it('stopping does not wait for a plan, and tells nobody of one that was cut off', async () => {

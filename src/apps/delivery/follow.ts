@@ -241,12 +241,11 @@ export function follow(
     await send(batch, isShort ? [] : following(batch)).finally(giveBack);
   }
 
-  async function send(batch: OpenBatch, next: readonly OpenBatch[]): Promise<void> {
+  async function send(planned: OpenBatch, next: readonly OpenBatch[]): Promise<void> {
     try {
       // An error of reading is not the receiver's: no attempt was made.
-      const read = await ahead.read(batch, next, cutting.signal);
-      const { length } = read.events;
-      if (!shortfalls.isWhole(batch, length)) fewerThanPlanned(batch, length);
+      const read = await ahead.read(planned, next, cutting.signal);
+      const batch = found(planned, read.events.length);
       troubles.over();
       const outcome = await attempt(ports, app, delivery, batch, read, cutting.signal);
       const instead = await surely(settle(ports, app, delivery, health, batch, outcome));
@@ -260,11 +259,14 @@ export function follow(
     }
   }
 
-  function fewerThanPlanned({ id, events: planned }: OpenBatch, events: number): void {
-    open = open.map((each) => (each.id === id ? { ...each, events } : each));
+  /** A batch as it was planned, or with fewer `events` when those are all that is left of it. Throws as long as that is not known. */
+  function found(batch: OpenBatch, events: number): OpenBatch {
+    if (shortfalls.isWhole(batch, events)) return batch;
+    const counts = { planned: batch.events, found: events };
     log.warn(
-      { pluginConfig: pluginConfigId, planned, found: events },
+      { pluginConfig: pluginConfigId, ...counts },
       'events of a batch are gone from the warehouse, and not delivered',
     );
+    return { ...batch, events };
   }
 }
