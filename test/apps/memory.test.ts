@@ -15,7 +15,7 @@ const random = seeded(59);
 
 let bench: DeliveriesBench;
 beforeAll(async () => {
-  bench = await openDeliveries();
+  bench = await openDeliveries(60_000);
 });
 afterAll(() => bench?.close());
 

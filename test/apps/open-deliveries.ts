@@ -79,7 +79,8 @@ export interface MetricSums {
   readonly errors: readonly string[];
 }
 
-export async function openDeliveries(): Promise<DeliveriesBench> {
+/** @param answerMs how long a receiver may take to answer */
+export async function openDeliveries(answerMs = 1_000): Promise<DeliveriesBench> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-deliveries-'));
   await prepareDatabase(dataDir);
   const [embedded, database] = await Promise.all([startTestWarehouse(), openDatabase({ dataDir })]);
@@ -119,7 +120,7 @@ export async function openDeliveries(): Promise<DeliveriesBench> {
     lookup: guard.lookup,
     problemWithHost: guard.problemWith,
     now: Date.now,
-    timeoutMs: 1_000,
+    timeoutMs: answerMs,
   });
   const counters = createCounters(new Registry());
 
