@@ -229,8 +229,10 @@ export function follow(
   /** Where memory is short, nothing is read ahead. */
   async function withMemory(batch: OpenBatch): Promise<void> {
     const budget = ports.memory[health.failures > 0 ? 'failing' : 'healthy'];
-    const alone = Math.max(batch.bytes ?? 0, app.batch.bytes);
-    const ample = Math.max(alone, MOST_BYTES);
+    const next = following(batch);
+    const alone = batch.bytes ?? app.batch.bytes;
+    const all = next.reduce((sum, { bytes }) => sum + (bytes ?? 0), alone);
+    const ample = Math.max(alone, Math.min(all, MOST_BYTES));
     const isShort = !budget.has(ample);
     if (isShort) ahead.forget();
     const giveBack = await budget.take(isShort ? alone : ample, stopping.signal).catch(() => null);
@@ -238,7 +240,7 @@ export function follow(
     if (!giveBack) return;
     // Meanwhile another batch may have failed.
     if (health.waitMs > 0) return giveBack();
-    await send(batch, isShort ? [] : following(batch)).finally(giveBack);
+    await send(batch, isShort ? [] : next).finally(giveBack);
   }
 
   async function send(planned: OpenBatch, next: readonly OpenBatch[]): Promise<void> {
