@@ -1,18 +1,40 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import pino from 'pino';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { cancelRuns } from '../../src/batch-exports/runs/cancel.ts';
-import type { ExecutePorts } from '../../src/batch-exports/runs/execute.ts';
 import { leaveAsItIs } from '../../src/batch-exports/runs/leave.ts';
-import { createPlaces, type Places, placeOf } from '../../src/batch-exports/runs/places.ts';
+import { openLedger, readEntries } from '../../src/batch-exports/runs/ledger.ts';
+import { createPlaces, placeOf } from '../../src/batch-exports/runs/places.ts';
 import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import { type Claim, claimRun, postponeRun } from '../../src/batch-exports/runs/store.ts';
-import { tidyRun } from '../../src/batch-exports/runs/tidy.ts';
+import { type TidyPorts, tidyRun, tidyToTheEnd } from '../../src/batch-exports/runs/tidy.ts';
 import { SluiceError } from '../../src/errors/error.ts';
+import type { FileTarget } from '../../src/export/destinations/destination.ts';
+import type { Log } from '../../src/work/log.ts';
 import { type ServedBench, serveBench } from './batch-exports-kit.ts';
 
 /** Runs that were cancelled while they waited for their next attempt: their jobs still come. */
 let bench: ServedBench;
 let opened = 0;
-let ports: ExecutePorts & { places: Places };
+let ports: TidyPorts & { readonly log: Log };
+/** What the store answers with; null = it takes what it is told. */
+let trouble: SluiceError | null = null;
+const removed: string[] = [];
+const store: Partial<FileTarget> = {
+  place: 'files',
+  discard: async () => {},
+  isStaged: async () => true,
+  fileOf: async (key) => key,
+  get: async () => null,
+  remove: async (key) => void removed.push(key),
+  sweep: async () => {},
+  close: async () => {},
+};
+beforeEach(() => {
+  opened = 0;
+  removed.length = 0;
+  trouble = new SluiceError('destination_unavailable');
+  ports = { ...ports, places: createPlaces(2, bench.clock) };
+});
 beforeAll(async () => {
   bench = await serveBench();
   const destinations = new Map([...bench.ports.destinations]);
@@ -20,7 +42,7 @@ beforeAll(async () => {
   if (!real) throw new Error('no such destination');
   const open = () => {
     opened++;
-    return Promise.reject(new SluiceError('destination_unavailable'));
+    return trouble ? Promise.reject(trouble) : Promise.resolve(store as FileTarget);
   };
   destinations.set('Filesystem', { ...real, open });
   ports = {
@@ -32,7 +54,7 @@ beforeAll(async () => {
       integration: {},
       folder: null,
     }),
-    places: createPlaces(2, bench.clock),
+    log: pino({ level: 'silent' }),
   } as unknown as typeof ports;
 });
 afterAll(() => bench.close());
@@ -59,13 +81,11 @@ async function cancelled(begin: (claim: Claim) => Promise<unknown> = async () =>
 }
 
 it('a run that was never planned asks its store nothing', async () => {
-  opened = 0;
   expect(await tidyRun(ports, await cancelled())).toBeNull();
   expect(opened).toBe(0);
 });
 
 it('one that was planned does, in turn with those that look whether the store answers', async () => {
-  opened = 0;
   const runId = await cancelled((claim) => fixPlan(bench.db, claim, bench.clock.now()));
   await expect(tidyRun(ports, runId)).rejects.toMatchObject({ code: 'destination_unavailable' });
   expect(opened).toBe(1);
@@ -85,4 +105,61 @@ it('one that was cancelled on standby asks its store nothing, planned or not', a
   await leaveAsItIs(bench.db, runId);
   expect(await tidyRun(ports, runId)).toBeNull();
   expect(opened).toBe(0);
+});
+
+const plan = (claim: Claim) => fixPlan(bench.db, claim, bench.clock.now());
+
+/** Of three files it had published the first when its store went away. */
+async function publishOne(claim: Claim): Promise<void> {
+  await plan(claim);
+  const staged = { key: 'events/1.parquet', bytes: 10, token: {} };
+  const ledger = openLedger(bench.db, bench.clock, claim, 'files');
+  await ledger.record({ slice: { part: 0, of: 3 }, rows: 3, bytes: 10, staged });
+}
+
+/** What is done for the run now: its jobs, and the warnings in its log. */
+async function tidied(runId: string) {
+  bench.jobs.length = 0;
+  await tidyToTheEnd(ports, runId);
+  const lines = await bench.db
+    .selectFrom('log_entries')
+    .select('message')
+    .where('instance_id', '=', runId)
+    .where('message', 'like', 'What this run left%')
+    .execute();
+  return { jobs: [...bench.jobs], told: lines.map(({ message }) => message) };
+}
+
+const again = (runId: string) => ({ runId, startAfter: bench.clock.now() + 600_000 });
+
+it('what a store that is away cannot give back is taken back once it answers', async () => {
+  const runId = await cancelled(publishOne);
+  expect(await tidied(runId)).toEqual({ jobs: [again(runId)], told: [] });
+  bench.clock.advance(23 * 3_600_000);
+  expect(await tidied(runId)).toEqual({ jobs: [again(runId)], told: [] });
+  expect(await readEntries(bench.db, runId)).toHaveLength(1);
+  trouble = null;
+  expect(await tidied(runId)).toEqual({ jobs: [], told: [] });
+  expect(await readEntries(bench.db, runId)).toEqual([]);
+  expect(removed).toEqual(['events/1.parquet']);
+});
+
+it('after a day it is not tried any more, and the log of the export says what may remain', async () => {
+  const runId = await cancelled(publishOne);
+  bench.clock.advance(24 * 3_600_000);
+  expect(await tidied(runId)).toEqual({
+    jobs: [],
+    told: [
+      expect.stringMatching(/not be taken back.*could not be reached.*may remain: events\/1\.parquet\./),
+    ],
+  });
+});
+
+it('nor where a person must act first', async () => {
+  const runId = await cancelled(plan);
+  trouble = new SluiceError('destination_denied');
+  expect(await tidied(runId)).toEqual({
+    jobs: [],
+    told: [expect.stringMatching(/refused access.*may remain: uploads that nobody will complete\./)],
+  });
 });

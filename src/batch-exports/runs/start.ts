@@ -16,7 +16,7 @@ import { adoptOrphans, enqueueForgotten } from './orphans.ts';
 import { createPlaces, placeOf } from './places.ts';
 import { runKind } from './snapshot.ts';
 import { type ClaimedRun, claimRun, lostClaims, postponeRun, setRetrying } from './store.ts';
-import { tidyRun } from './tidy.ts';
+import { tidyToTheEnd } from './tidy.ts';
 import { createWorker } from './worker.ts';
 
 export interface RunsPorts extends Omit<ExecutePorts, 'onRunCancelled' | 'countsAhead'> {
@@ -131,16 +131,7 @@ export function createRunService(given: RunsPorts): Runs {
       monitor.ended(runKind(run.snapshot.destination.type), status);
       if (paused) monitor.exportPaused(run);
     },
-    tidy: async (runId) => {
-      try {
-        const wait = await tidyRun({ ...ports, places }, runId);
-        if (wait === null) return;
-        const at = clock.now() + wait;
-        await db.transaction().execute((trx) => given.enqueue(trx, [runId], at));
-      } catch (err) {
-        log.warn({ err, run: runId }, 'leftovers of a run remain');
-      }
-    },
+    tidy: (runId) => tidyToTheEnd({ ...ports, places, log }, runId),
   });
   const say = (run: ClaimedRun, ...[level, message]: Parameters<RunObserver['log']>) =>
     given.logs.write({ teamId: run.teamId, exportId: run.exportId, runId: run.id, level, message });

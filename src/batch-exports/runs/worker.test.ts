@@ -130,6 +130,12 @@ it('writes nothing on a run that another worker took over', async () => {
   expect(did).toEqual([]);
 });
 
+it('tidies up after a run that was cancelled while it was at work', async () => {
+  const { worker, did } = bench(failing(new SluiceError('run_cancelled')));
+  await worker.handle('a', NEVER_LOST);
+  expect(did).toEqual(['tidy a']);
+});
+
 /** Executes until it is aborted. */
 function untilAborted(did: string[]) {
   const started = Promise.withResolvers<void>();

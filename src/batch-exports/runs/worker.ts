@@ -50,7 +50,7 @@ export interface WorkerPorts<Run extends WorkableRun> {
     next: { readonly at: number; readonly silentClaims: number },
   ): Promise<void>;
   fail(run: Run, error: unknown, status: 'Failed' | 'FailedRetryable'): Promise<void>;
-  /** Takes back what a run without an outcome left at its destination, if it left anything. */
+  /** Takes back what a run without an outcome left at its destination, if it left anything, or has a job that will. */
   tidy(runId: string): Promise<void>;
 }
 
@@ -179,7 +179,9 @@ export function createWorker<Run extends WorkableRun>(ports: WorkerPorts<Run>): 
     const error = signal.aborted ? signal.reason : thrown;
     const code = error instanceof SluiceError ? error.code : null;
     // The row already says what happened; whoever wrote it goes on from there.
-    if (code === 'run_superseded' || code === 'run_cancelled') return;
+    if (code === 'run_superseded') return;
+    // Its attempt has taken back what it left, unless the store was away.
+    if (code === 'run_cancelled') return await ports.tidy(run.id);
     // Stopped from outside (shutdown, lost job): the queue hands the run on.
     if (signal.aborted) throw error;
     const kind: ErrorKind = kindOf(error);
