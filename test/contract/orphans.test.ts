@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { claimForJob } from '../../src/batch-exports/runs/claim.ts';
 import { adoptOrphans, enqueueForgotten } from '../../src/batch-exports/runs/orphans.ts';
 import { claimRun, setRetrying } from '../../src/batch-exports/runs/store.ts';
 import { type ServedBench, serveBench } from './batch-exports-kit.ts';
@@ -91,4 +92,23 @@ it('a start does not wait for a time that a wrong clock set', async () => {
   await failOnce(ahead, 3 * 24 * HOUR);
   await adoptOrphans(ports());
   expect(bench.jobs).toEqual([{ runId: ahead, startAfter: undefined }]);
+});
+
+it('of several jobs of a run that waits for its next attempt the last one makes it', async () => {
+  const [runId = ''] = await runs(1);
+  const at = await failOnce(runId, 60_000);
+  const claimed = async (others: boolean) => {
+    lost = others ? [] : [runId];
+    const claim = { runId, worker: 'w', now: bench.clock.now() };
+    return (await claimForJob({ ...ports(), db: bench.db }, claim))?.attempt ?? null;
+  };
+  expect(await claimed(true)).toBeNull();
+  bench.clock.set(new Date(at).toISOString());
+  expect(await claimed(true)).toBe(2);
+  // It is at work: whoever comes now takes it over.
+  expect(await claimed(true)).toBe(3);
+  await failOnce(runId, 60_000);
+  expect(await claimed(false)).toBe(5);
+  await failOnce(runId, 3 * 24 * HOUR);
+  expect(await claimed(true)).toBe(7);
 });

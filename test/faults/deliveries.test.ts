@@ -53,7 +53,7 @@ async function startWorker(workerName: string): Promise<Worker> {
   const handlers: Deliver[] = [];
   const queue: Queue = {
     enqueue: async () => {},
-    withoutJob: async () => [],
+    withoutJob: async (_, runIds) => [...runIds],
     work: async (_, handler) => void handlers.push(handler),
     stop: async () => {},
   };

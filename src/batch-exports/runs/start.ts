@@ -6,6 +6,7 @@ import type { Log } from '../../work/log.ts';
 import { loop } from '../../work/loop.ts';
 import type { Queue } from '../../work/queue.ts';
 import { tick } from '../schedule/tick.ts';
+import { claimForJob } from './claim.ts';
 import { openCountsAhead } from './counts-ahead.ts';
 import { endEmptyRuns } from './empty.ts';
 import { type ExecutePorts, executeRun } from './execute.ts';
@@ -15,7 +16,7 @@ import type { RunMonitor } from './monitor.ts';
 import { adoptOrphans, enqueueForgotten } from './orphans.ts';
 import { createPlaces, placeOf } from './places.ts';
 import { runKind } from './snapshot.ts';
-import { type ClaimedRun, claimRun, lostClaims, postponeRun, setRetrying } from './store.ts';
+import { type ClaimedRun, lostClaims, postponeRun, setRetrying } from './store.ts';
 import { tidyToTheEnd } from './tidy.ts';
 import { createWorker } from './worker.ts';
 
@@ -108,7 +109,8 @@ export function createRunService(given: RunsPorts): Runs {
     random: given.random,
     retryMs: given.retryMs,
     log,
-    claim: (runId, again) => claimRun(db, { runId, worker: given.workerName, now: clock.now(), again }),
+    claim: (runId, again) => claimForJob(given, { runId, worker: given.workerName, now: clock.now(), again }),
+    later: (runId, at) => db.transaction().execute((trx) => given.enqueue(trx, [runId], at)),
     watermark: (run) => watermark(run.snapshot.interval, run.readableFrom),
     postpone: (run, at) => postponeRun(db, given.enqueue, run, { at, now: clock.now() }),
     places,

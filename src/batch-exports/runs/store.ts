@@ -33,21 +33,22 @@ export interface ClaimedRun extends Claim {
   readonly createdAt: number;
 }
 
+export interface ClaimOptions {
+  readonly runId: string;
+  readonly worker: string;
+  readonly now: number;
+  /** The same process has tried before: whether that claim was stored is not known, and it did not die of it. */
+  readonly again?: boolean;
+  /** Not while its next attempt is yet to come (`isBeforeItsTime`). */
+  readonly inTime?: boolean;
+}
+
 /**
  * Takes a run: raises `attempt`, which fences whoever had it before (R1, R2). Null when there is nothing left to do:
  * the run has ended or is not known.
  */
-export async function claimRun(
-  db: Db,
-  options: {
-    readonly runId: string;
-    readonly worker: string;
-    readonly now: number;
-    /** The same process has tried before: whether that claim was stored is not known, and it did not die of it. */
-    readonly again?: boolean;
-  },
-): Promise<ClaimedRun | null> {
-  const row = await db
+export async function claimRun(db: Db, options: ClaimOptions): Promise<ClaimedRun | null> {
+  const taken = db
     .updateTable('batch_export_runs')
     .set({
       attempt: sql`attempt + 1`,
@@ -59,10 +60,32 @@ export async function claimRun(
       last_updated_at: new Date(options.now),
     })
     .where('id', '=', options.runId)
-    .where('status', 'in', statesAccepting('claim'))
+    .where('status', 'in', statesAccepting('claim'));
+  const row = await (options.inTime ? taken.where(({ not }) => not(beforeItsTime(options.now))) : taken)
     .returningAll()
     .executeTakeFirst();
   return row ? claimedRun(db, row) : null;
+}
+
+/** No attempt is further away; what is was decided by a clock that has been set right since. */
+const LONGEST_WAIT_MS = 3_600_000;
+
+const beforeItsTime = (now: number) => sql<boolean>`
+  coalesce(next_attempt_at > ${new Date(now)} and next_attempt_at < ${new Date(now + LONGEST_WAIT_MS)}, false)`;
+
+/** Whether the run is active and waits for its next attempt, at `now`. */
+export async function isBeforeItsTime(
+  db: Db,
+  { runId, now }: Pick<ClaimOptions, 'runId' | 'now'>,
+): Promise<boolean> {
+  const row = await db
+    .selectFrom('batch_export_runs')
+    .select('id')
+    .where('id', '=', runId)
+    .where('status', 'in', statesAccepting('claim'))
+    .where(beforeItsTime(now))
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 /** A run that is known to be there. */

@@ -22,6 +22,7 @@ function bench(overrides: Partial<WorkerPorts<WorkableRun>> = {}) {
     retryMs: 5_000,
     log: pino({ level: 'silent' }),
     claim: async (id) => ({ id, attempt: ++attempt, failures: 0, bugs: 0, silentClaims: 0, readableFrom: 0 }),
+    later: async (id, at) => void did.push(`later ${id} +${at - now}`),
     watermark: async () => now,
     postpone: async (run, at) => void did.push(`postpone ${run.id} +${at - now}`),
     places: createPlaces(2, { now: () => now }),
@@ -147,17 +148,89 @@ function untilAborted(did: string[]) {
   return { started: started.promise, execute };
 }
 
-it('a second delivery of a run in progress waits for its outcome; a cancel stops it', async () => {
+it('a cancel stops a run in progress', async () => {
   const did: string[] = [];
   const { started, execute } = untilAborted(did);
-  const { worker } = bench({ execute });
+  const { worker } = bench({ execute, tidy: async (id) => void did.push(`tidy ${id}`) });
+  const handled = worker.handle('a', NEVER_LOST);
+  await started;
+  worker.abort('a', new SluiceError('run_cancelled'));
+  await handled;
+  expect(did).toEqual(['execute 1', 'tidy a']);
+});
+
+it('a second delivery of a run in progress takes no turn, and leaves the run a job', async () => {
+  const { started, execute } = untilAborted([]);
+  const { worker, did } = bench({ execute: async (run, signal) => execute(run, signal) });
   const first = worker.handle('a', NEVER_LOST);
   await started;
-  const second = worker.handle('a', NEVER_LOST).then(() => did.push('second done'));
-  worker.abort('a', new SluiceError('run_cancelled'));
-  await first.then(() => did.push('first done'));
-  await second;
-  expect(did).toEqual(['execute 1', 'first done', 'second done']);
+  await worker.handle('a', NEVER_LOST);
+  expect(did).toEqual(['later a +10000']);
+  worker.interrupt();
+  await expect(first).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+it('a second delivery for which no job can be stored is not reported as done', async () => {
+  const { started, execute } = untilAborted([]);
+  const away = new SluiceError('database_unavailable');
+  const { worker } = bench({ execute, later: async () => Promise.reject(away) });
+  const first = worker.handle('a', NEVER_LOST);
+  await started;
+  await expect(worker.handle('a', NEVER_LOST)).rejects.toBe(away);
+  worker.interrupt();
+  await expect(first).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+/** Its first attempt ends when the test says so, or when it is aborted. */
+function untilTold() {
+  const told = Promise.withResolvers<void>();
+  const { started, execute } = untilAborted([]);
+  return {
+    started,
+    told,
+    execute: (run: WorkableRun, signal: AbortSignal) => Promise.race([execute(run, signal), told.promise]),
+  };
+}
+
+it('a run that has a later job goes on when it loses its first, and is done once', async () => {
+  const { started, told, execute } = untilTold();
+  let ended = false;
+  const { worker, did } = bench({
+    claim: async (id) =>
+      ended ? null : { id, attempt: 1, failures: 0, bugs: 0, silentClaims: 0, readableFrom: 0 },
+    execute: async (run, signal) => {
+      await execute(run, signal);
+      ended = true;
+    },
+  });
+  const job = new AbortController();
+  const first = worker.handle('a', job.signal);
+  await started;
+  await worker.handle('a', NEVER_LOST);
+  job.abort(new Error('no longer active'));
+  told.resolve();
+  await first;
+  await worker.handle('a', NEVER_LOST);
+  expect(did).toEqual(['later a +10000', 'tidy a']);
+});
+
+it('the later job goes on with a run whose first ended without an outcome', async () => {
+  const { started, told, execute } = untilTold();
+  const broken = new Error('the outcome could not be stored');
+  const { worker, did } = bench({
+    execute: async (run, signal) => {
+      if (run.attempt > 1) return void did.push(`execute ${run.attempt}`);
+      return await execute(run, signal);
+    },
+    retry: async () => Promise.reject(broken),
+  });
+  const first = worker.handle('a', NEVER_LOST);
+  await started;
+  await worker.handle('a', NEVER_LOST);
+  told.reject(new SluiceError('destination_unavailable'));
+  await expect(first).rejects.toBe(broken);
+  await worker.handle('a', NEVER_LOST);
+  expect(did).toEqual(['later a +10000', 'execute 2']);
 });
 
 it('a second delivery goes on with a run whose first lost its job', async () => {
@@ -169,8 +242,8 @@ it('a second delivery goes on with a run whose first lost its job', async () => 
   const job = new AbortController();
   const first = worker.handle('a', job.signal);
   await started;
-  const second = worker.handle('a', NEVER_LOST);
   job.abort(new Error('no longer active'));
+  const second = worker.handle('a', NEVER_LOST);
   await expect(first).rejects.toThrow('no longer active');
   await second;
   expect(did).toEqual(['execute 1', 'execute 2']);

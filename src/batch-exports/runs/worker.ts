@@ -31,6 +31,8 @@ export interface WorkerPorts<Run extends WorkableRun> {
    * before, so that the last claim did not end without a word.
    */
   claim(runId: string, again: boolean): Promise<Run | null>;
+  /** Gives a run one more job, for `at`. */
+  later(runId: string, at: number): Promise<void>;
   /** Arrival time below which nothing can appear any more. */
   watermark(run: Run): Promise<number>;
   /** Puts a claimed run whose time has not come yet back into the queue for `at`. */
@@ -88,8 +90,15 @@ const OUTAGE_MS = 1_000;
  */
 const SILENT_CLAIMS = 10;
 
+/** A run that was killed at the wrong moment waits for so long once more. */
+const LATER_MS = 10_000;
+
 interface Active {
   readonly controller: AbortController;
+  /** Its job is lost, and it stops. */
+  stopping: boolean;
+  /** The run has another job, for later: the loss of this one is no reason to stop. */
+  hasLater: boolean;
   /** Whether what became of the run is stored; else it needs a job. */
   readonly stored: Promise<boolean>;
 }
@@ -102,24 +111,43 @@ export function createWorker<Run extends WorkableRun>(ports: WorkerPorts<Run>): 
   const outage = complaints(ports.log, ports.clock, 'the database is away in the middle of a run');
 
   /**
-   * The queue delivers at least once. After the database was away for a while it takes the job from us and delivers it
-   * again, here too, while we still work. That job is the run's only one by then: reported as done before we are, and
-   * then taken for lost by us, it would leave the run Running with nobody at work on it, for ever.
+   * The queue delivers at least once. After a kill, or after the database was away for a while, it delivers a job here that
+   * names a run we are at work on. It may be the run's only one by then: reported as done, and our own taken for lost, it
+   * would leave the run Running with nobody at work on it, for ever. Waited for here, it would keep its turn from other
+   * runs for as long as ours takes. So the run gets another job, which comes back when we may be done.
    */
   const handle = async (runId: string, lost: AbortSignal): Promise<void> => {
-    for (let other = active.get(runId); other; other = active.get(runId)) {
-      if (await other.stored) return;
-    }
     // Whoever returns says that the job is done.
     if (interrupted) throw new SluiceError('unavailable');
+    for (let other = active.get(runId); other; other = active.get(runId)) {
+      if (!other.stopping) {
+        other.hasLater = true;
+        return await ports.later(runId, ports.clock.now() + LATER_MS);
+      }
+      if (await other.stored) return;
+    }
+    if (interrupted) throw new SluiceError('unavailable');
+    await work(runId, lost);
+  };
+
+  const work = async (runId: string, lost: AbortSignal): Promise<void> => {
     const controller = new AbortController();
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    active.set(runId, { controller, stored: promise });
+    const mine: Active = { controller, stopping: lost.aborted, hasLater: false, stored: promise };
+    const stop = () => {
+      if (mine.hasLater) return;
+      mine.stopping = true;
+      controller.abort(lost.reason);
+    };
+    if (lost.aborted) stop();
+    lost.addEventListener('abort', stop);
+    active.set(runId, mine);
     let stored = false;
     try {
-      await untilStored(runId, AbortSignal.any([lost, controller.signal]));
+      await untilStored(runId, controller.signal);
       stored = true;
     } finally {
+      lost.removeEventListener('abort', stop);
       active.delete(runId);
       held.delete(runId);
       resolve(stored);
