@@ -148,6 +148,10 @@ export const catalogue = {
   warehouse_cancelled: run('retry', 'The query was stopped before it finished.'),
   // --- destinations, as a run sees them ---
   destination_unavailable: run('retry', 'The destination could not be reached or asked to be left alone.'),
+  destination_changed: run(
+    'retry',
+    'What the run had staged at the destination was changed or removed before it was published.',
+  ),
   destination_denied: run('user', 'The destination refused access; check the credentials and their rights.'),
   destination_missing: run('user', 'The place to write to does not exist; create it or correct the name.'),
   destination_config: run('user', 'The destination cannot be written to as configured.'),

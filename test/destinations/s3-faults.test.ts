@@ -151,13 +151,20 @@ describe('one failure is repeated and costs nothing', () => {
     await target.discard(staged);
   });
 
+  it('tells of each part that the store has taken', async () => {
+    let answers = 0;
+    ports = testPorts('', { onAnswer: () => answers++ });
+    await (await open()).stage(slot(), streamOf(1, LENGTH), live());
+    expect(answers).toBe(2);
+  });
+
   it('an upload that somebody took away is no reason to give the run up', async () => {
     server.faults.add({
       match: { operation: 'UploadPart', part: 2 },
       action: { status: 404, code: 'NoSuchUpload' },
     });
     await expect(target.stage(slot(), streamOf(1, LENGTH), live())).rejects.toMatchObject({
-      code: 'destination_unavailable',
+      code: 'destination_changed',
       kind: 'retry',
       message: expect.stringContaining('will be written again'),
     });
@@ -293,7 +300,7 @@ describe('what no repetition mends', () => {
     const staged = await target.stage(slot(), streamOf(1, 10), live());
     const wrong = { ...staged, token: { ...staged.token, parts: [[1, 'f'.repeat(32), null]] } };
     expect(await target.isStaged(wrong)).toBe(false);
-    await expect(target.publish(wrong, live())).rejects.toMatchObject({ code: 'destination_unavailable' });
+    await expect(target.publish(wrong, live())).rejects.toMatchObject({ code: 'destination_changed' });
     await target.discard(staged);
   });
 

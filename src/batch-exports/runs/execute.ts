@@ -19,7 +19,7 @@ export interface ExecutePorts extends RunPorts {
   readonly logs: LogWriter;
   readonly countsAhead: CountsAhead;
   readonly destinations: ReadonlyMap<string, Destination>;
-  readonly destinationPorts: Omit<DestinationPorts, 'onRetry' | 'clock'>;
+  readonly destinationPorts: Omit<DestinationPorts, 'onRetry' | 'onAnswer' | 'clock'>;
   /** Config and credentials of the run's destination as they are now; secrets are never in the snapshot. */
   readonly setup: (run: ClaimedRun) => Promise<DestinationSetup>;
   /** Where files lie on their way to a store, when the engine is on this machine. */
@@ -31,8 +31,8 @@ export interface ExecutePorts extends RunPorts {
 }
 
 /**
- * Exports a claimed run and stores its outcome; tells `onAnswer` of each file that the destination has taken. Throws what
- * the worker's verdict needs to know.
+ * Exports a claimed run and stores its outcome; tells `onAnswer` of each part of a file that the destination has taken, and of
+ * each file. Throws what the worker's verdict needs to know.
  */
 export async function executeRun(
   ports: ExecutePorts,
@@ -52,7 +52,7 @@ export async function executeRun(
     return step('run-finished');
   }
   const log = logOf(ports, run);
-  const { target, files, setup } = await openTarget(ports, run);
+  const { target, files, setup } = await openTarget(ports, run, onAnswer);
   try {
     const suffix = await keySuffix(ports.db, run);
     const spec = specOf(run, plan, setup, suffix);
@@ -87,14 +87,19 @@ export interface OpenedTarget {
   readonly setup: DestinationSetup;
 }
 
-/** The run's destination, opened with its configuration and the credentials as they are now. */
-export async function openTarget(ports: ExecutePorts, run: ClaimedRun): Promise<OpenedTarget> {
+/** The run's destination, opened with its configuration and the credentials as they are now; `onAnswer` as in `executeRun`. */
+export async function openTarget(
+  ports: ExecutePorts,
+  run: ClaimedRun,
+  onAnswer: () => void,
+): Promise<OpenedTarget> {
   const destination = availableDestination(ports.destinations, run);
   const setup = await ports.setup(run);
   const log = logOf(ports, run);
   const target = await destination.open(setup, {
     ...ports.destinationPorts,
     clock: ports.clock,
+    onAnswer,
     onRetry: ({ what, attempt, waitMs, error }) =>
       log('WARNING', `${what} failed (${text(error)}); attempt ${attempt + 1} in ${seconds(waitMs)}.`),
   });

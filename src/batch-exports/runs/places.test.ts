@@ -74,6 +74,7 @@ it('with a single turn, too, tries a place that did not answer', () => {
 
 it.each([
   ['denied', new SluiceError('destination_denied'), null],
+  ['has lost an upload', new SluiceError('destination_changed'), null],
   ['told nothing', new SluiceError('warehouse_unavailable'), 5_000],
 ])('a place that %s', (_, error, expected) => {
   const { enter, leave } = places(4);
@@ -83,6 +84,13 @@ it.each([
   leave('a', error);
   enter('a');
   expect(enter('a')).toBe(expected);
+});
+
+it('is not taken for one that does not answer for a file that somebody took away', () => {
+  const { enter, leave } = places(2);
+  enter('a');
+  leave('a', new SluiceError('destination_changed'));
+  expect([enter('a'), enter('a')]).toEqual([null, null]);
 });
 
 it('spaces out those that wait, and asks again no later than after ten minutes', () => {

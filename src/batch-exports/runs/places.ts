@@ -104,7 +104,7 @@ export async function inTurn(
   return null;
 }
 
-/** Null: the attempt did not tell. */
+/** Null: the attempt did not tell. A place that says that a file is gone (`destination_changed`) answers. */
 function doesNotAnswer(error: unknown): boolean | null {
   if (!(error instanceof SluiceError) || !error.code.startsWith('destination_')) return null;
   return error.code === 'destination_unavailable';

@@ -82,11 +82,13 @@ export async function tidyRun(ports: TidyPorts, runId: string): Promise<number |
   // no ledger knows.
   const leftUnknown = row.region !== null && row.status !== 'Failed';
   if (!leftUnknown && (await readEntries(ports.db, runId)).length === 0) return null;
-  return await inTurn(ports.places, placeOf(run.snapshot), () => takeBack(ports, run));
+  const place = placeOf(run.snapshot);
+  const answers = () => ports.places.answers(place);
+  return await inTurn(ports.places, place, () => takeBack(ports, run, answers));
 }
 
-async function takeBack(ports: ExecutePorts, run: ClaimedRun): Promise<void> {
-  const { target, files, setup } = await openTarget(ports, run);
+async function takeBack(ports: ExecutePorts, run: ClaimedRun, onAnswer: () => void): Promise<void> {
+  const { target, files, setup } = await openTarget(ports, run, onAnswer);
   try {
     const suffix = await keySuffix(ports.db, run);
     const spec = {

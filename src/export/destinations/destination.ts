@@ -56,6 +56,8 @@ export interface DestinationPorts {
   readonly lookup?: SocketLookup;
   /** Milliseconds of silence after which a destination is not waited for any more; absent = its own default. */
   readonly timeoutMs?: number;
+  /** Told of each part of a file that the destination has taken; absent = nobody asks. */
+  readonly onAnswer?: () => void;
   /** Told of each wait before an attempt is repeated, so that the run can show it. */
   readonly onRetry: (event: { what: string; attempt: number; waitMs: number; error: unknown }) => void;
 }

@@ -119,6 +119,13 @@ describe('keys stay below the root', () => {
     });
   });
 
+  it('says of a staged file that is gone that it was removed, not that the disk is away', async () => {
+    const target = await open();
+    const staged = await target.stage(slot('x'), body(), signal);
+    await target.discard(staged);
+    await expect(target.publish(staged, signal)).rejects.toMatchObject({ code: 'destination_changed' });
+  });
+
   it('takes no forged receipt', async () => {
     const target = await open();
     const forged = { key: 'x', bytes: 1, token: { name: '../victim', mtime: '1' } };

@@ -157,7 +157,7 @@ async function get(ports: FolderPorts, key: string): Promise<Buffer | null> {
 async function publish(ports: FolderPorts, staged: Staged): Promise<Published> {
   const where = await whereIs(ports, staged);
   if (where === null) {
-    throw new SluiceError('destination_unavailable', {
+    throw new SluiceError('destination_changed', {
       detail: `The staged file of ${staged.key} was changed or removed before it was published; it will be written again.`,
     });
   }

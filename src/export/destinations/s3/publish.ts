@@ -16,7 +16,7 @@ import { takenAway } from './stage.ts';
 /**
  * Completes a staged upload: the object appears under its key, whole. When the answer was lost, or a
  * crash came before the ledger knew, the upload is gone and the object carries its mark: that is success. Throws
- * `destination_unavailable` when the upload or a part is gone, `destination_config` when the store refuses parts that it has.
+ * `destination_changed` when the upload or a part is gone, `destination_config` when the store refuses parts that it has.
  */
 export async function publish(calls: Calls, staged: Staged, signal: AbortSignal): Promise<Published> {
   const { uploadId, parts } = receiptOf(staged);

@@ -127,7 +127,9 @@ async function sendPart(
     return [part.number, etag, kind === 'crc32' ? value : null];
   };
   try {
-    return await calls.run(order, request);
+    const part = await calls.run(order, request);
+    calls.ports.onAnswer?.();
+    return part;
   } catch (error) {
     if (error instanceof AnsweredWith) throw takenAway(slot.key);
     throw error;
@@ -136,7 +138,7 @@ async function sendPart(
 
 /** By another run of the same keys that tidied up, by a rule of the bucket, or by a person: nothing that a person must mend. */
 export function takenAway(key: string): SluiceError {
-  return new SluiceError('destination_unavailable', {
+  return new SluiceError('destination_changed', {
     detail: `The upload of ${key} was removed from the bucket before it was published; it will be written again.`,
   });
 }
