@@ -107,6 +107,20 @@ it('one that was cancelled on standby asks its store nothing, planned or not', a
   expect(opened).toBe(0);
 });
 
+it('what can be taken back says that the store answers again', async () => {
+  const runId = await cancelled((claim) => fixPlan(bench.db, claim, bench.clock.now()));
+  await expect(tidyRun(ports, runId)).rejects.toMatchObject({ code: 'destination_unavailable' });
+  const { snapshot } = await bench.db
+    .selectFrom('batch_export_runs')
+    .select('snapshot')
+    .where('id', '=', runId)
+    .executeTakeFirstOrThrow();
+  const place = placeOf(snapshot as never);
+  trouble = null;
+  expect(await tidyRun(ports, runId)).toBeNull();
+  expect([ports.places.enter(place), ports.places.enter(place)]).toEqual([null, null]);
+});
+
 const plan = (claim: Claim) => fixPlan(bench.db, claim, bench.clock.now());
 
 /** Of three files it had published the first when its store went away. */

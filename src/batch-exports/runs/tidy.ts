@@ -84,7 +84,10 @@ export async function tidyRun(ports: TidyPorts, runId: string): Promise<number |
   if (!leftUnknown && (await readEntries(ports.db, runId)).length === 0) return null;
   const place = placeOf(run.snapshot);
   const answers = () => ports.places.answers(place);
-  return await inTurn(ports.places, place, () => takeBack(ports, run, answers));
+  return await inTurn(ports.places, place, async () => {
+    await takeBack(ports, run, answers);
+    answers();
+  });
 }
 
 async function takeBack(ports: ExecutePorts, run: ClaimedRun, onAnswer: () => void): Promise<void> {
