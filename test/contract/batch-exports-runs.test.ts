@@ -580,6 +580,30 @@ describe('claims', () => {
     expect(await claim(runs[0].id)).toMatchObject({ attempt: 7, failures: 2, bugs: 1 });
   });
 
+  it('say once why a run waits, unless it has shown an error of its own', async () => {
+    const { id, runs } = await withRuns(2);
+    const { enqueue } = bench.ports;
+    const times = { at: bench.clock.now(), now: bench.clock.now() };
+    const reason = 'The store is away.';
+    const shown = async (runId: string) =>
+      (await bench.call('GET', `batch_exports/${id}/runs/${runId}`)).body.latest_error;
+    await setRetrying(bench.db, enqueue, await claim(runs[1].id), { ...times, error: 'refused' });
+    for (const run of runs) {
+      await postponeRun(bench.db, enqueue, await claim(run.id), times);
+      await postponeRun(bench.db, enqueue, await claim(run.id), { ...times, reason });
+      await postponeRun(bench.db, enqueue, await claim(run.id), { ...times, reason });
+    }
+    expect([await shown(runs[0].id), await shown(runs[1].id)]).toEqual([reason, 'refused']);
+    const lines = await bench.db
+      .selectFrom('log_entries')
+      .selectAll()
+      .where('message', '=', reason)
+      .execute();
+    expect(lines.map(({ instance_id: run, level }) => [run, level])).toEqual([[runs[0].id, 'WARNING']]);
+    await finishRun(bench.ports, await claim(runs[0].id), completed());
+    expect(await shown(runs[0].id)).toBeNull();
+  });
+
   it('count those in a row of which nothing was heard: with the process dead, or gone', async () => {
     const { runs } = await withRuns(1);
     const { enqueue } = bench.ports;
@@ -619,6 +643,7 @@ describe('claims', () => {
       failures: 0,
       bugs: 0,
       silentClaims: 0,
+      latestError: null,
       teamId: bench.teamId,
       exportId: id,
       backfillId: null,

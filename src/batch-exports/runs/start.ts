@@ -112,7 +112,7 @@ export function createRunService(given: RunsPorts): Runs {
     claim: (runId, again) => claimForJob(given, { runId, worker: given.workerName, now: clock.now(), again }),
     later: (runId, at) => db.transaction().execute((trx) => given.enqueue(trx, [runId], at)),
     watermark: (run) => watermark(run.snapshot.interval, run.readableFrom),
-    postpone: (run, at) => postponeRun(db, given.enqueue, run, { at, now: clock.now() }),
+    postpone: (run, at, reason) => postponeRun(db, given.enqueue, run, { at, now: clock.now(), reason }),
     places,
     placeOf: (run) => placeOf(run.snapshot),
     execute: async (run, signal, onAnswer) => {

@@ -1,6 +1,7 @@
 import { sql, type UpdateObject } from 'kysely';
 import type { RunRow, Tables } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
+import { appendLog } from '../logs.ts';
 import type { Db, Enqueue, Trx } from '../ports.ts';
 import { askOf } from './ask.ts';
 import { statesAccepting } from './machine.ts';
@@ -21,6 +22,8 @@ export interface ClaimedRun extends Claim {
   readonly bugs: number;
   /** Claims in a row before this one that ended without a word. */
   readonly silentClaims: number;
+  /** What the run shows of its troubles so far. */
+  readonly latestError: string | null;
   readonly teamId: number;
   readonly exportId: string;
   readonly backfillId: string | null;
@@ -102,6 +105,7 @@ export async function claimedRun(db: Db, row: RunRow): Promise<ClaimedRun> {
     failures: row.failures,
     bugs: row.bugs,
     silentClaims: row.silent_claims - 1,
+    latestError: row.latest_error,
     teamId: row.team_id,
     exportId: row.batch_export_id,
     backfillId: row.backfill_id,
@@ -196,20 +200,28 @@ export async function setRetrying(
   });
 }
 
-/** Puts a run that may not read yet back into the queue for `at`. */
+/**
+ * Puts a run that may not go on yet back into the queue for `at`. A run that has shown no trouble so far shows `reason` from
+ * now on, and its log says so once.
+ */
 export async function postponeRun(
   db: Db,
   enqueue: Enqueue,
-  claim: Claim,
-  times: { readonly at: number; readonly now: number },
+  run: ClaimedRun,
+  { at, now, reason }: { readonly at: number; readonly now: number; readonly reason?: string | undefined },
 ): Promise<void> {
+  const told = reason !== undefined && run.latestError === null ? reason : null;
   await db.transaction().execute(async (trx) => {
-    await write(trx, claim, {
-      next_attempt_at: new Date(times.at),
+    await write(trx, run, {
+      next_attempt_at: new Date(at),
+      ...(told === null ? {} : { latest_error: told }),
       silent_claims: 0,
-      last_updated_at: new Date(times.now),
+      last_updated_at: new Date(now),
     });
-    await enqueue(trx, [claim.id], times.at);
+    await enqueue(trx, [run.id], at);
+    if (told === null) return;
+    const { teamId, exportId } = run;
+    await appendLog(trx, [{ teamId, exportId, runId: run.id, level: 'WARNING', message: told }], now);
   });
 }
 

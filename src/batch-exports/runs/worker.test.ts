@@ -314,6 +314,18 @@ it('while a store does not answer, one of its runs tries and others give their t
   await second;
 });
 
+it('a run that gives its turn away says why; one whose time has not come does not', async () => {
+  const reasons: unknown[] = [];
+  const places = createPlaces(2, { now: () => 0 });
+  places.enter('a store');
+  places.leave('a store', new SluiceError('destination_unavailable'));
+  places.enter('a store');
+  const postpone = async (...[, , reason]: [WorkableRun, number, string?]) => void reasons.push(reason);
+  await bench({ places, postpone }).worker.handle('a', NEVER_LOST);
+  await bench({ watermark: async () => -60_000, postpone }).worker.handle('a', NEVER_LOST);
+  expect(reasons).toEqual([expect.stringContaining('did not answer'), undefined]);
+});
+
 it('says of each claim whether this very process made one before: that one did not end with it', async () => {
   let away = 3;
   const claims: boolean[] = [];

@@ -35,8 +35,8 @@ export interface WorkerPorts<Run extends WorkableRun> {
   later(runId: string, at: number): Promise<void>;
   /** Arrival time below which nothing can appear any more. */
   watermark(run: Run): Promise<number>;
-  /** Puts a claimed run whose time has not come yet back into the queue for `at`. */
-  postpone(run: Run, at: number): Promise<void>;
+  /** Puts a claimed run whose time has not come yet back into the queue for `at`; `reason` is for a person who looks at it. */
+  postpone(run: Run, at: number, reason?: string): Promise<void>;
   readonly places: Places;
   /** Where the run writes to, for `places`. */
   placeOf(run: Run): string;
@@ -81,6 +81,8 @@ const POSTPONE_MS = 5_000;
  * is looked at again.
  */
 const LONGEST_POSTPONE_MS = 60_000;
+const WAITS_FOR_ITS_PLACE =
+  'The destination did not answer lately. One run at a time finds out whether it does again; this one waits for that.';
 /** Between two attempts to go on while the database is away. */
 const OUTAGE_MS = 1_000;
 /**
@@ -187,7 +189,7 @@ export function createWorker<Run extends WorkableRun>(ports: WorkerPorts<Run>): 
     const place = ports.placeOf(run);
     const execute = () => ports.execute(run, signal, () => ports.places.answers(place));
     const wait = await inTurn(ports.places, place, execute);
-    if (wait !== null) await ports.postpone(run, ports.clock.now() + wait);
+    if (wait !== null) await ports.postpone(run, ports.clock.now() + wait, WAITS_FOR_ITS_PLACE);
   };
 
   const readable = async (run: Run, signal: AbortSignal): Promise<boolean> => {
