@@ -812,6 +812,23 @@ describe('three failures in a row', () => {
       expect((await covered(id)).toSorted()).toEqual(all);
     });
 
+    it('not a repetition that is replacing files, which goes on', async () => {
+      const { id, runs } = await withRuns(4);
+      await finishRun(bench.ports, await claim(runs[3].id), completed());
+      await bench.call('POST', `batch_exports/${id}/runs/${runs[3].id}/retry`);
+      const repetition = (await active(id)).find((run) => run.backfill !== null);
+      const second = await claim(repetition.id);
+      await openLedger(bench.db, bench.clock, second, PLACE).beginReplacing();
+      bench.clock.advance(1000);
+      for (const run of runs.slice(0, 3)) await plannedAndEnded(run, failed);
+      const told = (await warnings(id)).filter((line) => !line.startsWith('Export '));
+      expect(told.toSorted()).toEqual([
+        expect.stringMatching(/^Paused: the last 3 runs failed\. Mend/),
+        `The repetition of run ${runs[3].id} is replacing files and goes on to its end.`,
+      ]);
+      await finishRun(bench.ports, second, completed());
+    });
+
     it('of ranges, all history and repeated runs: what to ask for again', async () => {
       const { id, runs } = await withRuns(4);
       await finishRun(bench.ports, await claim(runs[3].id), completed());

@@ -1,5 +1,4 @@
 import { sql } from 'kysely';
-import { appendLog } from '../logs.ts';
 import type { Trx } from '../ports.ts';
 
 /** What a cancelled backfill has not delivered: all between that no run of it, or a repeated one, completed. */
@@ -8,33 +7,33 @@ export interface LeftOver {
   readonly byArrival: boolean;
   /** The run it repeats; null for any other. */
   readonly retryOf: string | null;
+  /** It is a repetition that replaces files, which nothing cancels. */
+  readonly goesOn: boolean;
   /** Null = from the beginning of time. */
   readonly from: Date | null;
   /** Null = without an end. */
   readonly until: Date | null;
 }
 
-/** What the automatic pause cancelled: named in the export's log one by one, and kept for the next catch-up. */
-export async function leaveOver(
-  trx: Trx,
-  where: { readonly teamId: number; readonly exportId: string },
-  backfillIds: readonly string[],
-  now: number,
-): Promise<void> {
-  if (backfillIds.length === 0) return;
+/** What the automatic pause did to backfills, for the export's log. */
+export interface LeftBehind {
+  /** Without those whose run goes on. */
+  readonly cancelled: number;
+  /** One line for each. */
+  readonly told: readonly string[];
+}
+
+/** Keeps what the automatic pause cancelled for the next catch-up, and answers how to name it. */
+export async function leaveOver(trx: Trx, backfillIds: readonly string[]): Promise<LeftBehind> {
+  if (backfillIds.length === 0) return { cancelled: 0, told: [] };
   await trx
     .updateTable('batch_export_backfills')
     .set({ unfinished: true })
     .where('id', 'in', [...backfillIds])
     .where('by_arrival', '=', true)
     .execute();
-  const lines = (await leftOver(trx, backfillIds)).map((one) => ({
-    ...where,
-    runId: null,
-    level: 'WARNING' as const,
-    message: told(one),
-  }));
-  await appendLog(trx, lines, now);
+  const left = await leftOver(trx, backfillIds);
+  return { cancelled: left.filter(({ goesOn }) => !goesOn).length, told: left.map(told) };
 }
 
 /** Catch-ups that the automatic pause cancelled and no later one has taken over, which the caller now does. */
@@ -55,12 +54,13 @@ export async function takeLeftOver(trx: Trx, exportId: string): Promise<LeftOver
 
 async function leftOver(trx: Trx, backfillIds: readonly string[]): Promise<LeftOver[]> {
   const { rows } = await sql<LeftOver>`
-    select backfill.id, by_arrival as "byArrival", retry_of as "retryOf",
+    select backfill.id, by_arrival as "byArrival", retry_of as "retryOf", undone.goes_on as "goesOn",
            case when undone.all_history or coalesce(next_interval_start, start_at) is null then null
                 else least(coalesce(next_interval_start, start_at), undone.first) end as "from",
            case when by_arrival then arrival_before else end_at end as until
       from batch_export_backfills backfill cross join lateral (
-        select min(data_interval_start) as first, coalesce(bool_or(data_interval_start is null), false) as all_history
+        select min(data_interval_start) as first, coalesce(bool_or(data_interval_start is null), false) as all_history,
+               coalesce(bool_or(run.replacing and run.status = 'Running'), false) as goes_on
           from batch_export_runs run
          where run.backfill_id = backfill.id and run.status <> 'Completed' and not exists (
            select from batch_export_backfills repetition
@@ -71,7 +71,8 @@ async function leftOver(trx: Trx, backfillIds: readonly string[]): Promise<LeftO
   return rows;
 }
 
-function told({ id, byArrival, retryOf, from, until }: LeftOver): string {
+function told({ id, byArrival, retryOf, goesOn, from, until }: LeftOver): string {
+  if (goesOn) return `The repetition of run ${retryOf} is replacing files and goes on to its end.`;
   if (retryOf) return `The pause cancelled the repetition of run ${retryOf}. Retry that run again.`;
   const start = from?.toISOString() ?? 'the beginning';
   const range = until ? `${start} to ${until.toISOString()}` : `${start} on`;

@@ -40,8 +40,14 @@ export async function pauseAfterFailures(
     .execute();
   const { backfills, runs } = await cancelBackfills(trx, { exportId: batchExport.id }, now);
   const where = { teamId: batchExport.team_id, exportId: batchExport.id };
-  await appendLog(trx, [{ ...where, runId: null, level: 'WARNING', message: told(backfills.length) }], now);
-  await leaveOver(trx, where, backfills, now);
+  const left = await leaveOver(trx, backfills);
+  const lines = [told(left.cancelled), ...left.told].map((message) => ({
+    ...where,
+    runId: null,
+    level: 'WARNING' as const,
+    message,
+  }));
+  await appendLog(trx, lines, now);
   return runs;
 }
 
