@@ -42,7 +42,7 @@ export interface ClaimOptions {
   readonly now: number;
   /** The same process has tried before: whether that claim was stored is not known, and it did not die of it. */
   readonly again?: boolean;
-  /** Not while its next attempt is yet to come (`isBeforeItsTime`). */
+  /** Not while its next attempt is yet to come (`beforeItsTime`). */
   readonly inTime?: boolean;
 }
 
@@ -73,23 +73,9 @@ export async function claimRun(db: Db, options: ClaimOptions): Promise<ClaimedRu
 /** No attempt is further away; what is was decided by a clock that has been set right since. */
 const LONGEST_WAIT_MS = 3_600_000;
 
-const beforeItsTime = (now: number) => sql<boolean>`
+/** Of a run: whether it waits for its next attempt, at `now`. */
+export const beforeItsTime = (now: number) => sql<boolean>`
   coalesce(next_attempt_at > ${new Date(now)} and next_attempt_at < ${new Date(now + LONGEST_WAIT_MS)}, false)`;
-
-/** Whether the run is active and waits for its next attempt, at `now`. */
-export async function isBeforeItsTime(
-  db: Db,
-  { runId, now }: Pick<ClaimOptions, 'runId' | 'now'>,
-): Promise<boolean> {
-  const row = await db
-    .selectFrom('batch_export_runs')
-    .select('id')
-    .where('id', '=', runId)
-    .where('status', 'in', statesAccepting('claim'))
-    .where(beforeItsTime(now))
-    .executeTakeFirst();
-  return row !== undefined;
-}
 
 /** A run that is known to be there. */
 export function runById(db: Db | Trx, id: string): Promise<RunRow> {
