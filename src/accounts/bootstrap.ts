@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { v4, v7 } from 'uuid';
 import { SluiceError } from '../errors/error.ts';
+import { firstOrganizationId } from './first-organization.ts';
 import { hashKey, newProjectApiKey } from './keys.ts';
 import { LEVELS } from './levels.ts';
 import type { AccountsParts } from './parts.ts';
@@ -111,10 +112,7 @@ async function findFirst(db: Db): Promise<Omit<Bootstrap, 'personalApiKey' | 'wa
     .leftJoin('instance', (join) => join.on('instance.key', '=', 'bootstrapped'))
     .select(['projects.id', 'projects.organization_id', 'projects.api_token'])
     // The command line may have made other tenants before the first start.
-    .orderBy(
-      sql<boolean>`projects.organization_id::text = coalesce(instance.value ->> 'organization_id', '')`,
-      'desc',
-    )
+    .orderBy(sql<boolean>`projects.organization_id::text = coalesce(${firstOrganizationId}, '')`, 'desc')
     .orderBy('projects.id')
     .limit(1)
     .executeTakeFirst();

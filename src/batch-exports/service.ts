@@ -133,8 +133,8 @@ export async function deleteExport(
     const stored = await lockedExport(trx, actor.teamId, id);
     const now = ports.clock.now();
     const runs = [
-      ...(await cancelBackfills(trx, { exportId: stored.id }, now)).runs,
-      ...(await cancelRuns(trx, { exportId: stored.id }, now)),
+      ...(await cancelBackfills(trx, ports, { exportId: stored.id }, now)).runs,
+      ...(await cancelRuns(trx, ports, { exportId: stored.id }, now)),
     ];
     const at = new Date(now);
     await updateExport(trx, stored.id, { deleted_at: at, last_updated_at: at, next_due_at: null });

@@ -29,8 +29,9 @@ export function followRun(
     bar.update(shown);
   };
   show(0);
+  const ended = new AbortController();
   const look = async () => {
-    for (const [id, rows] of await takenSoFar(warehouse, run.id, run.total)) taken.set(id, rows);
+    for (const [id, rows] of await takenSoFar(warehouse, run, ended.signal)) taken.set(id, rows);
     const sum = [...taken.values()].reduce((all, rows) => all + rows, 0);
     show(Math.min(sum, run.total - 1));
     return undefined;
@@ -39,6 +40,7 @@ export function followRun(
   return {
     finished: show,
     end: async () => {
+      ended.abort();
       await looking.stop();
       bar.end();
     },

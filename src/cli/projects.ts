@@ -76,8 +76,6 @@ Examples:
 }
 
 function readNumber(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new SluiceError('invalid_input', {
-    detail: `--number takes a whole number from 1 to 999999999, not "${text}".`,
-  });
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new SluiceError('invalid_input', { detail: `--number takes a whole number, not "${text}".` });
 }

@@ -31,7 +31,7 @@ const THREAD_LIMITS = { maxOldGenerationSizeMb: 2048 };
 
 /** PostHog's capture API, its large requests read in threads. */
 export function composeCapture(
-  { accounts, batcher, clock, log, warehouse }: Base,
+  { accounts, batcher, clock, config, log, warehouse }: Base,
   registry: Registry,
   stack: Pick<AsyncDisposableStack, 'defer'>,
 ): Endpoint[] {
@@ -51,12 +51,14 @@ export function composeCapture(
     onLost: (error) => log.warn({ err: error }, 'reading captured events failed'),
   });
   stack.defer(() => reader.close());
-  const tidying = loop(
-    clock,
-    TIDY_MS,
-    async () => void (await removeDeadStages(warehouse)),
-    complaints(log, clock, 'tables of imports that were killed could not be removed'),
-  );
-  stack.defer(() => tidying.stop());
+  if (!config.standby) {
+    const tidying = loop(
+      clock,
+      TIDY_MS,
+      async () => void (await removeDeadStages(warehouse)),
+      complaints(log, clock, 'tables of imports that were killed could not be removed'),
+    );
+    stack.defer(() => tidying.stop());
+  }
   return captureEndpoints({ reader, batcher, clock, keepIp: true });
 }

@@ -15,18 +15,19 @@ interface RunningQuery {
  */
 export async function takenSoFar(
   warehouse: Pick<Warehouse, 'rows'>,
-  runId: string,
-  total: number,
+  run: { readonly id: string; readonly total: number },
+  signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, number>> {
   const rows = await warehouse.rows<RunningQuery>({
     sql: `SELECT query_id, toString(query_kind) AS kind, read_rows, total_rows_approx, written_rows
           FROM system.processes WHERE startsWith(query_id, {run:String})`,
-    params: { run: `${runId}-` },
+    params: { run: `${run.id}-` },
+    ...(signal && { signal }),
   });
   return new Map(
     rows.flatMap((query) => {
       const share = shareOf(query.query_id);
-      return share === null ? [] : [[query.query_id, taken(query, share * total)]];
+      return share === null ? [] : [[query.query_id, taken(query, share * run.total)]];
     }),
   );
 }

@@ -287,7 +287,7 @@ describe('JSON Lines', () => {
     it('leaves those that give some, however old they are', async () => {
       await leave('sluice_import_living', 700);
       const told = Promise.withResolvers<void>();
-      const signs = signsOfLife(engine.warehouse, 'sluice_import_living', {
+      const signs = await signsOfLife(engine.warehouse, 'sluice_import_living', {
         now: () => 1,
         sleep: (_, signal) => {
           told.resolve();

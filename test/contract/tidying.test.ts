@@ -1,7 +1,6 @@
 import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { cancelRuns } from '../../src/batch-exports/runs/cancel.ts';
-import { leaveAsItIs } from '../../src/batch-exports/runs/leave.ts';
 import { openLedger, readEntries } from '../../src/batch-exports/runs/ledger.ts';
 import { createPlaces, placeOf } from '../../src/batch-exports/runs/places.ts';
 import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
@@ -60,7 +59,10 @@ beforeAll(async () => {
 afterAll(() => bench.close());
 
 /** A run that begins, is put back, and is cancelled then. */
-async function cancelled(begin: (claim: Claim) => Promise<unknown> = async () => {}): Promise<string> {
+async function cancelled(
+  begin: (claim: Claim) => Promise<unknown> = async () => {},
+  how: { readonly standby?: boolean } = {},
+): Promise<string> {
   const { id } = await bench.create();
   bench.clock.advance(3_600_000);
   const { created } = await bench.feature.tick(10);
@@ -71,7 +73,7 @@ async function cancelled(begin: (claim: Claim) => Promise<unknown> = async () =>
     await begin(claim);
     await postponeRun(bench.db, bench.ports.enqueue, claim, { at: now + 5_000, now });
   }
-  await bench.db.transaction().execute((trx) => cancelRuns(trx, { exportId: id }, bench.clock.now()));
+  await bench.db.transaction().execute((trx) => cancelRuns(trx, how, { exportId: id }, bench.clock.now()));
   const row = await bench.db
     .selectFrom('batch_export_runs')
     .select('id')
@@ -101,8 +103,8 @@ it('one that was planned does, in turn with those that look whether the store an
 
 it('one that was cancelled on standby asks its store nothing, planned or not', async () => {
   opened = 0;
-  const runId = await cancelled((claim) => fixPlan(bench.db, claim, bench.clock.now()));
-  await leaveAsItIs(bench.db, runId);
+  const runId = await cancelled(publishOne, { standby: true });
+  expect(await readEntries(bench.db, runId)).toEqual([]);
   expect(await tidyRun(ports, runId)).toBeNull();
   expect(opened).toBe(0);
 });

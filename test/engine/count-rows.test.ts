@@ -410,3 +410,19 @@ it('the engine itself sees no table but the project’s events, each behind its 
     }
   }
 });
+
+it('nothing is counted where `events` is a view, which would not keep the project’s condition in front', async () => {
+  const views = await startTestWarehouse();
+  try {
+    await views.warehouse.command({ sql: 'RENAME TABLE events TO stored' });
+    await views.warehouse.command({ sql: 'CREATE VIEW events AS SELECT * FROM stored' });
+    const of = { teamId: MINE, timezone: 'UTC', start: null, end: null };
+    const counted = createRowCounter(views.warehouse)(await read('SELECT uuid FROM events'), of);
+    await expect(counted).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringContaining('is a view'),
+    });
+  } finally {
+    await views.close();
+  }
+});

@@ -27,13 +27,13 @@ it.each([
   );
   await vi.waitFor(
     async () => {
-      const taken = await takenSoFar(warehouse, `run${head.length}`, 1_000_000);
+      const taken = await takenSoFar(warehouse, { id: `run${head.length}`, total: 1_000_000 });
       expect([...taken.keys()]).toEqual([query.queryId]);
       expect(taken.get(query.queryId)).toBeGreaterThan(0);
     },
     { timeout: 30_000, interval: 50 },
   );
-  expect((await takenSoFar(warehouse, 'other', 1_000_000)).size).toBe(0);
+  expect((await takenSoFar(warehouse, { id: 'other', total: 1_000_000 })).size).toBe(0);
   stop.abort();
   await settled;
 });

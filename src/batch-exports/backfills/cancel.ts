@@ -1,4 +1,4 @@
-import type { Trx } from '../ports.ts';
+import type { RunPorts, Trx } from '../ports.ts';
 import { cancelRuns } from '../runs/cancel.ts';
 import { ACTIVE_BACKFILL_STATES } from './machine.ts';
 
@@ -8,12 +8,13 @@ import { ACTIVE_BACKFILL_STATES } from './machine.ts';
  */
 export async function cancelBackfills(
   trx: Trx,
+  ports: Pick<RunPorts, 'standby'>,
   which: { readonly backfillId: string } | { readonly exportId: string },
   now: number,
 ): Promise<{ readonly backfills: readonly string[]; readonly runs: readonly string[] }> {
   const backfills = await endActive(trx, which, now);
   const runs: string[] = [];
-  for (const id of backfills) runs.push(...(await cancelRuns(trx, { backfillId: id }, now)));
+  for (const id of backfills) runs.push(...(await cancelRuns(trx, ports, { backfillId: id }, now)));
   return { backfills, runs };
 }
 

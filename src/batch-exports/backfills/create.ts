@@ -102,7 +102,7 @@ export async function startRetry(
     .where('run.id', '!=', run.id)
     .executeTakeFirst();
   if (others) throw new SluiceError('conflict', { detail: 'This run is being repeated already.' });
-  const cancelled = await cancelRuns(trx, { runId: run.id }, now);
+  const cancelled = await cancelRuns(trx, ports, { runId: run.id }, now);
   // It may have begun to replace files a moment ago.
   if (cancelled.length === 0 && (await isActive(trx, run.id))) {
     throw new SluiceError('conflict', { detail: 'This run is replacing files and about to end.' });

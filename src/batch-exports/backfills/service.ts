@@ -134,7 +134,7 @@ export async function cancelBackfill(
       throw refuse(`A backfill that is ${backfill.status} cannot be cancelled.`);
     }
     await record(trx, ports, actor, parent, 'backfill_cancelled', { backfill_id: backfill.id });
-    return (await cancelBackfills(trx, { backfillId: backfill.id }, ports.clock.now())).runs;
+    return (await cancelBackfills(trx, ports, { backfillId: backfill.id }, ports.clock.now())).runs;
   });
   for (const runId of cancelled) ports.onRunCancelled(runId);
 }

@@ -38,7 +38,7 @@ export async function pauseAfterFailures(
     .set({ ...cursor, paused: true, paused_by_failures: true, last_paused_at: at, last_updated_at: at })
     .where('id', '=', batchExport.id)
     .execute();
-  const { backfills, runs } = await cancelBackfills(trx, { exportId: batchExport.id }, now);
+  const { backfills, runs } = await cancelBackfills(trx, ports, { exportId: batchExport.id }, now);
   const where = { teamId: batchExport.team_id, exportId: batchExport.id };
   const left = await leaveOver(trx, backfills);
   const lines = [told(left.cancelled), ...left.told].map((message) => ({

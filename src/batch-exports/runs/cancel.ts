@@ -22,7 +22,7 @@ export async function cancelRun(
       .where('id', '=', run.batch_export_id)
       .forUpdate()
       .executeTakeFirstOrThrow();
-    const ids = await cancelRuns(trx, { runId: run.id }, now);
+    const ids = await cancelRuns(trx, ports, { runId: run.id }, now);
     const { backfill_id: backfillId } = await trx
       .selectFrom('batch_export_runs')
       .select('backfill_id')
@@ -44,9 +44,15 @@ export type RunsOf =
 
 /**
  * Cancels the active ones of these runs; returns their ids, for `onRunCancelled` after the commit. One that has begun to remove
- * what it replaces is left to end by itself, soon.
+ * what it replaces is left to end by itself, soon; on standby nothing ends by itself, and nobody takes back what a run left:
+ * the database may be a copy, and the run completed since, from the very files that the copy knows of.
  */
-export async function cancelRuns(trx: Trx, which: RunsOf, now: number): Promise<string[]> {
+export async function cancelRuns(
+  trx: Trx,
+  { standby = false }: Pick<RunPorts, 'standby'>,
+  which: RunsOf,
+  now: number,
+): Promise<string[]> {
   const update = trx
     .updateTable('batch_export_runs')
     .set({
@@ -54,9 +60,10 @@ export async function cancelRuns(trx: Trx, which: RunsOf, now: number): Promise<
       finished_at: new Date(now),
       next_attempt_at: null,
       last_updated_at: new Date(now),
+      ...(standby ? { region: null } : {}),
     })
     .where('status', 'in', statesAccepting('cancel'))
-    .where('replacing', '=', false)
+    .$if(!standby, (active) => active.where('replacing', '=', false))
     .returning(['id', 'team_id', 'batch_export_id']);
   const rows = await ('runId' in which
     ? update.where('id', '=', which.runId)
@@ -64,6 +71,8 @@ export async function cancelRuns(trx: Trx, which: RunsOf, now: number): Promise<
       ? update.where('backfill_id', '=', which.backfillId)
       : update.where('batch_export_id', '=', which.exportId)
   ).execute();
+  const ids = rows.map((row) => row.id);
+  if (standby && ids.length > 0) await trx.deleteFrom('run_slices').where('run_id', 'in', ids).execute();
   const lines = rows.map((row) => ({
     teamId: row.team_id,
     exportId: row.batch_export_id,
@@ -72,5 +81,5 @@ export async function cancelRuns(trx: Trx, which: RunsOf, now: number): Promise<
     message: 'Run cancelled.',
   }));
   await appendLog(trx, lines, now);
-  return rows.map((row) => row.id);
+  return ids;
 }

@@ -11,7 +11,6 @@ import { openCountsAhead } from './counts-ahead.ts';
 import { endEmptyRuns } from './empty.ts';
 import { type ExecutePorts, executeRun } from './execute.ts';
 import { finishRun } from './finish.ts';
-import { leaveAsItIs } from './leave.ts';
 import type { RunMonitor } from './monitor.ts';
 import { adoptOrphans, enqueueForgotten } from './orphans.ts';
 import { createPlaces, placeOf } from './places.ts';
@@ -71,7 +70,6 @@ export function createRunService(given: RunsPorts): Runs {
     onRunCancelled: (id, kind = 'export') => {
       monitor.ended(kind, 'Cancelled');
       worker.abort(id, cancelled());
-      if (given.standby) void leaving(id);
     },
   };
   const { db, clock, queue, log, monitor } = given;
@@ -93,16 +91,6 @@ export function createRunService(given: RunsPorts): Runs {
     given.onPassed(reached);
     watermarks.set(settleMs, Math.max(reached, known ?? reached));
     return reached;
-  };
-  const leaving = async (id: string) => {
-    try {
-      await leaveAsItIs(db, id);
-    } catch (err) {
-      log.warn(
-        { err, run: id },
-        'what a cancelled run left will be taken back when this database is at work',
-      );
-    }
   };
   const worker = createWorker<ClaimedRun>({
     clock,

@@ -31,8 +31,8 @@ export function firstCursorColumns(
 
 /**
  * The cursor after an edit, a pause or an unpause (docs/state-machines.md, "Schedule"). Creates the runs of the
- * intervals that ended so far first, but for a pause on standby, which is to keep them from running; the caller holds the
- * export's lock and stores the columns.
+ * intervals that ended so far first, but on standby, where they are to be kept from running; the caller holds the export's
+ * lock and stores the columns.
  */
 export async function changeSchedule(
   trx: Trx,
@@ -41,10 +41,9 @@ export async function changeSchedule(
   after: ScheduleColumns,
   now: number,
 ): Promise<ChangedColumns> {
-  const cursor =
-    ports.standby && after.paused
-      ? before.next_interval_start.getTime()
-      : (await runEndedIntervals(trx, ports, before, now)).cursor;
+  const cursor = ports.standby
+    ? before.next_interval_start.getTime()
+    : (await runEndedIntervals(trx, ports, before, now)).cursor;
   const columns = { ...after, id: before.id };
   const schedule = scheduleOf(columns);
   const resumes = scheduleState(before) === 'Ended' || (before.paused && !after.paused);

@@ -21,17 +21,18 @@ export async function lifeSign(warehouse: Pick<Warehouse, 'rows'>): Promise<stri
   return `${Number(row?.now ?? 0)}`;
 }
 
-/** Says from time to time that whoever stages in `table` lives. */
-export function signsOfLife(
+/** Says that whoever stages in `table` lives, now and from time to time. Throws when that may not be said. */
+export async function signsOfLife(
   warehouse: Pick<Warehouse, 'rows' | 'command'>,
   table: string,
   clock: Clock,
-): Loop {
+): Promise<Loop> {
   const sign = async () => {
     await warehouse.command({ sql: `ALTER TABLE ${table} MODIFY COMMENT '${await lifeSign(warehouse)}'` });
     return undefined;
   };
-  // Its own statements tell of whatever is wrong with the warehouse.
+  await sign();
+  // From here on its own statements tell of whatever is wrong with the warehouse.
   return loop(clock, SIGN_MS, sign, { failed: () => {}, worked: () => {} });
 }
 

@@ -20,7 +20,11 @@ export async function createStage(warehouse: Warehouse, clock: Clock): Promise<S
     sql: `CREATE TABLE ${table} ENGINE = MergeTree ORDER BY toDate(timestamp) COMMENT '${await lifeSign(warehouse)}'
           AS SELECT ${EVENT_COLUMNS.join(', ')} FROM events WHERE 0`,
   });
-  const signs = signsOfLife(warehouse, table, clock);
+  const drop = () => warehouse.command({ sql: `DROP TABLE IF EXISTS ${table}` });
+  const signs = await signsOfLife(warehouse, table, clock).catch(async (error) => {
+    await drop();
+    throw error;
+  });
   return {
     table,
     insert: async (rows) => {
@@ -29,7 +33,7 @@ export async function createStage(warehouse: Warehouse, clock: Clock): Promise<S
     },
     drop: async () => {
       await signs.stop();
-      await warehouse.command({ sql: `DROP TABLE IF EXISTS ${table}` });
+      await drop();
     },
   };
 }

@@ -90,6 +90,9 @@ async function countRows(
 }
 
 const TIMEOUT_EXCEEDED = '159';
+const ILLEGAL_PREWHERE = '182';
+const OVER_A_VIEW =
+  'Queries cannot be counted here: `events` is a view, and only a table can keep projects apart in every query.';
 /** TOO_MANY_ROWS, CANNOT_ALLOCATE_MEMORY, MEMORY_LIMIT_EXCEEDED. */
 const TOO_MUCH = ['158', '173', '241'];
 
@@ -100,6 +103,7 @@ function explain(error: unknown, late: boolean, { seconds }: CountLimits): unkno
   if (late || code === TIMEOUT_EXCEEDED) {
     return new SluiceError('timeout_exceeded', { detail: `Counting took longer than ${seconds} seconds.` });
   }
+  if (code === ILLEGAL_PREWHERE) return refuseQuery(OVER_A_VIEW);
   if (TOO_MUCH.includes(code)) return refuseQuery('The query reads or keeps too much to be counted.');
   if (error.code !== 'warehouse_query' && error.code !== 'filter_invalid') return error;
   // What follows holds the printed statement, which nobody wrote.
