@@ -3,6 +3,7 @@ import type { RunRow } from '../../database/tables.ts';
 import type { Db, Trx } from '../ports.ts';
 import { askOf } from './ask.ts';
 import { lockExportOf } from './lock.ts';
+import { LONGEST_INTERVAL_MS } from './longest-interval.ts';
 import { type Claim, runById } from './store.ts';
 
 /** What a live run appends whose plain name a backfill has: an edit moved the cursor back over the backfill's interval. */
@@ -75,21 +76,27 @@ async function namedLike(trx: Trx, run: RunRow): Promise<Named[]> {
   );
 }
 
+/** Asked by the ends of intervals, so that the indexes over these find the few runs that lie near. */
 async function isFirst(trx: Trx, run: RunRow): Promise<boolean> {
+  const { batch_export_id: exportId, data_interval_start: start, data_interval_end: end } = run;
+  if (start === null) return false;
+  const near = sql`${new Date(end.getTime() + LONGEST_INTERVAL_MS)}::timestamptz`;
+  const live = sql`batch_export_runs where batch_export_id = ${exportId} and backfill_id is null`;
   const { rows } = await sql<{ first: boolean }>`
-    select data_interval_start is not null
-       and data_interval_end <= least(
-             (select next_interval_start from batch_exports where id = run.batch_export_id),
-             (select min(data_interval_start) from batch_export_runs live
-               where live.batch_export_id = run.batch_export_id and live.backfill_id is null))
+    select ${end} <= (select next_interval_start from batch_exports where id = ${exportId})
+       and coalesce((select data_interval_start >= ${end} from ${live} order by data_interval_end limit 1), true)
+       -- The one that ends first need not be the first to begin: an edit may have brought a longer one.
+       and not exists (select from ${live} and data_interval_end < ${near} and data_interval_start < ${end})
        and not exists (
-             select from batch_export_runs other
-               join batch_export_backfills backfill on backfill.id = other.backfill_id
-              where other.batch_export_id = run.batch_export_id and other.id < run.id
-                and backfill.retry_of is null
-                and other.data_interval_end > run.data_interval_start
-                and coalesce(other.data_interval_start, '-infinity') < run.data_interval_end)
-       as first
-      from batch_export_runs run where run.id = ${run.id}`.execute(trx);
+             select from batch_export_backfills backfill, lateral (
+                    select id, data_interval_start from batch_export_runs
+                     where backfill_id = backfill.id and data_interval_end > ${start}
+                       and data_interval_end < case when backfill.start_at is null then 'infinity' else ${near} end
+                    -- Read before anything is asked of the ids, whose index tells nothing of where a run lies.
+                    offset 0) other
+              where backfill.batch_export_id = ${exportId} and backfill.retry_of is null
+                and other.id < ${run.id}
+                and coalesce(other.data_interval_start, '-infinity') < ${end})
+       as first`.execute(trx);
   return rows[0]?.first === true;
 }

@@ -3,6 +3,7 @@ import type { Region } from '../../database/tables.ts';
 import type { Db, Trx } from '../ports.ts';
 import { askOf } from './ask.ts';
 import { lockExportOf } from './lock.ts';
+import { LONGEST_INTERVAL_MS } from './longest-interval.ts';
 import { HOLDING_RUN_STATES } from './machine.ts';
 import { outputSuffix } from './output-name.ts';
 import { type Plan, planRegions } from './regions.ts';
@@ -32,14 +33,14 @@ export async function fixPlan(db: Db, claim: Claim, now: number): Promise<Plan> 
   });
 }
 
-/** Longer than any interval of a schedule, the week in which the clocks go back included. */
-const LONGEST_INTERVAL_MS = 8 * 86_400_000;
-
 /** What other outputs of the export hold within reach of `region`. */
 async function othersPlans(trx: Trx, exportId: string, root: string, region: Region): Promise<Plan[]> {
-  const within = sql`
+  const arrives = sql`
     coalesce(arrival_from < ${region.arrivalTo}::bigint, true)
     and coalesce(arrival_to > ${region.arrivalFrom}::bigint, true)`;
+  const happens = sql`
+    coalesce((region->>'eventFrom')::bigint < ${region.eventTo}::bigint, true)
+    and coalesce((region->>'eventTo')::bigint > ${region.eventFrom}::bigint, true)`;
   // A year of five-minute runs is 105,120 rows and one contiguous stretch of time: the database joins them.
   const found = await sql<Plan>`
     with held as (
@@ -54,7 +55,7 @@ async function othersPlans(trx: Trx, exportId: string, root: string, region: Reg
       select arrival_from, arrival_to,
              coalesce(arrival_from > max(arrival_to) over (order by arrival_from, arrival_to
                rows between unbounded preceding and 1 preceding), true)::int as gap
-        from held where plain and ${within}),
+        from held where plain and ${arrives}),
     numbered as (
       select arrival_from, arrival_to,
              sum(gap) over (order by arrival_from, arrival_to rows unbounded preceding) as stretch
@@ -64,7 +65,7 @@ async function othersPlans(trx: Trx, exportId: string, root: string, region: Reg
            '[]'::jsonb as excludes
       from numbered group by stretch
     union all
-    select region, excludes from held where not plain and ${within}`.execute(trx);
+    select region, excludes from held where not plain and ${arrives} and ${happens}`.execute(trx);
   return found.rows;
 }
 
@@ -73,29 +74,44 @@ async function othersPlans(trx: Trx, exportId: string, root: string, region: Reg
  * ends finds them. A download has an export of its own.
  */
 function liveRuns(exportId: string, root: string, { arrivalFrom, arrivalTo }: Region) {
-  const from = arrivalFrom === null ? sql`` : sql`and data_interval_end > ${new Date(arrivalFrom)}`;
-  const to =
-    arrivalTo === null ? sql`` : sql`and data_interval_end < ${new Date(arrivalTo + LONGEST_INTERVAL_MS)}`;
   return sql`
     select status, region, excludes from batch_export_runs
-     where batch_export_id = ${exportId} and backfill_id is null and id <> ${root} ${from} ${to}`;
+     where batch_export_id = ${exportId} and backfill_id is null and id <> ${root}
+       and data_interval_end > ${after(arrivalFrom)} and data_interval_end < ${longBefore(arrivalTo)}`;
 }
 
 /**
- * Runs of backfills that may have to do with `region`, backfill by backfill. Nothing that arrived from `arrival_before` on is a
- * backfill's, but for one without an end, whose later runs go by arrival in their interval, and for a repeated run, whose
- * region is that of the run it repeats.
+ * Runs of backfills that may have to do with `region`, backfill by backfill, by the index over the ends of its intervals. Theirs
+ * is their interval as well: by arrival where it makes up for a pause; else by event time, and nothing that arrived from
+ * `arrival_before` on. Two go by more than that: one without an end, from its last run by event time on (open-region.ts), and a
+ * repeated run, whose region is that of the run it repeats. Only all of history is longer than an interval of a schedule.
  */
-function runsOfBackfills(exportId: string, root: string, { arrivalFrom }: Region) {
-  const from = arrivalFrom === null ? sql`'-infinity'` : sql`${new Date(arrivalFrom)}`;
+function runsOfBackfills(
+  exportId: string,
+  root: string,
+  { arrivalFrom, arrivalTo, eventFrom, eventTo }: Region,
+) {
   return sql`
     select run.status, run.region, run.excludes
       from batch_export_backfills backfill
       join batch_export_runs run on run.backfill_id = backfill.id
-       and run.data_interval_end > case when backfill.retry_of is not null or backfill.arrival_before > ${from}::timestamptz
-                                        then '-infinity' else ${from}::timestamptz end
+       and run.data_interval_end > case
+             when backfill.retry_of is not null then '-infinity'
+             when backfill.by_arrival or backfill.arrival_before <= ${after(arrivalFrom)} then ${after(arrivalFrom)}
+             when backfill.end_at is null then least(${after(eventFrom)}, backfill.arrival_before - interval '2 milliseconds')
+             else ${after(eventFrom)} end
+       and run.data_interval_end < case
+             when backfill.retry_of is not null or backfill.start_at is null then 'infinity'
+             when backfill.by_arrival then ${longBefore(arrivalTo)}
+             when backfill.end_at is null then 'infinity'
+             else ${longBefore(eventTo)} end
      where backfill.batch_export_id = ${exportId}
-       and (backfill.retry_of is not null or backfill.end_at is null
-            or backfill.arrival_before > ${from}::timestamptz)
+       and (backfill.retry_of is not null or backfill.end_at is null or backfill.arrival_before > ${after(arrivalFrom)})
        and run.id <> ${root} and backfill.retry_of is distinct from ${root}`;
 }
+
+const after = (at: number | null) =>
+  at === null ? sql`'-infinity'::timestamptz` : sql`${new Date(at)}::timestamptz`;
+
+const longBefore = (at: number | null) =>
+  at === null ? sql`'infinity'::timestamptz` : sql`${new Date(at + LONGEST_INTERVAL_MS)}::timestamptz`;
