@@ -51,3 +51,15 @@ it('removes what is older, in as many statements as it takes, and nothing else',
   ]);
   expect(await removeOldLog(database.kysely, now, 90)).toBe(0);
 });
+
+it('removes what lies behind more than a thousand lines that a clock far ahead wrote', async () => {
+  await database.kysely.deleteFrom('log_entries').execute();
+  await write(1_001, now + 400 * DAY);
+  await write(10, now - 91 * DAY);
+  await write(1_001, now);
+  expect(await removeOldLog(database.kysely, now, 90)).toBe(10);
+  expect([...(await left())].map(([age, { length }]) => [age, length])).toEqual([
+    [-400, 1_001],
+    [0, 1_001],
+  ]);
+});
