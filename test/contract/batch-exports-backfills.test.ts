@@ -6,8 +6,14 @@ import { type Json, type ServedBench, serveBench } from './batch-exports-kit.ts'
 
 /** contract.md §8 over HTTP. */
 let bench: ServedBench;
+/** How often the warehouse was asked what a range holds. */
+let estimates = 0;
 beforeAll(async () => {
-  bench = await serveBench();
+  const estimate = async () => {
+    estimates++;
+    return null;
+  };
+  bench = await serveBench({ estimate });
 });
 afterAll(() => bench.close());
 beforeEach(async () => {
@@ -235,6 +241,9 @@ describe('§8.2 checks', () => {
     const same = await start(id, ...range);
     expect([same.status, same.body]).toMatchObject([409, { type: 'invalid_request', code: 'conflict' }]);
     expect((await start(other.id, ...range)).status).toBe(201);
+    estimates = 0;
+    expect((await start(other.id, '2026-03-02T00:00:00Z', '2026-03-02T05:00:00Z')).status).toBe(429);
+    expect(estimates).toBe(0);
     const third = await start(other.id, 'nonsense', null);
     expect([third.status, third.body]).toMatchObject([
       429,
@@ -244,6 +253,7 @@ describe('§8.2 checks', () => {
 
   it('all history may be closed off, or useless to a query', async () => {
     const hourly = await bench.create();
+    estimates = 0;
     await bench.closing(['earliestBackfill'], async () => {
       expect((await start(hourly.id, null, '2026-02-01T00:00:00Z')).status).toBe(400);
     });
@@ -253,6 +263,7 @@ describe('§8.2 checks', () => {
     };
     const { id } = await bench.create(query);
     expect((await start(id, null, '2026-02-01T00:00:00Z')).status).toBe(400);
+    expect(estimates).toBe(0);
   });
 });
 

@@ -1,6 +1,6 @@
 import type { BackfillRow, BatchExportRow } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
-import type { Actor, ResourcePorts, Trx } from '../ports.ts';
+import type { Actor, Db, ResourcePorts, Trx } from '../ports.ts';
 import { scheduleOf } from '../schedule/schedule.ts';
 import { record } from '../service.ts';
 import { findExport, lockedExport, readId } from '../store.ts';
@@ -22,11 +22,13 @@ export async function createBackfill(
   body: BackfillBody,
 ): Promise<BackfillRow> {
   const found = await findExport(ports.db, actor.teamId, exportId);
-  const usesStart = await startIsUsed(ports, found, body);
+  await checkEarliest(ports, found, body);
+  // Nobody waits for the warehouse to be refused after all.
+  await checkLimit(ports.db, ports, actor.teamId);
   const estimate = await estimateOf(ports, found, body);
   return ports.db.transaction().execute(async (trx) => {
     const batchExport = await lockedExport(trx, actor.teamId, exportId);
-    checkEarliest(ports, usesStart, body);
+    await lockLimit(trx, actor.teamId);
     await checkLimit(trx, ports, actor.teamId);
     const now = ports.clock.now();
     const range = readRange(ports, batchExport, body, now);
@@ -38,14 +40,19 @@ export async function createBackfill(
   });
 }
 
-/** Whether all history is asked of a query that wants a beginning. Before the transaction: reading a query may take seconds. */
-async function startIsUsed(
+/** Check 2. Before the transaction: reading a query may take seconds. */
+async function checkEarliest(
   ports: ResourcePorts,
   { hogql_query: query, team_id: teamId }: BatchExportRow,
   body: BackfillBody,
-): Promise<boolean> {
-  if (query === null || (body.start_at ?? null) !== null) return false;
-  return (await ports.readQuery(query, teamId)).placeholders.has('data_interval_start');
+): Promise<void> {
+  if ((body.start_at ?? null) !== null) return;
+  if (!ports.gates.earliestBackfill) {
+    throw refuse('Backfills of all history are not enabled here; give start_at.');
+  }
+  if (query !== null && (await ports.readQuery(query, teamId)).placeholders.has('data_interval_start')) {
+    throw refuse('The query uses {data_interval_start}; give start_at.');
+  }
 }
 
 /** Before the transaction, too, because the warehouse may take seconds. Null = the body is refused anyway. */
@@ -60,21 +67,14 @@ async function estimateOf(ports: ResourcePorts, batchExport: BatchExportRow, bod
   return { ...range, found: await ports.estimate(batchExport, { ...range, arrivalBefore: now + 1 }) };
 }
 
-/** Check 2. */
-function checkEarliest(ports: ResourcePorts, usesStart: boolean, body: BackfillBody): void {
-  if ((body.start_at ?? null) !== null) return;
-  if (!ports.gates.earliestBackfill) {
-    throw refuse('Backfills of all history are not enabled here; give start_at.');
-  }
-  if (usesStart) {
-    throw refuse('The query uses {data_interval_start}; give start_at.');
-  }
+/** Makes two who ask at once wait for each other before check 3 (B5). */
+async function lockLimit(trx: Trx, teamId: number): Promise<void> {
+  await trx.selectFrom('projects').select('id').where('id', '=', teamId).forNoKeyUpdate().execute();
 }
 
-/** Check 3, over all exports of the project. The lock makes two who ask at once wait for each other (B5). */
-async function checkLimit(trx: Trx, ports: ResourcePorts, teamId: number): Promise<void> {
-  await trx.selectFrom('projects').select('id').where('id', '=', teamId).forNoKeyUpdate().execute();
-  const { count } = await trx
+/** Check 3, over all exports of the project. */
+async function checkLimit(db: Db | Trx, ports: ResourcePorts, teamId: number): Promise<void> {
+  const { count } = await db
     .selectFrom('batch_export_backfills')
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('team_id', '=', teamId)
