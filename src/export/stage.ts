@@ -19,7 +19,8 @@ const FILES_A_SCAN = { Parquet: 4, LineAsString: 8 } as const;
 /**
  * Stages all slices and notes each in the ledger as soon as it is safe. What is too much for the warehouse's memory is
  * done again in smaller pieces, slices together one by one, one slice as two halves; so is a slice whose file is over
- * the size limit. Resolves when all is staged; on failure waits until nothing of it runs any more.
+ * the size limit, and one that has not begun when others show that it will be. Resolves when all is staged; on failure waits
+ * until nothing of it runs any more.
  */
 export async function stageAll(
   context: RunContext,
@@ -27,21 +28,22 @@ export async function stageAll(
   duplicates: Duplicates,
   done: (staged: StagedSlice) => void,
 ): Promise<void> {
-  const first = setsOf(work, FILES_A_SCAN[context.format.engineFormat], PARALLEL);
+  const most = FILES_A_SCAN[context.format.engineFormat];
+  const size = sizeLimit(context);
+  const first = setsOf(work, most, PARALLEL);
   await concurrently(PARALLEL, first, context.signal, async (set, signal) => {
     const running = { ...context, signal };
-    const tooLarge: Work[] = [];
+    const tooLarge = set.filter(size.isForeseen);
     const settle = async (item: Work, staged: StagedSlice) => {
-      if (await isTooLarge(running, item, staged)) tooLarge.push(item);
+      if (await size.isExceeded(item, staged)) tooLarge.push(item);
       else await note(running, staged, done);
     };
     context.step('slice-started');
-    const left = await stageSet(running, set, duplicates, settle);
-    const halved: Work[][] = [];
-    for (const item of [...tooLarge, ...left.halve]) {
-      halved.push(await workOf(running, halves(item.slice), duplicates));
-    }
-    return [...left.again, ...halved];
+    const fitting = set.filter((item) => !tooLarge.includes(item));
+    const left = await stageSet(running, fitting, duplicates, settle);
+    // Together: counting reads all of the run's uuids and writing all of its rows, for two slices or for many.
+    const halved = [...tooLarge, ...left.halve].flatMap(({ slice }) => halves(slice));
+    return [...left.again, ...setsOf(await workOf(running, halved, duplicates), most, 1)];
   });
 }
 
@@ -86,13 +88,27 @@ async function stageSet(
 
 const splittable = ({ expected }: Work): boolean => expected.rows >= LEAST_ROWS_TO_SPLIT;
 
-/** Takes the staged file back when it is over the limit and its slice can be halved. */
-async function isTooLarge(context: RunContext, item: Work, { entry }: StagedSlice): Promise<boolean> {
-  const limitMb = context.files.maxFileSizeMb;
-  if (limitMb === null || !splittable(item) || entry.bytes <= limitMb * 1024 * 1024) return false;
-  context.observer.log('INFO', runLog.splitForSize(keyOf(context, item.slice), entry.bytes, limitMb));
-  await context.target.discard(entry.staged);
-  return true;
+/** The limit of a file's size, for slices that can be halved, and what the files that were over it tell of the others. */
+function sizeLimit(context: RunContext) {
+  const limitMb = context.files.maxFileSizeMb ?? Number.POSITIVE_INFINITY;
+  let bytesPerRow = 0;
+  /** Tells the log, too. */
+  const isOver = (item: Work, bytes: number): boolean => {
+    if (!splittable(item) || bytes <= limitMb * 1024 * 1024) return false;
+    context.observer.log('INFO', runLog.splitForSize(keyOf(context, item.slice), bytes, limitMb));
+    return true;
+  };
+  return {
+    /** Slices are classes of a hash: rows of one take as much as those of another, but for a few per cent. */
+    isForeseen: (item: Work): boolean => isOver(item, Math.round(item.expected.rows * bytesPerRow)),
+    /** Takes the staged file back when it is over the limit. */
+    isExceeded: async (item: Work, { entry }: StagedSlice): Promise<boolean> => {
+      if (!isOver(item, entry.bytes)) return false;
+      bytesPerRow = Math.max(bytesPerRow, entry.bytes / entry.rows);
+      await context.target.discard(entry.staged);
+      return true;
+    },
+  };
 }
 
 async function note(
