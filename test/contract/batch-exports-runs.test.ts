@@ -627,6 +627,18 @@ describe('claims', () => {
     expect([await silent(), await silent()]).toEqual([4, 5]);
   });
 
+  it('after an outage take a run back only if no other worker has claimed it since', async () => {
+    const { runs } = await withRuns(1);
+    const runId = runs[0].id;
+    const claimed = async (worker: string, held?: number) =>
+      (await claimRun(bench.db, { runId, worker, now: bench.clock.now(), again: true, held: held ?? null }))
+        ?.attempt;
+    expect([await claimed('a'), await claimed('a', 1)]).toEqual([1, 2]);
+    // The reply to its claim was lost.
+    expect(await claimed('a', 1)).toBe(3);
+    expect([await claimed('b'), await claimed('a', 3), await claimed('b', 4)]).toEqual([4, undefined, 5]);
+  });
+
   it('of runs that ended or never were give nothing', async () => {
     const { id, runs } = await withRuns(1);
     await bench.call('POST', `batch_exports/${id}/runs/${runs[0].id}/cancel`);

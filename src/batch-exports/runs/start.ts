@@ -97,7 +97,8 @@ export function createRunService(given: RunsPorts): Runs {
     random: given.random,
     retryMs: given.retryMs,
     log,
-    claim: (runId, again) => claimForJob(given, { runId, worker: given.workerName, now: clock.now(), again }),
+    claim: (runId, again, held) =>
+      claimForJob(given, { runId, worker: given.workerName, now: clock.now(), again, held }),
     later: (runId, at) => db.transaction().execute((trx) => given.enqueue(trx, [runId], at)),
     watermark: (run) => watermark(run.snapshot.interval, run.readableFrom),
     postpone: (run, at, reason) => postponeRun(db, given.enqueue, run, { at, now: clock.now(), reason }),

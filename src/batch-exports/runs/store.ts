@@ -42,13 +42,15 @@ export interface ClaimOptions {
   readonly now: number;
   /** The same process has tried before: whether that claim was stored is not known, and it did not die of it. */
   readonly again?: boolean;
+  /** The attempt that this worker had: the run is taken only if no other worker has claimed it since. */
+  readonly held?: number | null;
   /** Not while its next attempt is yet to come (`beforeItsTime`). */
   readonly inTime?: boolean;
 }
 
 /**
  * Takes a run: raises `attempt`, which fences whoever had it before (R1, R2). Null when there is nothing left to do:
- * the run has ended or is not known.
+ * the run has ended or is not known, or another worker has it that the options do not let go.
  */
 export async function claimRun(db: Db, options: ClaimOptions): Promise<ClaimedRun | null> {
   const taken = db
@@ -63,10 +65,15 @@ export async function claimRun(db: Db, options: ClaimOptions): Promise<ClaimedRu
       last_updated_at: new Date(options.now),
     })
     .where('id', '=', options.runId)
-    .where('status', 'in', statesAccepting('claim'));
-  const row = await (options.inTime ? taken.where(({ not }) => not(beforeItsTime(options.now))) : taken)
-    .returningAll()
-    .executeTakeFirst();
+    .where('status', 'in', statesAccepting('claim'))
+    .$if(options.inTime ?? false, (query) => query.where(({ not }) => not(beforeItsTime(options.now))))
+    // The reply to a claim may have been lost: an attempt that is not known here may be its own.
+    .$if(typeof options.held === 'number', (query) =>
+      query.where(({ eb, or }) =>
+        or([eb('attempt', '=', options.held as number), eb('worker', '=', options.worker)]),
+      ),
+    );
+  const row = await taken.returningAll().executeTakeFirst();
   return row ? claimedRun(db, row) : null;
 }
 

@@ -341,6 +341,26 @@ it('says of each claim whether this very process made one before: that one did n
   expect(claims).toEqual([false, true, true, true, false]);
 });
 
+it('claims a run again after an outage only as the one that had it', async () => {
+  const asked: (number | null)[] = [];
+  const outage = async () => {
+    throw new SluiceError('database_unavailable');
+  };
+  const { worker, did } = bench({
+    execute: outage,
+    retry: outage,
+    claim: async (id, _, held) => {
+      asked.push(held);
+      if (asked.length === 2) return await outage();
+      // Another process has it by now.
+      if (asked.length === 4) return null;
+      return { id, attempt: 6 + asked.length, failures: 0, bugs: 0, silentClaims: 0, readableFrom: 0 };
+    },
+  });
+  await worker.handle('a', NEVER_LOST);
+  expect([asked, did]).toEqual([[null, 7, 7, 9], ['tidy a']]);
+});
+
 it('tries a bug again that follows upon hiccups', async () => {
   const { worker, did } = bench({
     ...failing(new TypeError('x is not a function')),

@@ -28,9 +28,10 @@ export interface WorkerPorts<Run extends WorkableRun> {
   readonly log: Log;
   /**
    * Raises the fence and returns the run, or null when there is nothing (more) to do. `again`: this process lives and has tried
-   * before, so that the last claim did not end without a word.
+   * before, so that the last claim did not end without a word. `held`: the attempt that it had; null as well, then, when another
+   * process has claimed the run since, which has a job for it.
    */
-  claim(runId: string, again: boolean): Promise<Run | null>;
+  claim(runId: string, again: boolean, held: number | null): Promise<Run | null>;
   /** Gives a run one more job, for `at`. */
   later(runId: string, at: number): Promise<void>;
   /** Arrival time below which nothing can appear any more. */
@@ -158,11 +159,13 @@ export function createWorker<Run extends WorkableRun>(ports: WorkerPorts<Run>): 
 
   /** While the database is away nothing can be stored, neither here nor by whoever would get the job next. */
   const untilStored = async (runId: string, signal: AbortSignal): Promise<void> => {
+    let attempted: number | null = null;
     for (let again = false; ; again = true) {
       try {
-        const run = await ports.claim(runId, again);
+        const run = await ports.claim(runId, again, attempted);
         outage.worked();
         if (!run) return await ports.tidy(runId);
+        attempted = run.attempt;
         held.set(runId, run);
         return await attempt(run, signal);
       } catch (error) {
