@@ -88,7 +88,8 @@ export async function composeExports(
         run,
       ),
     onStep: base.onStep,
-    workerName: base.workerName,
+    // Containers may share a name and a number of the process.
+    workerName: `${base.workerName}:${v7()}`,
     concurrency: config.concurrency,
     settleMs: settleDelayOf(config),
     retryMs: config.retryMs,

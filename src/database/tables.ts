@@ -174,6 +174,8 @@ export interface RunsTable {
   silent_claims: Generated<number>;
   next_attempt_at: MaybeWhen;
   worker: Maybe<string>;
+  /** When its worker was at work on it last, by the database's clock; null = it has let go of it. */
+  seen_at: MaybeWhen;
   snapshot: Json<JsonObject>;
   region: MaybeJson<Region>;
   excludes: MaybeJson<Region[]>;

@@ -42,7 +42,7 @@ export interface QueueOptions {
 const QUEUE = 'runs';
 /** pg-boss allows no less. A worker silent this long is dead; its jobs are found at the next look (`superviseSeconds`). */
 const HEARTBEAT_SECONDS = 10;
-/** pg-boss allows no more than a day; a longer run is handed on and resumes from its ledger. */
+/** pg-boss allows no more than a day; a longer run goes on, and its job comes back meanwhile. */
 const EXPIRE_SECONDS = 86_399;
 /** pg-boss removes a job that nobody took for so long, by itself after two weeks: a run waits as long as the process is away. */
 const RETENTION_SECONDS = 10 * 365 * 86_400;

@@ -1,6 +1,8 @@
+import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { claimForJob } from '../../src/batch-exports/runs/claim.ts';
 import { adoptOrphans, enqueueForgotten } from '../../src/batch-exports/runs/orphans.ts';
+import { letGo, markSeen } from '../../src/batch-exports/runs/seen.ts';
 import { claimRun, setRetrying } from '../../src/batch-exports/runs/store.ts';
 import { type ServedBench, serveBench } from './batch-exports-kit.ts';
 
@@ -111,4 +113,55 @@ it('of several jobs of a run that waits for its next attempt the last one makes 
   expect(await claimed(false)).toBe(5);
   await failOnce(runId, 3 * 24 * HOUR);
   expect(await claimed(true)).toBe(7);
+});
+
+it('a job that comes while another process is at work on its run is put back, unless that one is dead', async () => {
+  const [runId = ''] = await runs(1);
+  lost = [];
+  const claimed = async (worker: string, spareSeconds = 10) => {
+    bench.jobs.length = 0;
+    const claim = { runId, worker, now: bench.clock.now(), spareSeconds };
+    const attempt = (await claimForJob({ ...ports(), db: bench.db }, claim))?.attempt ?? null;
+    const jobs = bench.jobs.map((job) => ({ ...job, startAfter: (job.startAfter ?? 0) - bench.clock.now() }));
+    return { attempt, jobs };
+  };
+  const seen = (secondsAgo: number) =>
+    bench.db
+      .updateTable('batch_export_runs')
+      .set({ seen_at: sql<Date>`now() - make_interval(secs => ${secondsAgo})` })
+      .where('id', '=', runId)
+      .execute();
+  const putBack = { attempt: null, jobs: [{ runId, startAfter: expect.any(Number) }] };
+  expect(await claimed('a')).toEqual({ attempt: 1, jobs: [] });
+  const early = await claimed('b');
+  expect(early).toEqual(putBack);
+  // Not before a dead one would count as dead, nor long after.
+  expect(early.jobs[0]?.startAfter).toBeGreaterThan(1_000);
+  expect(early.jobs[0]?.startAfter).toBeLessThanOrEqual(10_000);
+  await seen(11);
+  // After an outage nobody was seen lately.
+  expect(await claimed('b', 1e9)).toEqual({ attempt: null, jobs: [{ runId, startAfter: 1_000 }] });
+  // It says that it lives; what an older claim says counts for nothing.
+  await markSeen(bench.db, [{ id: runId, attempt: 1 }]);
+  expect(await claimed('b')).toEqual(putBack);
+  await seen(11);
+  await markSeen(bench.db, [{ id: runId, attempt: 0 }]);
+  expect(await claimed('b')).toEqual({ attempt: 2, jobs: [] });
+  // Let go of, or seen by a clock that has been set back.
+  expect((await claimed('a')).attempt).toBeNull();
+  await letGo(bench.db, { id: runId, attempt: 1 });
+  expect((await claimed('a')).attempt).toBeNull();
+  await letGo(bench.db, { id: runId, attempt: 2 });
+  expect((await claimed('a')).attempt).toBe(3);
+  await seen(-HOUR / 1000);
+  expect((await claimed('b')).attempt).toBe(4);
+  // It waits for its next attempt: nobody is at work on it.
+  const now = bench.clock.now();
+  await setRetrying(
+    bench.db,
+    bench.ports.enqueue,
+    { id: runId, attempt: 4 },
+    { at: now, error: 'busy', now },
+  );
+  expect((await claimed('a')).attempt).toBe(5);
 });

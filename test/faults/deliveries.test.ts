@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { sql } from 'kysely';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
@@ -36,6 +37,8 @@ let warehouse: TestWarehouse;
 let workers: readonly [Worker, Worker];
 let inFlight: number | null = null;
 let passed = 0;
+/** Runs begin when it is open. */
+let gate = Promise.resolve();
 beforeAll(async () => {
   [bench, warehouse] = await Promise.all([serveBench(), startTestWarehouse()]);
   workers = [await startWorker('one'), await startWorker('two')];
@@ -49,7 +52,8 @@ afterAll(async () => {
   await bench?.close();
 });
 
-async function startWorker(workerName: string): Promise<Worker> {
+/** Those that are alone take each other for dead, so that they take runs from each other. */
+async function startWorker(workerName: string, alone = true): Promise<Worker> {
   const handlers: Deliver[] = [];
   const queue: Queue = {
     enqueue: async () => {},
@@ -70,11 +74,10 @@ async function startWorker(workerName: string): Promise<Worker> {
     logs: openLogWriter({ db: bench.db, clock, onError: () => {} }),
     spool: null,
     readBack: false,
-    setup: async ({ snapshot }) => ({
-      ...snapshot.destination,
-      config: snapshot.destination.config,
-      integration: {},
-    }),
+    setup: async ({ snapshot }) => {
+      await gate;
+      return { ...snapshot.destination, config: snapshot.destination.config, integration: {} };
+    },
     onStep: () => {},
     workerName,
     concurrency: 1,
@@ -83,7 +86,7 @@ async function startWorker(workerName: string): Promise<Worker> {
     onPassed: (ms) => {
       passed = Math.max(passed, ms);
     },
-    alone: false,
+    alone,
   };
   const runs = createRunService(ports);
   await runs.start();
@@ -183,6 +186,47 @@ it(`${RUNS} runs, each delivered three times at once to two workers: one outcome
   );
 });
 
+it('a run in progress is not taken from a process that lives', { timeout: 60_000 }, async () => {
+  const [one, two] = [await startWorker('alive', false), await startWorker('other', false)];
+  const begin = START + 5_000 * HOUR;
+  const id = await createHourly('alive', begin + 1);
+  bench.clock.set(new Date(begin + HOUR + 1).toISOString());
+  const [run] = await untilThere(id, 1);
+  const runId = run?.id ?? '';
+  const opened = Promise.withResolvers<void>();
+  gate = opened.promise;
+  try {
+    const handled = one.deliver(runId, never());
+    await vi.waitFor(async () => expect((await rowsOf(id))[0]).toMatchObject({ attempt: 1 }));
+    // Were it dead, this would be what is known of it.
+    await bench.db
+      .updateTable('batch_export_runs')
+      .set({ seen_at: sql<Date>`now() - interval '1 hour'` })
+      .where('id', '=', runId)
+      .execute();
+    const isSeen = sql<boolean>`seen_at > now() - interval '1 minute'`;
+    await vi.waitFor(
+      async () => {
+        const query = bench.db
+          .selectFrom('batch_export_runs')
+          .select(isSeen.as('seen'))
+          .where('id', '=', runId);
+        expect(await query.executeTakeFirst()).toEqual({ seen: true });
+      },
+      { timeout: 20_000, interval: 50 },
+    );
+    bench.jobs.length = 0;
+    await two.deliver(runId, never());
+    expect(bench.jobs).toEqual([{ runId, startAfter: expect.any(Number) }]);
+    opened.resolve();
+    await handled;
+    expect((await rowsOf(id)).map(({ attempt, status }) => [attempt, status])).toEqual([[1, 'Completed']]);
+  } finally {
+    opened.resolve();
+    await Promise.all([one.runs.stop(1_000), two.runs.stop(1_000)]);
+  }
+});
+
 it('late rows: above the watermark with the next run, below it with a retry, and an insert on its way is waited for', async () => {
   const begin = START + 10_000 * HOUR;
   const hour = (begin - START) / HOUR;
@@ -233,7 +277,7 @@ it('late rows: above the watermark with the next run, below it with a retry, and
 it('cancelled between two attempts: what the first one left and no ledger knows is removed', async () => {
   // The others would catch up with two years of intervals first.
   await bench.db.updateTable('batch_exports').set({ paused: true, next_due_at: null }).execute();
-  const begin = START + 20_000 * HOUR;
+  const begin = START + 5_000 * HOUR;
   const id = await createHourly('left', begin + 1);
   bench.clock.set(new Date(begin + HOUR + 1).toISOString());
   const [run] = await untilThere(id, 1);

@@ -14,6 +14,8 @@ import { finishRun } from './finish.ts';
 import type { RunMonitor } from './monitor.ts';
 import { adoptOrphans, enqueueForgotten } from './orphans.ts';
 import { createPlaces, placeOf } from './places.ts';
+import { letGo, markSeen } from './seen.ts';
+import { createSight } from './sight.ts';
 import { runKind } from './snapshot.ts';
 import { type ClaimedRun, lostClaims, postponeRun, setRetrying } from './store.ts';
 import { tidyToTheEnd } from './tidy.ts';
@@ -26,7 +28,7 @@ export interface RunsPorts extends Omit<ExecutePorts, 'onRunCancelled' | 'counts
   readonly random: () => number;
   /** The wait after a run's first failed attempt, milliseconds. */
   readonly retryMs: number;
-  /** This process, for a person who looks at a run. */
+  /** This process; no other has the same name. */
   readonly workerName: string;
   /** Runs at once in this process. */
   readonly concurrency: number;
@@ -54,7 +56,7 @@ const TICK_MS = 500;
 const TICK_LIMIT = 50;
 /** Between two ticks when one was not enough: requests of the API come first. */
 const BREATH_MS = 20;
-/** A cancel in another process is noticed after this long. */
+/** A cancel in another process is noticed after this long, and so often the others see which runs are in good hands. */
 const WATCH_MS = 2_000;
 
 /** Between two looks for runs that nobody will come back to. */
@@ -73,6 +75,7 @@ export function createRunService(given: RunsPorts): Runs {
     },
   };
   const { db, clock, queue, log, monitor } = given;
+  const sight = createSight(clock);
   const places = createPlaces(given.concurrency, clock);
   // What was once below the watermark stays below it: of 10,000 runs due at once, one asks the warehouse.
   const watermarks = new Map<number, number>();
@@ -97,8 +100,15 @@ export function createRunService(given: RunsPorts): Runs {
     random: given.random,
     retryMs: given.retryMs,
     log,
-    claim: (runId, again, held) =>
-      claimForJob(given, { runId, worker: given.workerName, now: clock.now(), again, held }),
+    claim: (runId, again, held) => {
+      const spareSeconds = given.alone ? undefined : sight.patience();
+      const options = { runId, worker: given.workerName, now: clock.now(), again, held, spareSeconds };
+      return claimForJob(given, options);
+    },
+    goesOn: async (run) =>
+      (await lostClaims(db, [run])).length === 0 && (await queue.withoutJob(db, [run.id])).length === 0,
+    // Whoever is next waits some seconds otherwise.
+    letGo: (run) => letGo(db, run).catch(() => {}),
     later: (runId, at) => db.transaction().execute((trx) => given.enqueue(trx, [runId], at)),
     watermark: (run) => watermark(run.snapshot.interval, run.readableFrom),
     postpone: (run, at, reason) => postponeRun(db, given.enqueue, run, { at, now: clock.now(), reason }),
@@ -164,8 +174,10 @@ export function createRunService(given: RunsPorts): Runs {
   }
 
   async function watch(): Promise<undefined> {
+    if (!given.alone) await markSeen(db, worker.claims());
     // The answer may be late: by then this process may have claimed the run anew.
     for (const { id, attempt, why } of await lostClaims(db, worker.claims())) worker.abort(id, why, attempt);
+    sight.looked();
   }
 
   async function remember(): Promise<undefined> {

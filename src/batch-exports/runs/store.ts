@@ -6,6 +6,7 @@ import type { Db, Enqueue, Trx } from '../ports.ts';
 import { askOf } from './ask.ts';
 import { statesAccepting } from './machine.ts';
 import type { Plan } from './regions.ts';
+import { atWorkElsewhere } from './seen.ts';
 import type { RunSnapshot } from './snapshot.ts';
 
 /** A worker's hold on a run. Every write carries it and is refused once a newer claim exists (R2). */
@@ -44,6 +45,8 @@ export interface ClaimOptions {
   readonly again?: boolean;
   /** The attempt that this worker had: the run is taken only if no other worker has claimed it since. */
   readonly held?: number | null;
+  /** Not while another worker is at work on it that was seen in the last so many seconds. */
+  readonly spareSeconds?: number | undefined;
   /** Not while its next attempt is yet to come (`beforeItsTime`). */
   readonly inTime?: boolean;
 }
@@ -61,12 +64,16 @@ export async function claimRun(db: Db, options: ClaimOptions): Promise<ClaimedRu
       silent_claims: options.again ? sql<number>`greatest(silent_claims, 1)` : sql<number>`silent_claims + 1`,
       status: 'Running',
       worker: options.worker,
+      seen_at: sql<Date>`now()`,
       next_attempt_at: null,
       last_updated_at: new Date(options.now),
     })
     .where('id', '=', options.runId)
     .where('status', 'in', statesAccepting('claim'))
     .$if(options.inTime ?? false, (query) => query.where(({ not }) => not(beforeItsTime(options.now))))
+    .$if(options.spareSeconds !== undefined, (query) =>
+      query.where(({ not }) => not(atWorkElsewhere(options.worker, options.spareSeconds as number))),
+    )
     // The reply to a claim may have been lost: an attempt that is not known here may be its own.
     .$if(typeof options.held === 'number', (query) =>
       query.where(({ eb, or }) =>

@@ -22,6 +22,8 @@ function bench(overrides: Partial<WorkerPorts<WorkableRun>> = {}) {
     retryMs: 5_000,
     log: pino({ level: 'silent' }),
     claim: async (id) => ({ id, attempt: ++attempt, failures: 0, bugs: 0, silentClaims: 0, readableFrom: 0 }),
+    goesOn: async () => false,
+    letGo: async (run) => void did.push(`let go ${run.id}`),
     later: async (id, at) => void did.push(`later ${id} +${at - now}`),
     watermark: async () => now,
     postpone: async (run, at) => void did.push(`postpone ${run.id} +${at - now}`),
@@ -230,7 +232,7 @@ it('the later job goes on with a run whose first ended without an outcome', asyn
   told.reject(new SluiceError('destination_unavailable'));
   await expect(first).rejects.toBe(broken);
   await worker.handle('a', NEVER_LOST);
-  expect(did).toEqual(['later a +10000', 'execute 2']);
+  expect(did).toEqual(['later a +10000', 'let go a', 'execute 2']);
 });
 
 it('a second delivery goes on with a run whose first lost its job', async () => {
@@ -247,6 +249,32 @@ it('a second delivery goes on with a run whose first lost its job', async () => 
   await expect(first).rejects.toThrow('no longer active');
   await second;
   expect(did).toEqual(['execute 1', 'execute 2']);
+});
+
+it('a run whose job is lost goes on while it is held and has another, with whoever that is', async () => {
+  const { started, told, execute } = untilTold();
+  const { worker, did } = bench({ execute, goesOn: async () => true });
+  const job = new AbortController();
+  const first = worker.handle('a', job.signal);
+  await started;
+  job.abort(new Error('no longer active'));
+  await worker.handle('a', NEVER_LOST);
+  told.resolve();
+  await first;
+  expect(did).toEqual(['later a +10000']);
+});
+
+it('a run whose job is lost stops when nobody can tell whether it has another', async () => {
+  const { started, execute } = untilAborted([]);
+  const { worker } = bench({
+    execute,
+    goesOn: async () => Promise.reject(new SluiceError('database_unavailable')),
+  });
+  const job = new AbortController();
+  const first = worker.handle('a', job.signal);
+  await started;
+  job.abort(new Error('no longer active'));
+  await expect(first).rejects.toThrow('no longer active');
 });
 
 it('what is known too late of an older claim does not stop the newer one of the same process', async () => {
@@ -388,5 +416,5 @@ it('hands an interrupted run back to the queue', async () => {
   await started.promise;
   worker.interrupt();
   await expect(first).rejects.toMatchObject({ code: 'unavailable' });
-  expect(did).toEqual([]);
+  expect(did).toEqual(['let go a']);
 });

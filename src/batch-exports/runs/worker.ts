@@ -32,6 +32,10 @@ export interface WorkerPorts<Run extends WorkableRun> {
    * process has claimed the run since, which has a job for it.
    */
   claim(runId: string, again: boolean, held: number | null): Promise<Run | null>;
+  /** Whether a run whose job is lost is still held by this claim, and has a job all the same. */
+  goesOn(run: Run): Promise<boolean>;
+  /** Tells the others that nobody is at work on a run any more. Never throws. */
+  letGo(run: Run): Promise<void>;
   /** Gives a run one more job, for `at`. */
   later(runId: string, at: number): Promise<void>;
   /** Arrival time below which nothing can appear any more. */
@@ -102,6 +106,8 @@ interface Active {
   stopping: boolean;
   /** The run has another job, for later: the loss of this one is no reason to stop. */
   hasLater: boolean;
+  /** Resolves when it is known whether it goes on without its job. */
+  decided: Promise<void>;
   /** Whether what became of the run is stored; else it needs a job. */
   readonly stored: Promise<boolean>;
 }
@@ -123,6 +129,8 @@ export function createWorker<Run extends WorkableRun>(ports: WorkerPorts<Run>): 
     // Whoever returns says that the job is done.
     if (interrupted) throw new SluiceError('unavailable');
     for (let other = active.get(runId); other; other = active.get(runId)) {
+      await other.decided;
+      if (active.get(runId) !== other) continue;
       if (!other.stopping) {
         other.hasLater = true;
         return await ports.later(runId, ports.clock.now() + LATER_MS);
@@ -136,11 +144,24 @@ export function createWorker<Run extends WorkableRun>(ports: WorkerPorts<Run>): 
   const work = async (runId: string, lost: AbortSignal): Promise<void> => {
     const controller = new AbortController();
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const mine: Active = { controller, stopping: lost.aborted, hasLater: false, stored: promise };
-    const stop = () => {
+    const mine: Active = {
+      controller,
+      stopping: false,
+      hasLater: false,
+      decided: Promise.resolve(),
+      stored: promise,
+    };
+    // After an outage the queue takes the job of a worker for lost that works on. Another process that gets it puts it back.
+    const decide = async () => {
+      if (mine.hasLater) return;
+      const run = held.get(runId);
+      mine.hasLater = run !== undefined && (await ports.goesOn(run).catch(() => false));
       if (mine.hasLater) return;
       mine.stopping = true;
       controller.abort(lost.reason);
+    };
+    const stop = () => {
+      mine.decided = decide();
     };
     if (lost.aborted) stop();
     lost.addEventListener('abort', stop);
@@ -169,8 +190,10 @@ export function createWorker<Run extends WorkableRun>(ports: WorkerPorts<Run>): 
         held.set(runId, run);
         return await attempt(run, signal);
       } catch (error) {
+        const run = held.get(runId);
         held.delete(runId);
         const away = error instanceof SluiceError && error.code === 'database_unavailable';
+        if (run && !away) await ports.letGo(run);
         if (!away || signal.aborted) throw error;
         outage.failed(error, { run: runId });
         await ports.clock.sleep(OUTAGE_MS, signal);
