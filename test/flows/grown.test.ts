@@ -133,7 +133,7 @@ describe('the main job on servers', () => {
     await database.connect();
     const held = await database.query<{ id: string }>(
       "SELECT id FROM batch_export_runs WHERE status = 'Running' AND worker LIKE $1",
-      [`%:${first.process.pid}`],
+      [`%:${first.process.pid}:%`],
     );
     expect(held.rows.length).toBeGreaterThan(0);
     await vi.waitFor(
@@ -146,7 +146,7 @@ describe('the main job on servers', () => {
     expect(Date.now() - killedAt).toBeLessThan(30_000);
     const moved = await database.query(
       'SELECT 1 FROM batch_export_runs WHERE id = ANY($1) AND worker LIKE $2 AND attempt > 1',
-      [held.rows.map(({ id: run }) => run), `%:${second.process.pid}`],
+      [held.rows.map(({ id: run }) => run), `%:${second.process.pid}:%`],
     );
     await database.end();
     expect(moved.rows).toHaveLength(held.rows.length);
