@@ -4,7 +4,7 @@ import { cancelRuns } from '../../src/batch-exports/runs/cancel.ts';
 import { openLedger, readEntries } from '../../src/batch-exports/runs/ledger.ts';
 import { createPlaces, placeOf } from '../../src/batch-exports/runs/places.ts';
 import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
-import { type Claim, claimRun, postponeRun } from '../../src/batch-exports/runs/store.ts';
+import { type Claim, claimRun, postponeRun, runById } from '../../src/batch-exports/runs/store.ts';
 import { type TidyPorts, tidyRun, tidyToTheEnd } from '../../src/batch-exports/runs/tidy.ts';
 import { SluiceError } from '../../src/errors/error.ts';
 import type { FileTarget } from '../../src/export/destinations/destination.ts';
@@ -178,4 +178,16 @@ it('nor where a person must act first', async () => {
     jobs: [],
     told: [expect.stringMatching(/refused access.*may remain: uploads that nobody will complete\./)],
   });
+});
+
+it('nothing is taken back while a run that repeats it is under way, whose uploads have the same keys', async () => {
+  const runId = await cancelled(publishOne);
+  trouble = null;
+  const { batch_export_id: exportId } = await runById(bench.db, runId);
+  expect((await bench.call('POST', `batch_exports/${exportId}/runs/${runId}/retry/`, {})).status).toBe(201);
+  expect(await tidied(runId)).toEqual({ jobs: [again(runId)], told: [] });
+  expect(opened).toBe(0);
+  await bench.db.transaction().execute((trx) => cancelRuns(trx, {}, { exportId }, bench.clock.now()));
+  expect(await tidied(runId)).toEqual({ jobs: [], told: [] });
+  expect(removed).toEqual(['events/1.parquet']);
 });

@@ -2,11 +2,13 @@ import { kindOf, SluiceError } from '../../errors/error.ts';
 import { withdraw } from '../../export/withdraw.ts';
 import type { Log } from '../../work/log.ts';
 import { appendLog } from '../logs.ts';
+import type { Db } from '../ports.ts';
 import { type ExecutePorts, openTarget } from './execute.ts';
 import { forgetEnded, openLedger, readEntries } from './ledger.ts';
-import type { RunState } from './machine.ts';
+import { ACTIVE_RUN_STATES, type RunState } from './machine.ts';
 import { keySuffix } from './output-name.ts';
 import { inTurn, type Places, placeOf } from './places.ts';
+import { runsOfOutput } from './predecessors.ts';
 import { type ClaimedRun, claimedRun, runById } from './store.ts';
 
 /** States in which a run has no outcome and nobody will go on with what it staged. */
@@ -67,7 +69,7 @@ function remains(keys: readonly string[], error: unknown): string {
  * Takes back what a run left at its destination when it ended without an outcome and its attempt did not do so itself, or
  * not to the end: cancelled while it waited for its next attempt, or while its store was away, or given up after the last.
  * May be repeated. Null = done; else the milliseconds after which to ask again, because the place does not answer and others
- * look whether it does.
+ * look whether it does, or because a run that repeats this one is under way: its uploads have the same keys.
  */
 export async function tidyRun(ports: TidyPorts, runId: string): Promise<number | null> {
   const row = await ports.db
@@ -82,12 +84,25 @@ export async function tidyRun(ports: TidyPorts, runId: string): Promise<number |
   // no ledger knows.
   const leftUnknown = row.region !== null && row.status !== 'Failed';
   if (!leftUnknown && (await readEntries(ports.db, runId)).length === 0) return null;
+  if (await isRepeated(ports.db, runId)) return AGAIN_MS;
   const place = placeOf(run.snapshot);
   const answers = () => ports.places.answers(place);
   return await inTurn(ports.places, place, async () => {
     await takeBack(ports, run, answers);
     answers();
   });
+}
+
+/** Whether another run of the same output has yet to end. */
+async function isRepeated(db: Db, runId: string): Promise<boolean> {
+  const active = await db
+    .selectFrom('batch_export_runs')
+    .select('id')
+    .where('id', 'in', await runsOfOutput(db, runId))
+    .where('id', '<>', runId)
+    .where('status', 'in', [...ACTIVE_RUN_STATES])
+    .executeTakeFirst();
+  return active !== undefined;
 }
 
 async function takeBack(ports: ExecutePorts, run: ClaimedRun, onAnswer: () => void): Promise<void> {
