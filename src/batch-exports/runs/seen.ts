@@ -1,6 +1,11 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Db } from '../ports.ts';
-import type { Claim } from './store.ts';
+
+/** A `Claim` (store.ts, which needs this file). */
+interface Hold {
+  readonly id: string;
+  readonly attempt: number;
+}
 
 /** As long as the queue takes a worker for alive that says nothing, seconds. */
 export const ALIVE_SECONDS = 10;
@@ -18,7 +23,7 @@ export const aliveFor = sql<number>`
   least(greatest(1, coalesce(${sql.lit(ALIVE_SECONDS)} - extract(epoch from now() - seen_at), 0)), ${sql.lit(ALIVE_SECONDS)})::float * 1000`;
 
 /** Says that this process is at work on the runs of `claims`, as far as these still hold. Waits for no lock. */
-export async function markSeen(db: Db, claims: readonly Claim[]): Promise<void> {
+export async function markSeen(db: Db, claims: readonly Hold[]): Promise<void> {
   if (claims.length === 0) return;
   await sql`
     update batch_export_runs set seen_at = now()
@@ -30,7 +35,7 @@ export async function markSeen(db: Db, claims: readonly Claim[]): Promise<void> 
 }
 
 /** Says that nobody is at work on a run any more, so that the next one need not wait. */
-export async function letGo(db: Db, claim: Claim): Promise<void> {
+export async function letGo(db: Db, claim: Hold): Promise<void> {
   await db
     .updateTable('batch_export_runs')
     .set({ seen_at: null })
