@@ -1,3 +1,4 @@
+import { SluiceError } from '../errors/error.ts';
 import type { Ledger, LedgerEntry } from './outcome.ts';
 import type { RunContext } from './ports.ts';
 import { runLog } from './run-log.ts';
@@ -58,7 +59,8 @@ export async function forgetAll(ledger: Ledger, kept: readonly LedgerEntry[]): P
 
 /**
  * Removes what attempts before `attempt` staged, but for what `kept` names. `entries` are those of the ledger; a slice that was
- * not recorded lies beside them.
+ * not recorded lies beside them. A bucket in which a listing comes to no end within its limits (a million uploads of somebody
+ * else) is no reason to fail for good: the log says what may remain.
  */
 async function sweepBefore(
   context: RunContext,
@@ -70,6 +72,12 @@ async function sweepBefore(
   const keep = kept.map(({ staged }) => staged);
   // Woken after a newer attempt began, this one would take its uploads.
   await context.ledger.assertOwned();
-  const { names, signal, spec, target } = context;
-  await target.sweep(spec.runId, attempt, keys, keep, names.owns, signal);
+  const { names, observer, signal, spec, target } = context;
+  try {
+    await target.sweep(spec.runId, attempt, keys, keep, names.owns, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof SluiceError) || error.code !== 'destination_config') throw error;
+    observer.log('WARNING', runLog.notSwept(error.message));
+  }
 }

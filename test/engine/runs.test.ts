@@ -438,6 +438,24 @@ it('a run whose files are verified does not fail when nobody can tell what earli
   ]);
 });
 
+it('a second attempt does not fail for good where the listing of uploads comes to no end', async () => {
+  let sweeps = 0;
+  const sweep = async () => {
+    sweeps++;
+    throw new SluiceError('destination_config', { detail: 'Listing came to no end.' });
+  };
+  const target = { ...place.target, sweep };
+  const observer = recorder();
+  const how = { observer, attempt: 2 };
+  const run = exportWith(embedded.warehouse, { ...place, target }, liveSpec(TEAM), PARQUET, how);
+  await expect(run).resolves.toMatchObject({ rows: ROWS });
+  expect(sweeps).toBe(2);
+  const warnings = observer.logs.filter(({ level }) => level === 'WARNING');
+  expect(warnings).toMatchObject(
+    Array.from({ length: 2 }, () => ({ message: expect.stringContaining('Listing came to no end.') })),
+  );
+});
+
 describe('a run that repeats another one', () => {
   const first = liveSpec(TEAM, { runId: REPEATED });
   const other = liveSpec(TEAM, { runId: '00000000-0000-4000-8000-0000000000ee' });
