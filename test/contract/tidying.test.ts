@@ -5,16 +5,17 @@ import { openLedger, readEntries } from '../../src/batch-exports/runs/ledger.ts'
 import { createPlaces, placeOf } from '../../src/batch-exports/runs/places.ts';
 import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import { type Claim, claimRun, postponeRun, runById } from '../../src/batch-exports/runs/store.ts';
-import { type TidyPorts, tidyRun, tidyToTheEnd } from '../../src/batch-exports/runs/tidy.ts';
+import { type TidyToTheEndPorts, tidyRun, tidyToTheEnd } from '../../src/batch-exports/runs/tidy.ts';
 import { SluiceError } from '../../src/errors/error.ts';
 import type { FileTarget } from '../../src/export/destinations/destination.ts';
-import type { Log } from '../../src/work/log.ts';
 import { type ServedBench, serveBench } from './batch-exports-kit.ts';
 
 /** Runs that were cancelled while they waited for their next attempt: their jobs still come. */
 let bench: ServedBench;
 let opened = 0;
-let ports: TidyPorts & { readonly log: Log };
+let ports: TidyToTheEndPorts;
+/** Whether another job of the run waits. */
+let hasAnother = false;
 /** What the store answers with; null = it takes what it is told. */
 let trouble: SluiceError | null = null;
 const removed: string[] = [];
@@ -31,6 +32,7 @@ const store: Partial<FileTarget> = {
 beforeEach(() => {
   opened = 0;
   removed.length = 0;
+  hasAnother = false;
   trouble = new SluiceError('destination_unavailable');
   ports = { ...ports, places: createPlaces(2, bench.clock) };
 });
@@ -54,6 +56,9 @@ beforeAll(async () => {
       folder: null,
     }),
     log: pino({ level: 'silent' }),
+    queue: {
+      withoutJob: async (_: unknown, ids: readonly string[]) => (hasAnother ? [] : [...ids]),
+    },
   } as unknown as typeof ports;
 });
 afterAll(() => bench.close());
@@ -178,6 +183,16 @@ it('nor where a person must act first', async () => {
     jobs: [],
     told: [expect.stringMatching(/refused access.*may remain: uploads that nobody will complete\./)],
   });
+});
+
+it('of several jobs of a run the last one tries again, and says once what may remain', async () => {
+  const runId = await cancelled(publishOne);
+  hasAnother = true;
+  expect(await tidied(runId)).toEqual({ jobs: [], told: [] });
+  bench.clock.advance(24 * 3_600_000);
+  expect(await tidied(runId)).toEqual({ jobs: [], told: [] });
+  hasAnother = false;
+  expect(await tidied(runId)).toMatchObject({ jobs: [], told: [expect.any(String)] });
 });
 
 it('nothing is taken back while a run that repeats it is under way, whose uploads have the same keys', async () => {

@@ -132,7 +132,7 @@ export function createRunService(given: RunsPorts): Runs {
       monitor.ended(runKind(run.snapshot.destination.type), status);
       if (paused) monitor.exportPaused(run);
     },
-    tidy: (runId) => tidyToTheEnd({ ...ports, places, log }, runId),
+    tidy: (runId) => tidyToTheEnd({ ...ports, places, log, queue }, runId),
   });
   const say = (run: ClaimedRun, ...[level, message]: Parameters<RunObserver['log']>) =>
     given.logs.write({ teamId: run.teamId, exportId: run.exportId, runId: run.id, level, message });

@@ -1,6 +1,7 @@
 import { kindOf, SluiceError } from '../../errors/error.ts';
 import { withdraw } from '../../export/withdraw.ts';
 import type { Log } from '../../work/log.ts';
+import type { Queue } from '../../work/queue.ts';
 import { appendLog } from '../logs.ts';
 import type { Db } from '../ports.ts';
 import { type ExecutePorts, openTarget } from './execute.ts';
@@ -25,13 +26,22 @@ export interface TidyPorts extends ExecutePorts {
   readonly places: Places;
 }
 
+export interface TidyToTheEndPorts extends TidyPorts {
+  readonly log: Log;
+  readonly queue: Pick<Queue, 'withoutJob'>;
+}
+
 /**
  * As `tidyRun`, and sees that it comes to an end: what cannot be taken back now has a job that tries again, for a day after the
  * run ended; then, or when trying again is no use, the export's log says what may remain. Throws when neither could be
- * stored: then the job at hand is not done.
+ * stored: then the job at hand is not done. Of several jobs of a run the last one goes on: each would say so once more.
  */
-export async function tidyToTheEnd(ports: TidyPorts & { readonly log: Log }, runId: string): Promise<void> {
-  const wait = await tidyRun(ports, runId).catch((error: unknown) => notTidied(ports, runId, error));
+export async function tidyToTheEnd(ports: TidyToTheEndPorts, runId: string): Promise<void> {
+  const result = await tidyRun(ports, runId).catch((error: unknown) => ({ error }));
+  if (result === null) return;
+  const withoutOther = await ports.queue.withoutJob(ports.db, [runId], 'waiting');
+  if (withoutOther.length === 0) return;
+  const wait = typeof result === 'number' ? result : await notTidied(ports, runId, result.error);
   if (wait === null) return;
   const at = ports.clock.now() + wait;
   await ports.db.transaction().execute((trx) => ports.enqueue(trx, [runId], at));
@@ -39,7 +49,7 @@ export async function tidyToTheEnd(ports: TidyPorts & { readonly log: Log }, run
 
 /** The milliseconds after which to try again; null = not any more, and the log says so. */
 async function notTidied(
-  ports: TidyPorts & { readonly log: Log },
+  ports: Pick<TidyToTheEndPorts, 'db' | 'clock' | 'log'>,
   runId: string,
   error: unknown,
 ): Promise<number | null> {
