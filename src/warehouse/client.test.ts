@@ -80,12 +80,28 @@ test('inserts, kills and prompt questions do not wait behind answers that nobody
   const held = Array.from({ length: 64 }, (_, n) =>
     warehouse.bytes({ ...query, queryId: `held-${n}`, signal: stop.signal }).catch(() => {}),
   );
-  await vi.waitUntil(() => open === 56);
+  await vi.waitUntil(() => open === 52, { timeout: 30_000 });
   await warehouse.insert({ table: 't', format: 'CSV', body: Buffer.from('1') });
   await warehouse.kill('another');
   expect(await warehouse.rows({ sql: 'SELECT 1', prompt: true })).toEqual([{ a: 1 }]);
   stop.abort();
   await Promise.all(held);
+});
+
+test('inserts do not wait behind kills of queries that take long to die', async () => {
+  const kills: (() => void)[] = [];
+  const warehouse = await against((request, response) => {
+    if (request.url?.includes('param_id=')) kills.push(() => response.end());
+    else response.end();
+  });
+  const killed = Array.from({ length: 12 }, (_, n) => warehouse.kill(`long-${n}`));
+  await vi.waitUntil(() => kills.length === 4, { timeout: 30_000 });
+  await warehouse.insert({ table: 't', format: 'CSV', body: Buffer.from('1') });
+  for (let answered = 0; answered < killed.length; answered++) {
+    await vi.waitUntil(() => kills.length > answered, { timeout: 30_000 });
+    kills[answered]?.();
+  }
+  await Promise.all(killed);
 });
 
 test('a chunked answer without its last chunk fails', async () => {
@@ -173,10 +189,10 @@ test('a query stopped before it is sent does not break off a later one on the sa
     stop.abort();
     await expect(stopped).rejects.toMatchObject({ code: 'warehouse_cancelled' });
     // The kill that follows, and one more, so that it has been answered.
-    await vi.waitUntil(() => asked === 2);
+    await vi.waitUntil(() => asked === 2, { timeout: 30_000 });
     await read(warehouse);
     const slow = ['slow-1', 'slow-2'].map((queryId) => warehouse.rows({ sql: 'SELECT 1', queryId }));
-    await vi.waitUntil(() => held.length === 2);
+    await vi.waitUntil(() => held.length === 2, { timeout: 30_000 });
     vi.advanceTimersByTime(10_000);
     for (const answer of held) answer();
     expect(await Promise.all(slow)).toEqual([[{ a: 1 }], [{ a: 1 }]]);

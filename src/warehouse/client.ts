@@ -35,9 +35,11 @@ export interface WarehouseConnection {
 }
 
 /** Together what the embedded engine runs at once (`QUERIES_AT_ONCE`). */
-const MOST_CONNECTIONS = 56;
+const MOST_CONNECTIONS = 52;
 /** Of those who must not wait behind long answers: inserts, and questions on which everybody waits. */
 const MOST_PROMPT_CONNECTIONS = 8;
+/** A kill answers when its query is gone, which may take minutes. */
+const MOST_KILL_CONNECTIONS = 4;
 /** A query may compute this long before its first byte, as long as its server answers pings. */
 const LONGEST_SILENCE_MS = 30 * 60_000;
 const SILENCE_MS = 60_000;
@@ -64,18 +66,20 @@ export function connectWarehouse(connection: WarehouseConnection): Warehouse {
     });
   const client = connecting(MOST_CONNECTIONS);
   const prompt = connecting(MOST_PROMPT_CONNECTIONS);
+  const killing = connecting(MOST_KILL_CONNECTIONS);
   // Connections of their own: hanging queries must not keep the question whether anybody is there from being asked.
   const pings = createClient({
     ...common,
     request_timeout: Math.min(silenceMs, LONGEST_PING_MS),
     keep_alive: { enabled: false },
   });
-  return new HttpWarehouse({ client, prompt, pings, localFiles, log, silenceMs });
+  return new HttpWarehouse({ client, prompt, killing, pings, localFiles, log, silenceMs });
 }
 
 interface HttpWarehouseParts {
   readonly client: ClickHouseClient;
   readonly prompt: ClickHouseClient;
+  readonly killing: ClickHouseClient;
   readonly pings: ClickHouseClient;
   readonly localFiles: boolean;
   readonly log: WarehouseLog | undefined;
@@ -86,6 +90,7 @@ class HttpWarehouse implements Warehouse {
   readonly localFiles: boolean;
   readonly #client: ClickHouseClient;
   readonly #prompt: ClickHouseClient;
+  readonly #killing: ClickHouseClient;
   readonly #pings: ClickHouseClient;
   readonly #log: WarehouseLog | undefined;
   readonly #silenceMs: number;
@@ -97,6 +102,7 @@ class HttpWarehouse implements Warehouse {
   constructor(parts: HttpWarehouseParts) {
     this.#client = parts.client;
     this.#prompt = parts.prompt;
+    this.#killing = parts.killing;
     this.#pings = parts.pings;
     this.localFiles = parts.localFiles;
     this.#log = parts.log;
@@ -149,7 +155,9 @@ class HttpWarehouse implements Warehouse {
 
   async kill(queryId: string): Promise<void> {
     const sql = 'KILL QUERY WHERE query_id = {id:String} SYNC';
-    await this.command({ sql, params: { id: queryId }, prompt: true });
+    await collect(
+      await this.#send(sql, { params: { id: queryId }, settings: AT_END, client: this.#killing }),
+    );
   }
 
   ping(): Promise<void> {
@@ -166,7 +174,8 @@ class HttpWarehouse implements Warehouse {
 
   async close(): Promise<void> {
     await Promise.all([...this.#kills.keys()].map((queryId) => this.#gone(queryId)));
-    await Promise.all([this.#client.close(), this.#prompt.close(), this.#pings.close()]);
+    const clients = [this.#client, this.#prompt, this.#killing, this.#pings];
+    await Promise.all(clients.map((client) => client.close()));
   }
 
   async #send(sql: string, request: Request, check?: (headers: Headers) => void): Promise<Readable> {
@@ -175,7 +184,7 @@ class HttpWarehouse implements Warehouse {
     const watch = watchSilence(this.#silenceMs, () => this.ping());
     try {
       request.signal?.throwIfAborted();
-      const client = request.prompt ? this.#prompt : this.#client;
+      const client = request.client ?? (request.prompt ? this.#prompt : this.#client);
       const answer = await client.exec({
         query: sql,
         query_id: queryId,
@@ -234,6 +243,7 @@ interface Request extends Omit<Query, 'sql'> {
   readonly body?: Readable;
   readonly contentEncoding?: string;
   readonly compression?: string;
+  readonly client?: ClickHouseClient;
 }
 
 /** What is sent is stored before it is acknowledged; a replica that is behind may take it as well as any. */
