@@ -20,7 +20,7 @@ import { composeExports } from './composition/batch-exports.ts';
 import { composeCapture } from './composition/capture.ts';
 import { warnOfClock } from './composition/clock-behind.ts';
 import { makeDirectories } from './composition/directories.ts';
-import { repeatWithin } from './composition/settings.ts';
+import { briefSettleDelay, repeatWithin } from './composition/settings.ts';
 import { lookAtRoots } from './composition/shared-roots.ts';
 import { checkSharedWarehouse } from './composition/shared-warehouse.ts';
 import type { Config } from './config.ts';
@@ -221,6 +221,8 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
   const first = await accounts.bootstrap(config.bootstrapPersonalApiKey);
   if (first.warning !== null) log.warn(first.warning);
   const url = await server.listen(config.host, config.port);
+  const brief = briefSettleDelay(config);
+  if (brief !== null) log.warn(brief);
   if (config.standby) log.warn(STANDBY);
   else {
     await runs.start();

@@ -52,4 +52,4 @@ export const hostChecker =
   };
 
 /** No other process works on this database. */
-export const isAlone = ({ databaseUrl }: Config): boolean => databaseUrl === undefined;
+export const isAlone = ({ databaseUrl }: Pick<Config, 'databaseUrl'>): boolean => databaseUrl === undefined;
