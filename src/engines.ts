@@ -41,6 +41,8 @@ async function open({ databaseUrl, dataDir, databaseTimeoutMs }: DatabaseSetting
     dataDir,
     timeoutMs: databaseTimeoutMs,
     onError: complaints(log, systemClock, 'trouble with the database').failed,
+    onFreeze: (table) =>
+      log.info({ table }, 'freezing a table of the embedded database, which answers nobody meanwhile'),
   });
 }
 

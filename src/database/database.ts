@@ -30,6 +30,8 @@ export interface DatabaseOptions {
    * that failed.
    */
   readonly onError?: (error: Error) => void;
+  /** Told of a table of the embedded database that is about to be frozen: everybody waits until it is. */
+  readonly onFreeze?: (table: string) => void;
 }
 
 /** Opens the database and brings its tables up to date. Throws `data_dir_locked` (embedded), `made_by_newer`, `made_by_older`. */
@@ -89,12 +91,12 @@ function openServer(options: DatabaseOptions & { readonly url: string }): Opened
  * PGlite keeps every commit through kill -9 but does not fsync: a power cut may lose the last ones.
  * Two processes on one folder lose rows, hence the lock.
  */
-async function openEmbedded({ dataDir, onError }: DatabaseOptions): Promise<OpenedDatabase> {
+async function openEmbedded({ dataDir, onError, onFreeze }: DatabaseOptions): Promise<OpenedDatabase> {
   const lock = lockDirectory(join(dataDir, 'database.lock'));
   try {
     const pglite = await openPgliteThread(join(dataDir, 'database'), onError);
     const kysely = new Kysely<Tables>({ dialect: pgliteDialect(pglite) });
-    const tidying = startTidying(pglite, systemClock, (error) => onError?.(error as Error));
+    const tidying = startTidying(pglite, systemClock, (error) => onError?.(error as Error), onFreeze);
     return {
       kysely,
       patient: kysely,

@@ -25,10 +25,12 @@ const TEMPLATES = `
  * oldest table only, since others wait meanwhile. Resolves with it; null = no table holds anything as old.
  *
  * @param olderThan transactions
+ * @param onFreeze told of the table before it is read and written as a whole, while everybody else waits
  */
 export async function freezeOldest(
   pglite: Pick<PgliteThread, 'query' | 'exec'>,
   olderThan = OLD,
+  onFreeze: (table: string) => void = () => {},
 ): Promise<string | null> {
   const { rows } = await pglite.query<{ name: string }>(OLDEST, [olderThan]);
   const [table] = rows;
@@ -36,6 +38,7 @@ export async function freezeOldest(
     await pglite.query(TEMPLATES, [olderThan]);
     return null;
   }
+  onFreeze(table.name);
   await pglite.exec(`vacuum (freeze) ${table.name}`);
   return table.name;
 }

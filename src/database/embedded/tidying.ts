@@ -16,13 +16,14 @@ export function startTidying(
   pglite: Pick<PgliteThread, 'query' | 'exec'>,
   clock: Clock,
   onError: (error: unknown) => void,
+  onFreeze?: (table: string) => void,
 ): Loop {
   let starting = true;
   const turn = async () => {
     // Nothing has changed yet, and the start shall not wait.
     if (!starting) {
       await vacuumNeedy(pglite).catch(onError);
-      await freezeOldest(pglite).catch(onError);
+      await freezeOldest(pglite, undefined, onFreeze).catch(onError);
       await checkpointIfDue(pglite);
     }
     starting = false;

@@ -70,13 +70,10 @@ describe('vacuuming the embedded database', () => {
         ?.age;
     expect(await oldest()).toBeGreaterThan(100);
     const frozen: string[] = [];
-    for (
-      let table = await freezeOldest(pglite, 100);
-      table !== null;
-      table = await freezeOldest(pglite, 100)
-    ) {
-      frozen.push(table);
-    }
+    const told: string[] = [];
+    const freeze = () => freezeOldest(pglite, 100, (table) => told.push(table));
+    for (let table = await freeze(); table !== null; table = await freeze()) frozen.push(table);
+    expect(told).toEqual(frozen);
     expect(frozen).toContain(ODD);
     expect(new Set(frozen).size).toBe(frozen.length);
     expect(await oldest()).toBeLessThanOrEqual(100);
