@@ -732,7 +732,7 @@ describe('three failures in a row', () => {
     };
     expect(await marked()).toContain(id);
     await sql`alter table batch_exports drop column paused_by_failures`.execute(bench.db);
-    await sql`delete from sluice_migrations where name like '0025%'`.execute(bench.db);
+    await sql`delete from sluice_migrations where name like '0023%'`.execute(bench.db);
     await migrateDatabase(bench.db);
     expect(await marked()).toContain(id);
     expect(await marked()).not.toContain(paused.id);

@@ -86,6 +86,6 @@ function migrations(): string[] {
 
 function fingerprint(): string {
   const hash = createHash('sha256');
-  for (const source of SOURCES) hash.update(readFileSync(join(PROJECT, source)));
+  for (const source of SOURCES) hash.update(source).update(readFileSync(join(PROJECT, source)));
   return hash.digest('hex').slice(0, 16);
 }
