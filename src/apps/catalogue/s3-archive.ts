@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { awsConnection } from '../../export/destinations/aws-s3.ts';
+import { limitsFor } from '../../export/destinations/s3/limits.ts';
 import { openBucket } from '../../export/destinations/s3/target.ts';
 import { compatibleConnection } from '../../export/destinations/s3-compatible.ts';
 import { portionsOf } from '../../work/portions.ts';
@@ -46,22 +47,19 @@ export const s3Archive: App = {
   deliver: async (batch, context) => {
     const body = await promisify(gzip)(await lines(batch.events));
     const { clock, random, checkHost, lookup } = context.ports;
-    const target = await openBucket(connectionOf(context), {
-      clock,
-      random,
-      checkHost,
-      lookup,
-      filesRoot: '',
-      onRetry: () => {},
-    });
+    const ports = { clock, random, checkHost, lookup, filesRoot: '', onRetry: () => {} };
+    const target = await openBucket(connectionOf(context), ports, PATIENCE);
     try {
       context.signal.throwIfAborted();
-      await target.put(keyOf(batch, context), body, 'application/gzip');
+      await target.put(keyOf(batch, context), body, 'application/gzip', context.signal);
     } finally {
       await target.close();
     }
   },
 };
+
+/** As short as a webhook's: delivery repeats by itself, and until then the batch is held in memory. */
+const PATIENCE = { ...limitsFor(30_000), attempts: 2 };
 
 const EVENTS_PER_TURN = 500;
 

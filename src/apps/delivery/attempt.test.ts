@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { App, AppEvent, DeliveryContext } from '../catalogue/app.ts';
 import { attempt } from './attempt.ts';
 import type { DeliverPorts } from './ports.ts';
@@ -35,4 +35,18 @@ it('of a batch that is cut off, the events that were taken one by one are not fo
   });
   expect(await cutOffAfter(4)).toEqual({ kind: 'delivered', events: 4 });
   await expect(cutOffAfter(0)).rejects.toThrow('another config');
+});
+
+it('an app that takes too long is not waited for, whether it minds its signal or not', async () => {
+  const late = new AbortController();
+  const timeout = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(late.signal);
+  try {
+    const app = { fields: [], deliver: () => new Promise(() => {}) } as unknown as App;
+    const never = new AbortController().signal;
+    const outcome = attempt(ports, app, delivery, batch, { events, positions: places }, never);
+    late.abort(new Error('too late'));
+    expect(await outcome).toMatchObject({ kind: 'later', error: { name: 'destination_unavailable' } });
+  } finally {
+    timeout.mockRestore();
+  }
 });

@@ -56,6 +56,7 @@ export async function attempt(
 ): Promise<Outcome> {
   const { events } = read;
   const late = AbortSignal.timeout(LONGEST_MS);
+  const stop = AbortSignal.any([signal, late]);
   let taken = 0;
   // Gone since the batch was planned (shortfall.ts).
   if (events.length === 0) return { kind: 'delivered', events: 0 };
@@ -74,13 +75,13 @@ export async function attempt(
         teamId: delivery.teamId,
         config: delivery.config,
         ports: ports.appPorts,
-        signal: AbortSignal.any([signal, late]),
+        signal: stop,
         onTaken: () => {
           taken += 1;
         },
       },
     );
-    await unlessAborted(delivered, signal);
+    await unlessAborted(delivered, stop);
     ports.onStep('batch-sent');
     return { kind: 'delivered', events: events.length };
   } catch (thrown) {

@@ -6,14 +6,15 @@ import { createAlarm } from './alarm.ts';
 import { attempt, waits } from './attempt.ts';
 import type { Course } from './course.ts';
 import { createHealth } from './health.ts';
+import { createOnTheWay } from './on-the-way.ts';
 import { planBatches } from './plan.ts';
 import type { DeliverPorts, Tide } from './ports.ts';
 import { compare } from './position.ts';
 import { firstReach } from './reach.ts';
 import { countEvents } from './read.ts';
-import { createReadAhead, MOST_BYTES } from './read-ahead.ts';
+import { createReadAhead } from './read-ahead.ts';
 import { settle } from './settle.ts';
-import { createShortfalls } from './shortfall.ts';
+import { asFound, createShortfalls } from './shortfall.ts';
 import { steadyClock } from './steady.ts';
 import { type Delivery, fenced, type OpenBatch, storePlan } from './store.ts';
 import { createTroubles } from './troubles.ts';
@@ -73,7 +74,14 @@ export function follow(
   const shortfalls = createShortfalls(clock);
   const reach = firstReach();
   const ahead = createReadAhead(ports.warehouse, course);
-  const inFlight = new Map<string, Promise<void>>();
+  const onTheWay = createOnTheWay({
+    memory: ports.memory,
+    health,
+    ahead,
+    mostBytes: app.batch.bytes,
+    stopping: stopping.signal,
+    onRoom: alarm.ring,
+  });
   let open = stored;
   let cursor = delivery.cursor;
   let uncounted = 0;
@@ -112,7 +120,7 @@ export function follow(
       await turn().catch((error) => troubled(error, 'a delivery could not go on'));
       await alarm.wait(untilNext(), stopping.signal);
     }
-    await Promise.all(inFlight.values());
+    await onTheWay.ended();
   }
 
   async function turn(): Promise<void> {
@@ -153,7 +161,7 @@ export function follow(
   function untilNext(): number {
     const now = clock.now();
     const look = hasRoom() ? lookAt : now + IDLE_MS;
-    const send = open.length > inFlight.size && inFlight.size < breadth() ? health.waitMs : IDLE_MS;
+    const send = nextToSend() ? health.waitMs : IDLE_MS;
     return Math.max(1, Math.min(IDLE_MS, look - now, send));
   }
 
@@ -190,6 +198,11 @@ export function follow(
     if (open.length === 0) troubles.over();
   }
 
+  function tellGone(counts: { readonly planned: number; readonly found: number }): void {
+    const what = 'events of a batch are gone from the warehouse, and not delivered';
+    log.warn({ pluginConfig: pluginConfigId, ...counts }, what);
+  }
+
   async function count(jobId: string, end: number): Promise<void> {
     const total = await countEvents(ports.warehouse, course, cursor, end, cutting.signal).catch((error) => {
       if (cutting.signal.aborted || ++uncounted < COUNTS) throw error;
@@ -209,45 +222,29 @@ export function follow(
 
   function begin(): void {
     if (stopping.signal.aborted || health.waitMs > 0) return;
-    for (const batch of open) {
-      if (inFlight.size >= breadth()) return;
-      if (inFlight.has(batch.id)) continue;
-      const sent = withMemory(batch).finally(() => {
-        inFlight.delete(batch.id);
-        alarm.ring();
-      });
-      inFlight.set(batch.id, sent);
+    for (let batch = nextToSend(); batch; batch = nextToSend()) {
+      const each = batch;
+      onTheWay.begin(each, following(each), (next) => send(each, next));
     }
+  }
+
+  /** Null as long as those on the way are all there may be. */
+  function nextToSend(): OpenBatch | null {
+    const next = open.find((batch) => !onTheWay.has(batch));
+    return next && onTheWay.size < breadth() && onTheWay.hasRoomFor(next) ? next : null;
   }
 
   /** What will be sent after a batch, unless its receiver fails; nor is more read than it when reading fails. */
   function following(batch: OpenBatch): readonly OpenBatch[] {
     if (health.failures > 0 || troubles.any) return [];
-    return open.slice(open.indexOf(batch) + 1).filter(({ id }) => !inFlight.has(id));
-  }
-
-  /** Where memory is short, nothing is read ahead. */
-  async function withMemory(batch: OpenBatch): Promise<void> {
-    const budget = ports.memory[health.failures > 0 ? 'failing' : 'healthy'];
-    const next = following(batch);
-    const alone = batch.bytes ?? app.batch.bytes;
-    const all = next.reduce((sum, { bytes }) => sum + (bytes ?? 0), alone);
-    const ample = Math.max(alone, Math.min(all, MOST_BYTES));
-    const isShort = !budget.has(ample);
-    if (isShort) ahead.forget();
-    const giveBack = await budget.take(isShort ? alone : ample, stopping.signal).catch(() => null);
-    // Stopped before its turn came.
-    if (!giveBack) return;
-    // Meanwhile another batch may have failed.
-    if (health.waitMs > 0) return giveBack();
-    await send(batch, isShort ? [] : next).finally(giveBack);
+    return open.slice(open.indexOf(batch) + 1).filter((each) => !onTheWay.has(each));
   }
 
   async function send(planned: OpenBatch, next: readonly OpenBatch[]): Promise<void> {
     try {
       // An error of reading is not the receiver's: no attempt was made.
       const read = await ahead.read(planned, next, cutting.signal);
-      const batch = found(planned, read.events.length);
+      const batch = asFound(shortfalls, planned, read.events.length, tellGone);
       troubles.over();
       const outcome = await attempt(ports, app, delivery, batch, read, cutting.signal);
       const instead = await surely(settle(ports, app, delivery, health, batch, outcome));
@@ -259,16 +256,5 @@ export function follow(
       ahead.forget();
       troubled(error, 'a batch could not be read, or what became of it not be stored');
     }
-  }
-
-  /** A batch as it was planned, or with fewer `events` when those are all that is left of it. Throws as long as that is not known. */
-  function found(batch: OpenBatch, events: number): OpenBatch {
-    if (shortfalls.isWhole(batch, events)) return batch;
-    const counts = { planned: batch.events, found: events };
-    log.warn(
-      { pluginConfig: pluginConfigId, ...counts },
-      'events of a batch are gone from the warehouse, and not delivered',
-    );
-    return { ...batch, events };
   }
 }

@@ -1,5 +1,6 @@
 /** Bytes that may be had at once; whoever finds too few left waits, first come, first served. */
 export interface Budget {
+  readonly total: number;
   /** Whether so many could be had without a wait. */
   has(bytes: number): boolean;
   /** Returns what gives them back. More than there are in all one caller gets, alone. Rejects when `signal` aborts first. */
@@ -31,6 +32,7 @@ export function createBudget(total: number): Budget {
     }
   };
   return {
+    total,
     has: (bytes) => waiting.length === 0 && fits(bytes),
     take: (bytes, signal) =>
       new Promise((resolve, reject) => {

@@ -36,3 +36,18 @@ export function createShortfalls(clock: Pick<Clock, 'now'>): Shortfalls {
     },
   };
 }
+
+/**
+ * A batch as it was planned, or with fewer events when those `found` are all that is left of it, which is told then. Throws as
+ * `isWhole` does.
+ */
+export function asFound(
+  shortfalls: Shortfalls,
+  batch: OpenBatch,
+  found: number,
+  tell: (counts: { readonly planned: number; readonly found: number }) => void,
+): OpenBatch {
+  if (shortfalls.isWhole(batch, found)) return batch;
+  tell({ planned: batch.events, found });
+  return { ...batch, events: found };
+}

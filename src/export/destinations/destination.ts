@@ -86,8 +86,8 @@ export interface FileTarget {
   publish(staged: Staged, signal: AbortSignal): Promise<Published>;
   /** Random access to what a reader of the destination gets, for the proof. */
   open(published: Published): Promise<RereadableFile>;
-  /** Writes a small object (the manifest), replacing what was there. */
-  put(key: string, body: Buffer, contentType: string): Promise<void>;
+  /** Writes a small object (the manifest), replacing what was there. An aborted `signal` ends it where that takes long. */
+  put(key: string, body: Buffer, contentType: string, signal?: AbortSignal): Promise<void>;
   /**
    * A small object (a manifest) whole; null when there is none, or a file of more than 16 MiB. `forbidden` when it may not be
    * read: some stores say so as well of what is not there.

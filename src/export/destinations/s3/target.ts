@@ -34,7 +34,7 @@ export async function openBucket(
       return published;
     },
     open: (published) => reread(calls, published),
-    put: (key, body, contentType) => put(calls, key, body, contentType),
+    put: (key, body, contentType, signal) => put(calls, key, body, contentType, signal),
     get: (key) => getSmall(calls, key),
     fileOf: async (key) => key,
     holds: (key, receipts) => holds(calls, key, receipts),
@@ -58,7 +58,13 @@ async function checkEndpoint(connection: Connection, ports: DestinationPorts): P
   if (connection.virtualStyle) await ports.checkHost(`${connection.bucket}.${hostname}`);
 }
 
-async function put(calls: Calls, key: string, body: Buffer, contentType: string): Promise<void> {
+async function put(
+  calls: Calls,
+  key: string,
+  body: Buffer,
+  contentType: string,
+  signal?: AbortSignal,
+): Promise<void> {
   const { kind, value } = integrityOf(body, calls.connection.integrity);
   const command = new PutObjectCommand({
     Bucket: calls.connection.bucket,
@@ -68,7 +74,7 @@ async function put(calls: Calls, key: string, body: Buffer, contentType: string)
     ...encryptionOf(calls),
     ...(kind === 'crc32' ? { ChecksumCRC32: value } : { ContentMD5: value }),
   });
-  await calls.run({ what: `Writing ${key}`, bytes: body.length }, (abortSignal) =>
+  await calls.run({ what: `Writing ${key}`, bytes: body.length, signal }, (abortSignal) =>
     calls.client.send(command, { abortSignal }),
   );
 }
