@@ -76,3 +76,19 @@ it('of one delivery no two wait for memory; there is room again when the first o
   expect([one.began, one.seen.room]).toEqual([['0'], 1]);
   expect(one.onTheWay.hasRoomFor(sized('next', 3))).toBe(true);
 });
+
+it.each([
+  ['has begun to fail', { failures: 1, waitMs: 500 }],
+  ['fails and may be asked again', { failures: 1, waitMs: 0 }],
+])('what waited for memory is not sent to a receiver that meanwhile %s', async (_, meanwhile) => {
+  const shared = memory();
+  const giveBack = await shared.healthy.take(63, new AbortController().signal);
+  const one = silent(shared);
+  one.begin(sized('a', 3));
+  Object.assign(one.health, meanwhile);
+  giveBack();
+  await turn();
+  expect([one.began, one.onTheWay.size]).toEqual([[], 0]);
+  expect(one.seen.room).toBe(1);
+  expect(shared.healthy.has(64)).toBe(true);
+});

@@ -75,8 +75,8 @@ export function createOnTheWay(ports: OnTheWayPorts): OnTheWay {
       if (waits) oneWaits = false;
       // Stopped before its turn came.
       if (!giveBack) return;
-      // Meanwhile another batch may have failed.
-      if (health.waitMs > 0) return giveBack();
+      // Meanwhile another batch may have failed, or been taken: it begins anew where it belongs now.
+      if (health.waitMs > 0 || budgetNow() !== budget) return giveBack();
       if (waits) ports.onRoom();
       await send(isShort ? [] : next).finally(giveBack);
     } finally {
