@@ -101,6 +101,17 @@ it.each<[what: string, manner: Manner]>([
   expect(new Set(receiver.requests.map(({ key }) => key)).size).toBe(1);
 });
 
+it('a receiver that was away, comes back and then fails a few times gets the same batch', async () => {
+  await enable({});
+  receiver.behave({ answer: 503 });
+  await bench.capture(makeEvents(5, HOUR, 120, random));
+  await until(() => expect(receiver.requests.length).toBeGreaterThan(8));
+  let failures = 5;
+  receiver.behave(() => ({ answer: failures-- > 0 ? 500 : 200 }));
+  await until(() => expect(taken()).toHaveLength(5));
+  expect(new Set(receiver.requests.map(({ key }) => key)).size).toBe(1);
+});
+
 it.each([
   ['cut off', 'x'.repeat(190)],
   ['whole', 'invalid token'],

@@ -5,6 +5,7 @@ import { setTotal } from '../historical-exports/progress.ts';
 import { createAlarm } from './alarm.ts';
 import { attempt, waits } from './attempt.ts';
 import type { Course } from './course.ts';
+import { createDoubts } from './doubts.ts';
 import { createHealth } from './health.ts';
 import { createOnTheWay } from './on-the-way.ts';
 import { planBatches } from './plan.ts';
@@ -72,6 +73,7 @@ export function follow(
   const alarm = createAlarm(clock);
   const troubles = createTroubles(clock);
   const shortfalls = createShortfalls(clock);
+  const doubts = createDoubts();
   const reach = firstReach();
   const ahead = createReadAhead(ports.warehouse, course);
   const onTheWay = createOnTheWay({
@@ -247,7 +249,8 @@ export function follow(
       const batch = asFound(shortfalls, planned, read.events.length, tellGone);
       troubles.over();
       const outcome = await attempt(ports, app, delivery, batch, read, cutting.signal);
-      const instead = await surely(settle(ports, app, delivery, health, batch, outcome));
+      const instead = await surely(settle(ports, app, delivery, health, doubts, batch, outcome));
+      doubts.passOn(batch, instead);
       // Until it is taken days may pass, and the events may be others by then. Pieces go out at once.
       if (waits(outcome)) ahead.forget();
       else ahead.keep(instead, read);

@@ -4,13 +4,14 @@ import { failHistoricalExport } from '../historical-exports/end.ts';
 import { ALERT_AFTER } from './alert.ts';
 import type { Outcome } from './attempt.ts';
 import type { PlannedBatch } from './cut.ts';
+import type { Doubts } from './doubts.ts';
 import { endBatch, endFirst } from './end.ts';
 import { storeFailure } from './fail.ts';
 import type { Health } from './health.ts';
 import type { DeliverPorts } from './ports.ts';
 import { type Delivery, type OpenBatch, replaceBatch } from './store.ts';
 
-/** Failures of one batch after which it goes on in pieces: about when people are told. */
+/** Failures that may be about one batch, after which it goes on in pieces: about when people are told. */
 const SPLIT_AFTER = ALERT_AFTER;
 
 /**
@@ -22,6 +23,7 @@ export async function settle(
   app: App,
   delivery: Delivery,
   health: Health,
+  doubts: Pick<Doubts, 'another'>,
   batch: OpenBatch,
   outcome: Outcome,
 ): Promise<readonly OpenBatch[]> {
@@ -40,7 +42,7 @@ export async function settle(
       const ending = { delivered: outcome.first.events };
       const rest = await endFirst(ports, app, delivery, batch, parts, ending, health);
       health.succeeded();
-      return outcome.next ? settle(ports, app, delivery, health, rest, outcome.next) : [rest];
+      return outcome.next ? settle(ports, app, delivery, health, doubts, rest, outcome.next) : [rest];
     }
     case 'split':
       return replace(outcome.parts);
@@ -85,7 +87,7 @@ export async function settle(
     }
     const attempts = batch.attempts + 1;
     // One batch at a time, the first: even a receiver that fails altogether sees no more than a handful of pieces.
-    if (parts && attempts >= SPLIT_AFTER) return replace(parts, attempts);
+    if (parts && doubts.another(batch) >= SPLIT_AFTER) return replace(parts, attempts);
     return [{ ...batch, attempts }];
   }
 }
