@@ -183,7 +183,9 @@ export function follow(
     const end = job ? job.eventTo * 1000 : tide.micros;
     if (job && !counted) await count(job.id, end);
     lookAt = Number.POSITIVE_INFINITY;
-    const asking = { warehouse: ports.warehouse, now: lookedAt, signal: cutting.signal };
+    // Events are stamped by the machine's clock, which the steady one is ahead of once it was set back.
+    const now = ports.clock.now();
+    const asking = { warehouse: ports.warehouse, now, signal: cutting.signal };
     const found = await planBatches(asking, course, cursor, end, limits, reach);
     if (compare(found.cursor, cursor) !== 0) {
       const added = await surely(storePlan(ports, delivery, found.batches, found.cursor));
@@ -194,7 +196,7 @@ export function follow(
     }
     if (!found.reachedEnd) lookAt = lookedAt;
     else if (found.restDueAt !== null)
-      lookAt = Math.min(lookAt, Math.max(found.restDueAt, lookedAt + lookMs));
+      lookAt = Math.min(lookAt, lookedAt + Math.max(found.restDueAt - now, lookMs));
     plannedAll = job !== null && found.reachedEnd;
     // With batches open, reading one of them tells more than a plan.
     if (open.length === 0) troubles.over();

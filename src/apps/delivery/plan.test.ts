@@ -60,3 +60,16 @@ it('one that was overloaded for a while is soon asked for more again', async () 
   expect(Math.max(...asked.slice(40))).toBeGreaterThan(24 * HOUR);
   expect(asked.length).toBeLessThan(1_000);
 });
+
+it.each([
+  ['has just arrived', 1_000, 1_000, [], 6_000],
+  ['has waited long enough', 1_000, 6_000, [1], null],
+  ['was stamped before the clock was set back', 1_000, 999, [1], null],
+])('an event that %s: what goes, and when the rest is due', async (_, at, now, batches, restDueAt) => {
+  const warehouse = limited([at * 1000], () => YEAR);
+  const ports = { warehouse, now, signal: new AbortController().signal };
+  const limits = { ...LIMITS, waitMs: 5_000 };
+  const plan = await planBatches(ports, COURSE, startOf(0), at * 1000 + 1, limits, firstReach());
+  expect(plan).toMatchObject({ restDueAt, reachedEnd: true });
+  expect(plan.batches.map(({ events }) => events)).toEqual(batches);
+});

@@ -18,7 +18,7 @@ export interface Plan {
 
 export interface PlanPorts {
   readonly warehouse: Pick<Warehouse, 'rows'>;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, by the clock that events are stamped with. */
   readonly now: number;
   readonly signal: AbortSignal;
 }
@@ -28,7 +28,7 @@ const MOST_ROWS = 20_000;
 
 /**
  * Cuts the next batches after `cursor` and before `end` (microseconds, exclusive). A last one that is not full waits
- * `waitMs` for company; with `waitMs` 0 it goes at once. Reads no more than a few batches' ids, however much is left.
+ * `waitMs` for company; with `waitMs` 0 it goes at once, as does one that is stamped after `now`. Reads no more than a few batches' ids, however much is left.
  * Throws the warehouse's errors when nothing has been found before, and when `signal` aborts; what was too much for the
  * warehouse, the next plan asks for in smaller pieces.
  */
@@ -115,8 +115,10 @@ function atEnd(
   from: Position,
   { waitMs }: BatchLimits,
 ): Plan {
-  const dueAt = rest && firstOfRest ? firstOfRest.first / 1000 + waitMs : null;
-  const waits = waitMs > 0 && dueAt !== null && dueAt > now;
+  const arrivedAt = rest && firstOfRest ? firstOfRest.first / 1000 : null;
+  const dueAt = arrivedAt === null ? null : arrivedAt + waitMs;
+  // One that is yet to arrive was here before the clock was set back; nobody knows for how long it has waited.
+  const waits = arrivedAt !== null && dueAt !== null && arrivedAt <= now && dueAt > now;
   const batches = rest && !waits ? [...full, rest] : full;
   return {
     batches,
