@@ -15,7 +15,7 @@ const random = seeded(37);
 let bench: DeliveriesBench;
 let receiver: Receiver;
 beforeAll(async () => {
-  bench = await openDeliveries();
+  bench = await openDeliveries(60_000);
 });
 afterAll(() => bench?.close());
 beforeEach(async () => {
@@ -95,6 +95,34 @@ it('events that are gone for good keep the others of their batch waiting for hal
   await here.stop(1_000);
   const gone = bench.logged.map((line) => JSON.parse(line)).filter(({ planned }) => planned);
   expect(gone).toEqual([expect.objectContaining({ planned: 3, found: 2 })]);
+});
+
+it('plans that fail keep nothing back that has been planned', async () => {
+  const first = bench.process('here');
+  await first.start();
+  const config = await enabled();
+  receiver.behave({ answer: 503 });
+  await bench.capture(makeEvents(3, HOUR, 120, random));
+  await until(() => expect(receiver.requests.length).toBeGreaterThan(0));
+  await first.stop(1_000);
+  let failed = 0;
+  receiver.behave(() => ({ answer: failed > 2 ? 200 : 503 }));
+  const clock = new SettableClock(new Date().toISOString());
+  const second = bench.process('here', {
+    clock,
+    warehouse: before(({ sql }) => {
+      if (!sql.includes('AS bytes')) return;
+      failed += 1;
+      throw new SluiceError('warehouse_memory');
+    }),
+  });
+  await second.start();
+  await until(() => {
+    clock.advance(1_000);
+    expect(receiver.taken().map(({ uuids }) => uuids.length)).toEqual([3]);
+  });
+  await bench.disable(config);
+  await second.stop(1_000);
 });
 
 it('stopping does not wait for a plan, and tells nobody of one that was cut off', async () => {

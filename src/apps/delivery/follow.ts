@@ -126,6 +126,8 @@ export function follow(
   }
 
   async function turn(): Promise<void> {
+    // Also before a plan: one that fails, again and again, must not keep back what is open.
+    begin();
     if (hasRoom() && clock.now() >= lookAt) await plan();
     begin();
     if (!job || !plannedAll || open.length > 0) return;
