@@ -15,7 +15,7 @@ const random = seeded(53);
 let bench: DeliveriesBench;
 let day = Date.UTC(2026, 0, 1);
 beforeAll(async () => {
-  bench = await openDeliveries();
+  bench = await openDeliveries(60_000);
 });
 afterAll(() => bench?.close());
 
@@ -128,6 +128,28 @@ it('one whose events cannot be counted goes on without its progress', async () =
     await until(clock, async () => expect(await job()).toMatchObject({ status: 'Completed', progress: 1 }));
     expect(await job()).toMatchObject({ total_events: null, delivered_events: 900 });
     expect(bench.logged.join('')).toContain('goes on without its progress');
+  } finally {
+    await end();
+  }
+});
+
+it('one whose warehouse is away while it is counted has its progress all the same', async () => {
+  let away = 5;
+  const { clock, job, end } = await began(
+    { answer: 200 },
+    {
+      warehouse: {
+        rows: async (query) => {
+          if (query.sql.includes('count() AS count') && away-- > 0)
+            throw new SluiceError('warehouse_unavailable');
+          return bench.warehouse.rows(query);
+        },
+      },
+    },
+  );
+  try {
+    await until(clock, async () => expect(await job()).toMatchObject({ status: 'Completed' }));
+    expect(await job()).toMatchObject({ total_events: 900, delivered_events: 900 });
   } finally {
     await end();
   }

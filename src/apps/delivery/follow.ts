@@ -11,7 +11,7 @@ import { createOnTheWay } from './on-the-way.ts';
 import { planBatches } from './plan.ts';
 import type { DeliverPorts, Tide } from './ports.ts';
 import { compare } from './position.ts';
-import { firstReach } from './reach.ts';
+import { firstReach, isAway } from './reach.ts';
 import { countEvents } from './read.ts';
 import { createReadAhead } from './read-ahead.ts';
 import { settle } from './settle.ts';
@@ -40,7 +40,7 @@ const MOST = 10;
 /** Looks at what is new follow each other no sooner, milliseconds. */
 const LOOK_MS = { least: 50, most: 5_000 };
 const IDLE_MS = 60_000;
-/** Attempts to count the events of a historical export. */
+/** Attempts to count the events of a historical export, while there is a warehouse that tries. */
 const COUNTS = 3;
 /** Of a historical export whose events may not all be there yet. */
 const TIDE_MS = 250;
@@ -211,7 +211,7 @@ export function follow(
 
   async function count(jobId: string, end: number): Promise<void> {
     const total = await countEvents(ports.warehouse, course, cursor, end, cutting.signal).catch((error) => {
-      if (cutting.signal.aborted || ++uncounted < COUNTS) throw error;
+      if (cutting.signal.aborted || isAway(error) || ++uncounted < COUNTS) throw error;
       // Events are more than the knowledge how many there are.
       log.warn(
         { err: error, pluginConfig: pluginConfigId },

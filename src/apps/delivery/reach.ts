@@ -57,6 +57,6 @@ function createStretch(longest: number): Stretch {
   };
 }
 
-/** Says nothing about how much was asked for. */
-const isAway = (error: unknown): boolean =>
+/** Whether an error says nothing about how much was asked for. */
+export const isAway = (error: unknown): boolean =>
   error instanceof SluiceError && ['warehouse_unavailable', 'warehouse_denied'].includes(error.code);
