@@ -112,6 +112,21 @@ it('H3: what a person must mend ends it after ten attempts', async () => {
   }
 });
 
+it('a batch that a firewall refuses until it is in small pieces ends none', async () => {
+  const { receiver, clock, job, end } = await began({ answer: 403 });
+  try {
+    const small = () => receiver.taken().some(({ uuids }) => uuids.length <= 2);
+    receiver.behave(({ uuids }) => ({ answer: uuids.length <= 2 || small() ? 200 : 403 }));
+    await until(clock, async () => expect(await job()).toMatchObject({ status: 'Completed' }));
+    expect(await job()).toMatchObject({ delivered_events: 900, failed_events: 0 });
+    expect(
+      receiver.requests.filter(({ manner }) => (manner as { answer: number }).answer === 403),
+    ).toHaveLength(12);
+  } finally {
+    await end();
+  }
+});
+
 it('one whose events cannot be counted goes on without its progress', async () => {
   const { clock, job, end } = await began(
     { answer: 200 },

@@ -77,7 +77,8 @@ export async function settle(
   }
 
   async function later({ error, events, parts, ...failure }: Outcome & { kind: 'later' }) {
-    health.failed(failure);
+    // What pieces may cure nobody has to mend.
+    health.failed({ ...failure, toMend: failure.toMend && parts === null });
     const { failures, waitMs } = health;
     await storeFailure(ports, app, delivery, batch, { error, events, failures, waitMs });
     if (delivery.job && outOfPatience()) {
