@@ -97,6 +97,53 @@ it('events that are gone for good keep the others of their batch waiting for hal
   expect(gone).toEqual([expect.objectContaining({ planned: 3, found: 2 })]);
 });
 
+it('a batch whose events are all gone is no success of a receiver that fails', async () => {
+  const clock = new SettableClock(new Date().toISOString());
+  let gone = false;
+  const here = bench.process('here', {
+    clock,
+    warehouse: {
+      rows: async (query) =>
+        gone && query.sql.includes('AS properties_') ? ([] as never) : bench.warehouse.rows(query),
+    },
+  });
+  await here.start();
+  const config = await enabled();
+  receiver.behave({ answer: 503 });
+  await bench.capture(makeEvents(3, HOUR, 120, random));
+  await until(() => expect(receiver.requests.length).toBeGreaterThan(7));
+  gone = true;
+  const { kysely } = bench.database;
+  const row = () =>
+    kysely
+      .selectFrom('app_deliveries as delivery')
+      .select(['failures', 'latest_error'])
+      .select((of) =>
+        of
+          .selectFrom('app_batches')
+          .select(of.fn.countAll<string>().as('n'))
+          .whereRef('delivery_id', '=', 'delivery.id')
+          .as('open'),
+      )
+      .where('plugin_config_id', '=', config)
+      .executeTakeFirst();
+  await until(async () => {
+    clock.advance(1_000);
+    expect(Number((await row())?.open)).toBe(0);
+  });
+  expect(await row()).toMatchObject({
+    failures: expect.toSatisfy((failures: number) => failures > 5),
+    latest_error: expect.stringContaining('503'),
+  });
+  const recovered = kysely
+    .selectFrom('activity_log')
+    .selectAll()
+    .where('activity', '=', 'delivery_recovered');
+  expect(await recovered.where('item_id', '=', String(config)).execute()).toEqual([]);
+  await bench.disable(config);
+  await here.stop(1_000);
+});
+
 it('plans that fail keep nothing back that has been planned', async () => {
   const first = bench.process('here');
   await first.start();

@@ -17,8 +17,8 @@ export type Ending =
   | { readonly refused: readonly AppEvent[]; readonly error: { name: string; message: string } | null };
 
 /**
- * Ends a batch: it is open no more and what became of it is counted, in one transaction (D4). With a success the
- * delivery is healthy again. Throws `delivery_superseded`.
+ * Ends a batch: it is open no more and what became of it is counted, in one transaction (D4). Where something was
+ * delivered, the delivery is healthy again. Throws `delivery_superseded`.
  */
 export async function endBatch(
   ports: DeliverPorts,
@@ -76,8 +76,8 @@ async function end(
 ): Promise<void> {
   const now = ports.clock.now();
   const [delivered, failed] = outcomeOf(ending);
-  await fenced(trx, delivery, 'delivered' in ending ? healthy(waitMs, now) : {});
-  if ('delivered' in ending && failures >= ALERT_AFTER)
+  await fenced(trx, delivery, delivered > 0 ? healthy(waitMs, now) : {});
+  if (delivered > 0 && failures >= ALERT_AFTER)
     await tellPeople(trx, ports, delivery, 'delivery_recovered', { failures });
   await close(trx, delivery, batch, now);
   if (delivery.job) await addProgress(trx, delivery.job.id, { delivered, failed });

@@ -31,8 +31,9 @@ export async function settle(
     case 'delivered': {
       const { failures } = health;
       await endBatch(ports, app, delivery, batch, { delivered: outcome.events }, health);
-      health.succeeded();
-      if (failures > 0)
+      // Of events that are gone the receiver heard nothing: that says nothing of it.
+      if (outcome.events > 0) health.succeeded();
+      if (outcome.events > 0 && failures > 0)
         ports.log.info({ pluginConfig: delivery.pluginConfigId, failures }, 'an app works again');
       ports.onStep('batch-ended');
       return [];
