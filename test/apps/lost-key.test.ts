@@ -61,6 +61,12 @@ it('an app whose secrets are sealed with a lost key says so, and goes on when th
         since: expect.any(Date),
       }),
     );
+    // Its receiver had failed before the key was lost.
+    await db
+      .updateTable('app_deliveries')
+      .set({ failures: 3, next_attempt_at: new Date(Date.now() + 3_600_000) })
+      .where('plugin_config_id', '=', config)
+      .execute();
     await change({ name: 'another' });
     for (const sent of [{}, { secret: MASK }, { secret: 'hush again' }]) {
       await expect(change({ config: sent })).rejects.toMatchObject({ code: 'required' });

@@ -16,7 +16,7 @@ import {
 import { teamsWithNews } from './news.ts';
 import type { DeliverPorts } from './ports.ts';
 import { configVersions, loadDelivery, openBatches } from './store.ts';
-import { tellAble, tellUnable } from './unable.ts';
+import { isTheirs, tellAble, tellUnable } from './unable.ts';
 
 export interface Pace {
   /** How long a process that says nothing keeps its deliveries. */
@@ -57,8 +57,8 @@ interface Held {
 export function createDeliveries(ports: DeliveriesPorts): Deliveries {
   const { db, clock, log, owner, counters } = ports;
   const held = new Map<string, Held>();
-  /** Those that cannot begin, by id. */
-  const unable = new Set<string>();
+  /** Those that cannot begin, by id, and whether a person must mend that. */
+  const unable = new Map<string, boolean>();
   const tide = { micros: 0 };
   const matching = complaints(log, clock, 'deliveries could not be matched with the apps that are on');
   const loops: { stop(): Promise<void> }[] = [];
@@ -114,7 +114,7 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
       }
       held.delete(id);
     }
-    for (const id of unable) if (!kept.has(id)) isAble(id);
+    for (const id of unable.keys()) if (!kept.has(id)) isAble(id);
     const taken = await takeLeases(db, owner, ports.pace.leaseSeconds);
     for (const lease of [...kept.values(), ...taken]) {
       if (!held.has(lease.id)) await begin(lease).catch((err) => cannotBegin(lease, err));
@@ -127,8 +127,8 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
     if (!unable.has(lease.id)) {
       log.warn({ err, delivery: lease.id }, 'a delivery cannot begin');
       counters.failing(1);
-      unable.add(lease.id);
     }
+    unable.set(lease.id, isTheirs(err) || unable.get(lease.id) === true);
     // With the database away the next try tells it.
     await tellUnable(ports, lease, err).catch(() => {});
   }
@@ -151,9 +151,12 @@ export function createDeliveries(ports: DeliveriesPorts): Deliveries {
     const app = delivery && ports.apps.get(delivery.pluginId);
     if (!delivery || !app || version === undefined) return;
     const open = await openBatches(db, lease.id);
-    await tellAble(db, lease);
+    const mended = unable.get(lease.id) === true;
+    await tellAble(ports, lease, mended);
     isAble(lease.id);
-    held.set(lease.id, { lease, version, follower: follow(ports, app, delivery, open, tide) });
+    // With new secrets nobody waits for what the old ones failed with.
+    const from = mended ? { ...delivery, nextAttemptAt: null } : delivery;
+    held.set(lease.id, { lease, version, follower: follow(ports, app, from, open, tide) });
   }
 
   async function lookForNews(): Promise<undefined> {

@@ -1,22 +1,23 @@
 import { sql } from 'kysely';
-import { kindOf, SluiceError } from '../../errors/error.ts';
-import type { AppsPorts, Db } from '../ports.ts';
+import { SluiceError } from '../../errors/error.ts';
+import type { AppsPorts } from '../ports.ts';
 import type { Lease } from './lease.ts';
 
+/** Whether a person must mend what keeps a delivery from beginning; else it passes by itself, or only the log can explain it. */
+export const isTheirs = (error: unknown): error is SluiceError =>
+  error instanceof SluiceError && error.kind !== 'retry';
+
 /**
- * Shows people why a delivery cannot begin: its secrets are sealed with a key that is lost. Troubles that pass by themselves
- * are not theirs. No attempt was made, so it is no failure of the receiver's; the next delivery that ends clears it.
+ * Shows people why a delivery cannot begin: its secrets are sealed with a key that is lost. Other troubles are not told. No
+ * attempt was made, so it is no failure of the receiver's.
  */
 export async function tellUnable(
   { db, clock }: Pick<AppsPorts, 'db' | 'clock'>,
   { id, epoch }: Lease,
   error: unknown,
 ): Promise<void> {
-  if (kindOf(error) === 'retry') return;
-  const message =
-    error instanceof SluiceError
-      ? error.message
-      : 'Something unexpected went wrong; the log of the server has the details.';
+  if (!isTheirs(error)) return;
+  const { message } = error;
   const now = new Date(clock.now());
   await db
     .updateTable('app_deliveries')
@@ -27,14 +28,26 @@ export async function tellUnable(
     .execute();
 }
 
-/** It has begun: what kept it from that is over. What its receiver fails with stays until a batch is taken. */
-export async function tellAble(db: Db, { id, epoch }: Lease): Promise<void> {
+/**
+ * It has begun: what kept it from that is over. What its receiver fails with stays until a batch is taken, unless a person
+ * has mended the delivery: then nobody waits for what it failed with before, and it counts as failing from now on.
+ */
+export async function tellAble(
+  { db, clock }: Pick<AppsPorts, 'db' | 'clock'>,
+  { id, epoch }: Lease,
+  mended: boolean,
+): Promise<void> {
+  const now = new Date(clock.now());
   await db
     .updateTable('app_deliveries')
-    .set({ latest_error: null, failing_since: null })
+    .set({
+      latest_error: null,
+      failing_since: sql<Date>`case when failures > 0 then ${now}::timestamptz end`,
+    })
+    .$if(mended, (query) => query.set({ next_attempt_at: null }))
+    .$if(!mended, (query) => query.where('failures', '=', 0))
     .where('id', '=', id)
     .where('epoch', '=', epoch)
-    .where('failures', '=', 0)
     .where('latest_error', 'is not', null)
     .execute();
 }
