@@ -123,13 +123,12 @@ export async function renewLeases(db: Db, owner: string, seconds: number): Promi
   return db.selectFrom('app_deliveries').select(['id', 'epoch']).where('owner', '=', owner).execute();
 }
 
-/** Gives back leases: nothing of theirs is on the way any more. */
-export async function giveBack(db: Db, owner: string, ids?: readonly string[]): Promise<void> {
+/** Gives back all leases of a process: nothing of theirs is on the way any more. */
+export async function giveBack(db: Db, owner: string): Promise<void> {
   await db
     .updateTable('app_deliveries')
     .set({ owner: null, lease_until: null })
     .where('owner', '=', owner)
-    .$if(ids !== undefined, (query) => query.where('id', 'in', [...(ids ?? [])]))
     .execute();
 }
 
