@@ -1,9 +1,9 @@
 import { SluiceError } from '../../errors/error.ts';
 import type { App } from '../catalogue/app.ts';
 import { completeHistoricalExport } from '../historical-exports/end.ts';
-import { setTotal } from '../historical-exports/progress.ts';
 import { createAlarm } from './alarm.ts';
 import { attempt, waits } from './attempt.ts';
+import { createCount } from './count.ts';
 import type { Course } from './course.ts';
 import { createDoubts } from './doubts.ts';
 import { createHealth } from './health.ts';
@@ -11,13 +11,12 @@ import { createOnTheWay } from './on-the-way.ts';
 import { planBatches } from './plan.ts';
 import type { DeliverPorts, Tide } from './ports.ts';
 import { compare } from './position.ts';
-import { firstReach, isAway } from './reach.ts';
-import { countEvents } from './read.ts';
+import { firstReach } from './reach.ts';
 import { createReadAhead } from './read-ahead.ts';
 import { settle } from './settle.ts';
 import { asFound, createShortfalls } from './shortfall.ts';
 import { steadyClock } from './steady.ts';
-import { type Delivery, fenced, type OpenBatch, storePlan } from './store.ts';
+import { type Delivery, type OpenBatch, storePlan } from './store.ts';
 import { createTroubles } from './troubles.ts';
 
 /** One delivery under way in this process. */
@@ -40,8 +39,6 @@ const MOST = 10;
 /** Looks at what is new follow each other no sooner, milliseconds. */
 const LOOK_MS = { least: 50, most: 5_000 };
 const IDLE_MS = 60_000;
-/** Attempts to count the events of a historical export, while there is a warehouse that tries. */
-const COUNTS = 3;
 /** Of a historical export whose events may not all be there yet. */
 const TIDE_MS = 250;
 
@@ -74,6 +71,7 @@ export function follow(
   const troubles = createTroubles(clock);
   const shortfalls = createShortfalls(clock);
   const doubts = createDoubts();
+  const count = createCount(ports, delivery, course);
   const reach = firstReach();
   const ahead = createReadAhead(ports.warehouse, course);
   const onTheWay = createOnTheWay({
@@ -86,7 +84,6 @@ export function follow(
   });
   let open = stored;
   let cursor = delivery.cursor;
-  let uncounted = 0;
   let counted = job?.status !== 'Starting';
   let plannedAll = false;
   /** When to look for more, milliseconds since the epoch; infinite = when there is news. */
@@ -183,7 +180,8 @@ export function follow(
     lookAt = lookedAt + TIDE_MS;
     if (job && tide.micros < job.arrivalBefore * 1000) return;
     const end = job ? job.eventTo * 1000 : tide.micros;
-    if (job && !counted) await count(job.id, end);
+    if (job && !counted) await count(job.id, cursor, end, cutting.signal);
+    counted = true;
     lookAt = Number.POSITIVE_INFINITY;
     // Events are stamped by the machine's clock, which the steady one is ahead of once it was set back.
     const now = ports.clock.now();
@@ -207,23 +205,6 @@ export function follow(
   function tellGone(counts: { readonly planned: number; readonly found: number }): void {
     const what = 'events of a batch are gone from the warehouse, and not delivered';
     log.warn({ pluginConfig: pluginConfigId, ...counts }, what);
-  }
-
-  async function count(jobId: string, end: number): Promise<void> {
-    const total = await countEvents(ports.warehouse, course, cursor, end, cutting.signal).catch((error) => {
-      if (cutting.signal.aborted || isAway(error) || ++uncounted < COUNTS) throw error;
-      // Events are more than the knowledge how many there are.
-      log.warn(
-        { err: error, pluginConfig: pluginConfigId },
-        'a historical export goes on without its progress',
-      );
-      return null;
-    });
-    await ports.db.transaction().execute(async (trx) => {
-      await fenced(trx, delivery, {});
-      await setTotal(trx, jobId, total);
-    });
-    counted = true;
   }
 
   function begin(): void {
