@@ -1,6 +1,7 @@
+import type { Temporal } from 'temporal-polyfill';
 import { type Static, Type } from 'typebox';
 import { SluiceError } from '../errors/error.ts';
-import { parseDateTime } from '../http/dates.ts';
+import { firstStored, parseDateTime } from '../http/dates.ts';
 import { formatTimestamp } from '../http/timestamps.ts';
 import { readLog } from './logs.ts';
 import type { Db } from './ports.ts';
@@ -24,11 +25,14 @@ export async function exportLogPage(
   url: URL,
 ) {
   const limit = query.limit ?? 50;
+  const after = readMoment('after', query.after);
+  const before = readMoment('before', query.before);
   const rows = await readLog(ports.db, {
     ...of,
     runId: of.runId ?? (query.instance_id || undefined),
-    after: readMoment('after', query.after, Math.floor),
-    before: readMoment('before', query.before, Math.ceil),
+    // Lines have whole milliseconds; a bound within one leaves out none.
+    after: after && new Date(after.epochMilliseconds),
+    before: before && firstStored(before),
     levels: (query.level ?? []).flatMap((part) => part.split(',')).flatMap(readLevel),
     search: query.search,
     limit,
@@ -54,11 +58,10 @@ function readLevel(text: string): string[] {
   return level === 'WARN' || level === 'WARNING' ? ['WARN', 'WARNING'] : [level];
 }
 
-/** Lines have whole milliseconds; a bound within one is rounded so that it leaves out none. */
-function readMoment(attr: string, text: string | undefined, round: (ms: number) => number): Date | undefined {
+function readMoment(attr: string, text: string | undefined): Temporal.Instant | undefined {
   if (!text) return undefined;
   const instant = parseDateTime(text, 'UTC');
-  if (instant) return new Date(round(Number(instant.epochNanoseconds) / 1e6));
+  if (instant) return instant;
   throw new SluiceError('invalid_input', { attr, detail: 'Not a date and time.' });
 }
 

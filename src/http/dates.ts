@@ -114,6 +114,12 @@ export function parseDateTime(text: string, zone: string): Temporal.Instant | nu
   return instant && Temporal.Instant.compare(instant, clamp(instant)) === 0 ? instant : null;
 }
 
+/** The first stored time, which has whole milliseconds, that is not before an instant; of the last of all years its last. */
+export function firstStored(instant: Temporal.Instant): Date {
+  const ms = Math.ceil(Number(instant.epochNanoseconds / 1000n) / 1000);
+  return new Date(Math.min(ms, LATEST.epochMilliseconds));
+}
+
 function readAbsolute(text: string, zone: string): Temporal.Instant | null {
   const match = ABSOLUTE.exec(text.trim());
   if (!match) return null;

@@ -755,6 +755,7 @@ describe('§6 logs', () => {
       'line 3',
       'line 2',
     ]);
+    expect(await messages('before=9999-12-31T23:59:59.999999Z&limit=1')).toEqual(['line 4']);
     expect(await messages('level=info,error')).toEqual(['line 3', 'line 1']);
     expect(await messages('level=WARN&level=ERROR')).toEqual(['line 4', 'line 2']);
     expect(await messages('search=LINE%202')).toEqual(['line 2']);

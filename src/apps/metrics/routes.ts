@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { SluiceError } from '../../errors/error.ts';
+import { firstStored } from '../../http/dates.ts';
 import { type Endpoint, endpoint, type Project } from '../../http/endpoint.ts';
 import { uuidOf } from '../../http/uuid.ts';
 import type { Warehouse } from '../../warehouse/warehouse.ts';
@@ -93,8 +94,7 @@ async function metricsOfRuns(
 ): Promise<AppMetrics> {
   const { from, to } = windowOf(dates, { now: ports.clock.now(), zone: project.timezone }, false);
   const days = await ports.runOutcomes(project.id, exportId, {
-    // Stored times have milliseconds: the first that is not before.
-    from: new Date(Math.ceil(Number(from.epochNanoseconds / 1000n) / 1000)),
+    from: firstStored(from),
     to: new Date(to.epochMilliseconds),
   });
   if (days === null) throw new SluiceError('not_found');
