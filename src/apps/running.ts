@@ -26,6 +26,8 @@ export interface RunningAppsPorts extends AppsPorts {
   /** This process; another one after every start. */
   readonly owner: string;
   readonly alone: boolean;
+  /** Whether the warehouse has `events` on one node alone. */
+  readonly oneCopy: () => Promise<boolean>;
   /** Arrival time below which nothing can appear any more, milliseconds since the epoch. */
   readonly watermark: () => Promise<number>;
   readonly onStep: (step: AppStep) => void;

@@ -9,6 +9,7 @@ import { runsToCount } from '../batch-exports/runs/to-count.ts';
 import { arrivalWatermark } from '../export/watermark.ts';
 import type { Endpoint } from '../http/endpoint.ts';
 import { settleDelayOf } from '../settle-delay.ts';
+import { createOneCopy } from '../warehouse/identity.ts';
 import { type Base, hostChecker, isAlone } from './base.ts';
 
 /**
@@ -47,6 +48,7 @@ export function composeApps(base: Base, registry: Registry): ComposedApps {
     guard,
     checkHost: hostChecker(guard),
     runsToCount: runsToCount(db),
+    oneCopy: createOneCopy(warehouse),
     owner: `${base.workerName}:${v7()}`,
     alone: isAlone(config),
     watermark: () =>

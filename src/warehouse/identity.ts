@@ -31,6 +31,15 @@ export async function eventsTable(warehouse: Pick<Warehouse, 'rows' | 'localFile
   };
 }
 
+/** Whether `events` is on one node alone; a server is asked once, and again while it does not answer. Throws its errors then. */
+export function createOneCopy(warehouse: Pick<Warehouse, 'rows' | 'localFiles'>): () => Promise<boolean> {
+  let known: boolean | null = warehouse.localFiles || null;
+  return async () => {
+    known ??= !(await eventsTable(warehouse)).shared;
+    return known;
+  };
+}
+
 /** Tables that many nodes share are taken for the same: nothing tells them apart from every node. */
 export const isSameTable = (one: EventsTable, other: EventsTable): boolean =>
   one.uuid === other.uuid || (one.shared && other.shared);

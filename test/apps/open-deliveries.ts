@@ -62,6 +62,8 @@ export interface OwnEngines {
   readonly db?: AppsPorts['db'];
   /** What apps read with. */
   readonly warehouse?: Pick<Warehouse, 'rows'>;
+  /** Default: it is. */
+  readonly oneCopy?: () => Promise<boolean>;
   readonly pace?: Pace;
   readonly clock?: Clock;
   readonly backoff?: Backoff;
@@ -179,6 +181,7 @@ export async function openDeliveries(answerMs = 1_000): Promise<DeliveriesBench>
       createDeliveries({
         ...ports,
         warehouse,
+        oneCopy: async () => true,
         pace: { leaseSeconds: 2, leaseMs: 100, newsMs: 100 },
         backoff: { baseMs: 50, capMs: 400 },
         historicalPatience: { attempts: 4, ms: 500 },

@@ -12,6 +12,8 @@ const WEBHOOK = 1;
 const HOUR = { start: new Date('2026-01-01T00:00:00Z'), end: new Date('2026-01-01T01:00:00Z') };
 const random = seeded(37);
 
+const severalNodes = async () => false;
+
 let bench: DeliveriesBench;
 let receiver: Receiver;
 beforeAll(async () => {
@@ -50,6 +52,7 @@ it.each([
 ])('a batch of which the warehouse shows %s at first is delivered whole', async (_, shown) => {
   let looks = 0;
   const here = bench.process('here', {
+    oneCopy: severalNodes,
     warehouse: {
       rows: async (query) => {
         const rows = await bench.warehouse.rows(query);
@@ -74,6 +77,7 @@ it('events that are gone for good keep the others of their batch waiting for hal
   const clock = new SettableClock(new Date().toISOString());
   const here = bench.process('here', {
     clock,
+    oneCopy: severalNodes,
     warehouse: {
       rows: async (query) => {
         const rows = await bench.warehouse.rows(query);

@@ -69,7 +69,7 @@ export function follow(
   const cutting = new AbortController();
   const alarm = createAlarm(clock);
   const troubles = createTroubles(clock);
-  const shortfalls = createShortfalls(clock);
+  const shortfalls = createShortfalls(clock, ports.oneCopy);
   const doubts = createDoubts();
   const count = createCount(ports, delivery, course);
   const reach = firstReach();
@@ -231,7 +231,7 @@ export function follow(
     try {
       // An error of reading is not the receiver's: no attempt was made.
       const read = await ahead.read(planned, next, cutting.signal);
-      const batch = asFound(shortfalls, planned, read.events.length, tellGone);
+      const batch = await asFound(shortfalls, planned, read.events.length, tellGone);
       troubles.over();
       const outcome = await attempt(ports, app, delivery, batch, read, cutting.signal);
       const instead = await surely(settle(ports, app, delivery, health, doubts, batch, outcome));

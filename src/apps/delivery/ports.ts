@@ -9,6 +9,8 @@ import type { Memory } from './memory.ts';
 /** What delivering needs. */
 export interface DeliverPorts extends AppsPorts {
   readonly warehouse: Pick<Warehouse, 'rows'>;
+  /** Whether the warehouse has `events` on one node alone, so that no query sees fewer rows than one before it. */
+  readonly oneCopy: () => Promise<boolean>;
   readonly log: Log;
   readonly random: () => number;
   /** What apps get to send with. */
