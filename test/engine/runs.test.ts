@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bulkEvents } from '../../src/demo/bulk.ts';
 import { SluiceError } from '../../src/errors/error.ts';
 import type { FileTarget } from '../../src/export/destinations/destination.ts';
@@ -268,7 +268,8 @@ describe('a cancelled run', () => {
       });
       await expect(run).rejects.toMatchObject({ code: 'run_cancelled' });
       expect(filesIn(place.root)).toEqual([]);
-      expect(await running()).toEqual([]);
+      // What was read alone is killed without waiting for its end.
+      await vi.waitFor(async () => expect(await running()).toEqual([]), { timeout: 10_000 });
     },
   );
 
