@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { v7 } from 'uuid';
 import { createAccounts } from './accounts/accounts.ts';
 import { accountsEndpoints } from './accounts/endpoints.ts';
 import { keyEndpoints } from './accounts/key-endpoints.ts';
@@ -126,8 +127,8 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     : await setSchedulesRight({ db, clock, jitterScale: config.jitterScale });
   if (removed > 0)
     log.warn({ removed }, 'the clock was ahead; empty runs of intervals yet to come are removed');
-  await warnOfClock({ db, warehouse, clock, log });
-  const [stored, ...passed] = await Promise.all([
+  const [, stored, ...passed] = await Promise.all([
+    warnOfClock({ db, warehouse, clock, log }),
     newestStamp(warehouse, clock),
     newestRead(db, clock),
     lastTurnedOn(db, clock),
@@ -179,7 +180,8 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     stamps,
     batcher,
     heldBack: complaints(log, clock, 'live exports and apps wait for the warehouse'),
-    workerName: `${hostname()}:${process.pid}`,
+    // Containers may share a name and a number of the process.
+    workerName: `${hostname()}:${process.pid}:${v7()}`,
   };
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });

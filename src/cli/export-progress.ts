@@ -1,6 +1,7 @@
 import { takenSoFar } from '../export/how-far.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { Clock } from '../work/clock.ts';
+import { silent } from '../work/complaints.ts';
 import { loop } from '../work/loop.ts';
 import type { Progress } from './progress.ts';
 
@@ -36,7 +37,7 @@ export function followRun(
     show(Math.min(sum, run.total - 1));
     return undefined;
   };
-  const looking = loop(clock, LOOK_MS, look, { failed: () => {}, worked: () => {} });
+  const looking = loop(clock, LOOK_MS, look, silent);
   return {
     finished: show,
     end: async () => {

@@ -18,6 +18,7 @@ import { STOPPED } from './exit-status.ts';
 import { followRun, type RunProgress } from './export-progress.ts';
 import { allFilled, filled } from './filled.ts';
 import { instant } from './instant.ts';
+import { DATA_DIR_HELP } from './place-help.ts';
 import { createProgress } from './progress.ts';
 import { untilStopped } from './stop-signal.ts';
 import { whatIsLeft } from './stopped-export.ts';
@@ -83,7 +84,7 @@ export function exportCommand(
     .option('--project <id>', 'project to export', whole, 1)
     .option('--force', 'take the number of a project that is not known here')
     .option('--replace', 'remove what another export of the same range left in the directory')
-    .option('--data-dir <dir>', 'data directory of Sluice (default: ./.sluice)')
+    .option('--data-dir <dir>', DATA_DIR_HELP)
     .addHelpText(
       'after',
       '\nExample:\n  sluice export --from 2026-03-01 --to 2026-03-02 --to-dir out --format Parquet --compression zstd',

@@ -6,6 +6,7 @@ import { createStamps, newestStamp } from '../capture/stamps.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { Clock } from '../work/clock.ts';
 import { STOPPED } from './exit-status.ts';
+import { DATA_DIR_HELP } from './place-help.ts';
 import { createProgress } from './progress.ts';
 import { type Readers, whereItGoes } from './readers.ts';
 import { untilStopped } from './stop-signal.ts';
@@ -48,7 +49,7 @@ export function importCommand(
     .argument('<file...>', 'files to read')
     .option('--project <id>', 'project to store the events in', '1')
     .option('--force', 'take the number of a project that is not known here')
-    .option('--data-dir <dir>', 'data directory of Sluice (default: ./.sluice)')
+    .option('--data-dir <dir>', DATA_DIR_HELP)
     .option('--dry-run', 'read and check, store nothing')
     .option('--skip-bad', 'store the good rows of a file that has bad ones (default: nothing of it)')
     .addHelpText(

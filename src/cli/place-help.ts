@@ -14,11 +14,6 @@ export function withPlaceHelp(command: Command, names: readonly (keyof typeof VA
   const text = `
 Environment:
 ${lines.join('')}  SLUICE_DATA_DIR the data directory with the embedded ones, unless --data-dir is given`;
-  for (const each of [command, ...command.commands]) {
-    each.addHelpText('after', text);
-    for (const option of each.options) {
-      if (option.long === '--data-dir') option.description = DATA_DIR_HELP;
-    }
-  }
+  for (const each of [command, ...command.commands]) each.addHelpText('after', text);
   return command;
 }

@@ -49,7 +49,7 @@ export function composeApps(base: Base, registry: Registry): ComposedApps {
     checkHost: hostChecker(guard),
     runsToCount: runsToCount(db),
     oneCopy: createOneCopy(warehouse),
-    owner: `${base.workerName}:${v7()}`,
+    owner: base.workerName,
     alone: isAlone(config),
     watermark: () =>
       arrivalWatermark({

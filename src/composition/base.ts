@@ -35,6 +35,7 @@ export interface Base {
   readonly batcher: Batcher;
   /** Told whether the warehouse holds the arrival watermark back for minutes. */
   readonly heldBack: Report;
+  /** This process; no other has the same name, nor has this one after a start. */
   readonly workerName: string;
 }
 

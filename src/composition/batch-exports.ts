@@ -22,10 +22,10 @@ import { openIntegration } from '../integrations/integrations.ts';
 import { findIntegration } from '../integrations/store.ts';
 import { settleDelayOf } from '../settle-delay.ts';
 import { complaints } from '../work/complaints.ts';
-import { loop } from '../work/loop.ts';
 import { type Base, hostChecker, isAlone } from './base.ts';
 import { filesFolder } from './files-folder.ts';
 import { gatesOf } from './settings.ts';
+import { tidyEvery } from './tidying.ts';
 
 /** How often files of downloads are looked through for those whose time is over. */
 const TIDY_MS = 60_000;
@@ -88,8 +88,7 @@ export async function composeExports(
         run,
       ),
     onStep: base.onStep,
-    // Containers may share a name and a number of the process.
-    workerName: `${base.workerName}:${v7()}`,
+    workerName: base.workerName,
     concurrency: config.concurrency,
     settleMs: settleDelayOf(config),
     retryMs: config.retryMs,
@@ -129,24 +128,19 @@ export async function composeExports(
     },
     gates: gatesOf(config),
   });
-  if (!config.standby) tidyUp(base, feature, stack);
-  return { feature, runs };
-}
-
-/** What has had its time goes, in the background. */
-function tidyUp({ clock, config, db, log }: Base, feature: BatchExports, stack: AsyncDisposableStack): void {
-  const tidying = loop(
-    clock,
+  tidyEvery(
+    base,
+    stack,
     TIDY_MS,
-    async () => void (await feature.removeExpiredDownloads()),
-    complaints(log, clock, 'expired files of downloads could not be removed'),
+    feature.removeExpiredDownloads,
+    'expired files of downloads could not be removed',
   );
-  stack.defer(() => tidying.stop());
-  const forgetting = loop(
-    clock,
+  tidyEvery(
+    base,
+    stack,
     LOG_TIDY_MS,
-    async () => void (await removeOldLog(db, clock.now(), config.logKeepDays)),
-    complaints(log, clock, 'old log lines could not be removed'),
+    () => removeOldLog(db, clock.now(), config.logKeepDays),
+    'old log lines could not be removed',
   );
-  stack.defer(() => forgetting.stop());
+  return { feature, runs };
 }

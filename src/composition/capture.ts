@@ -9,9 +9,8 @@ import { openReaderThread } from '../capture/threads/open-thread.ts';
 import { readInThreads } from '../capture/threads/readers.ts';
 import { newUuid } from '../capture/uuid.ts';
 import type { Endpoint } from '../http/endpoint.ts';
-import { complaints } from '../work/complaints.ts';
-import { loop } from '../work/loop.ts';
 import type { Base } from './base.ts';
+import { tidyEvery } from './tidying.ts';
 
 /**
  * 320 events, 8 ms of reading. On two cores, all of which are busy with storing events, handing over requests of a
@@ -31,10 +30,11 @@ const THREAD_LIMITS = { maxOldGenerationSizeMb: 2048 };
 
 /** PostHog's capture API, its large requests read in threads. */
 export function composeCapture(
-  { accounts, batcher, clock, config, log, warehouse }: Base,
+  base: Base,
   registry: Registry,
   stack: Pick<AsyncDisposableStack, 'defer'>,
 ): Endpoint[] {
+  const { accounts, batcher, clock, log, warehouse } = base;
   installCaptureGauge(registry, batcher);
   const projectByKey = accounts.findProjectByToken;
   const reader = readInThreads({
@@ -51,14 +51,12 @@ export function composeCapture(
     onLost: (error) => log.warn({ err: error }, 'reading captured events failed'),
   });
   stack.defer(() => reader.close());
-  if (!config.standby) {
-    const tidying = loop(
-      clock,
-      TIDY_MS,
-      async () => void (await removeDeadStages(warehouse)),
-      complaints(log, clock, 'tables of imports that were killed could not be removed'),
-    );
-    stack.defer(() => tidying.stop());
-  }
+  tidyEvery(
+    base,
+    stack,
+    TIDY_MS,
+    () => removeDeadStages(warehouse),
+    'tables of imports that were killed could not be removed',
+  );
   return captureEndpoints({ reader, batcher, clock, keepIp: true });
 }

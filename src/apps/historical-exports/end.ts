@@ -1,3 +1,4 @@
+import { eachInTurn } from '../../work/each-in-turn.ts';
 import type { Lease } from '../delivery/lease.ts';
 import { fenced } from '../delivery/store.ts';
 import type { AppsPorts, Trx } from '../ports.ts';
@@ -75,10 +76,7 @@ export async function failAbandoned(ports: EndPorts): Promise<void> {
       where.or([where('config.enabled', '=', false), where('config.deleted_at', 'is not', null)]),
     )
     .execute();
-  const results = [];
-  for (const { id, deleted_at } of abandoned) {
-    const reason = `The app was ${deleted_at === null ? 'turned off' : 'deleted'}.`;
-    results.push(...(await Promise.allSettled([failHistoricalExport(ports, id, reason)])));
-  }
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  await eachInTurn(abandoned, ({ id, deleted_at }) =>
+    failHistoricalExport(ports, id, `The app was ${deleted_at === null ? 'turned off' : 'deleted'}.`),
+  );
 }

@@ -1,3 +1,4 @@
+import { eachInTurn } from '../../work/each-in-turn.ts';
 import type { Db } from '../ports.ts';
 import { ACTIVE_STATES } from './machine.ts';
 
@@ -18,9 +19,7 @@ export async function clearLedgers(db: Db): Promise<boolean> {
     .orderBy('delivery.id')
     .limit(JOBS_AT_ONCE)
     .execute();
-  const results = [];
-  for (const { id } of ended) results.push(...(await Promise.allSettled([clearPortion(db, id)])));
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  await eachInTurn(ended, ({ id }) => clearPortion(db, id));
   return ended.length > 0;
 }
 

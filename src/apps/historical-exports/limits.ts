@@ -1,3 +1,4 @@
+import { lockProject } from '../../database/lock-project.ts';
 import { SluiceError } from '../../errors/error.ts';
 import { lockedConfig } from '../plugin-configs/store.ts';
 import type { Trx } from '../ports.ts';
@@ -18,12 +19,7 @@ export interface Wanted {
  */
 export async function checkLimits(trx: Trx, wanted: Wanted, most: number): Promise<void> {
   await lockedConfig(trx, wanted.teamId, String(wanted.pluginConfigId));
-  await trx
-    .selectFrom('projects')
-    .select('id')
-    .where('id', '=', wanted.teamId)
-    .forNoKeyUpdate()
-    .executeTakeFirstOrThrow();
+  await lockProject(trx, wanted.teamId);
   const active = await trx
     .selectFrom('historical_exports')
     .select(['plugin_config_id', 'event_from', 'event_to'])

@@ -1,3 +1,4 @@
+import { lockProject } from '../../database/lock-project.ts';
 import type { BackfillRow, BatchExportRow } from '../../database/tables.ts';
 import { SluiceError } from '../../errors/error.ts';
 import type { Actor, Db, ResourcePorts, Trx } from '../ports.ts';
@@ -28,7 +29,7 @@ export async function createBackfill(
   const estimate = await estimateOf(ports, found, body);
   return ports.db.transaction().execute(async (trx) => {
     const batchExport = await lockedExport(trx, actor.teamId, exportId);
-    await lockLimit(trx, actor.teamId);
+    await lockProject(trx, actor.teamId);
     await checkLimit(trx, ports, actor.teamId);
     const now = ports.clock.now();
     const range = readRange(ports, batchExport, body, now);
@@ -67,12 +68,7 @@ async function estimateOf(ports: ResourcePorts, batchExport: BatchExportRow, bod
   return { ...range, found: await ports.estimate(batchExport, { ...range, arrivalBefore: now + 1 }) };
 }
 
-/** Makes two who ask at once wait for each other before check 3 (B5). */
-async function lockLimit(trx: Trx, teamId: number): Promise<void> {
-  await trx.selectFrom('projects').select('id').where('id', '=', teamId).forNoKeyUpdate().execute();
-}
-
-/** Check 3, over all exports of the project. */
+/** Check 3, over all exports of the project; under its lock, for good (B5). */
 async function checkLimit(db: Db | Trx, ports: ResourcePorts, teamId: number): Promise<void> {
   const { count } = await db
     .selectFrom('batch_export_backfills')

@@ -1,3 +1,4 @@
+import { lockProject } from '../../database/lock-project.ts';
 import { SluiceError } from '../../errors/error.ts';
 import { FILE_DOWNLOAD } from '../../export/destinations/file-download.ts';
 import type { Actor, ResourcePorts, Trx } from '../ports.ts';
@@ -51,9 +52,8 @@ export async function createDownload(
   return id;
 }
 
-/** The lock makes two who ask at once wait for each other. */
 async function checkLimit(trx: Trx, ports: ResourcePorts, teamId: number): Promise<void> {
-  await trx.selectFrom('projects').select('id').where('id', '=', teamId).forNoKeyUpdate().execute();
+  await lockProject(trx, teamId);
   if ((await countActive(trx, teamId)) < ports.downloads.most) return;
   throw new SluiceError('too_many_concurrent_file_downloads');
 }

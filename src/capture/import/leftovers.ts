@@ -1,5 +1,6 @@
 import type { Warehouse } from '../../warehouse/warehouse.ts';
 import type { Clock } from '../../work/clock.ts';
+import { silent } from '../../work/complaints.ts';
 import { type Loop, loop } from '../../work/loop.ts';
 
 /** How tables of imports are named. Their comment is when their import last said that it lives: seconds since the epoch. */
@@ -33,7 +34,7 @@ export async function signsOfLife(
   };
   await sign();
   // From here on its own statements tell of whatever is wrong with the warehouse.
-  return loop(clock, SIGN_MS, sign, { failed: () => {}, worked: () => {} });
+  return loop(clock, SIGN_MS, sign, silent);
 }
 
 /** Removes the tables of imports that were killed. */
