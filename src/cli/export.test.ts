@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { eventRow, insertEvents } from '../../test/engine/fixture.ts';
+import { printedBy } from '../../test/kit/printed.ts';
 import { startTestWarehouse, type TestWarehouse } from '../../test/kit/warehouse.ts';
 import { shareOf } from '../export/how-far.ts';
 import type { Query, Warehouse } from '../warehouse/warehouse.ts';
@@ -41,13 +42,6 @@ interface Given {
 const never = () => new Promise<never>(() => {});
 
 async function runOn({ stopped = never, ...room }: Given, ...more: string[]): Promise<string> {
-  let printed = '';
-  const silent = [process.stdout, process.stderr].map((stream) =>
-    vi.spyOn(stream, 'write').mockImplementation((text) => {
-      printed += String(text);
-      return true;
-    }),
-  );
   const open = async () => ({
     warehouse: warehouse.warehouse,
     clock: systemClock,
@@ -56,13 +50,9 @@ async function runOn({ stopped = never, ...room }: Given, ...more: string[]): Pr
     ...room,
     close: async () => {},
   });
-  try {
-    const words = ['--from', '2026-03-01', '--to', '2026-03-02', '--to-dir', directory, ...more];
-    await exportCommand(open, stopped).exitOverride().parseAsync(words, { from: 'user' });
-  } finally {
-    for (const one of silent) one.mockRestore();
-  }
-  return printed;
+  const words = ['--from', '2026-03-01', '--to', '2026-03-02', '--to-dir', directory, ...more];
+  const command = exportCommand(open, stopped).exitOverride();
+  return await printedBy(() => command.parseAsync(words, { from: 'user' }));
 }
 
 const namesIn = (path: string) => readdirSync(path, { recursive: true, encoding: 'utf8' }).toSorted();

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { prepareDatabase } from '../../test/kit/prepared-database.ts';
+import { printedBy } from '../../test/kit/printed.ts';
 import { startTestWarehouse, type TestWarehouse } from '../../test/kit/warehouse.ts';
 import { createAccounts } from '../accounts/accounts.ts';
 import { openDatabase } from '../database/database.ts';
@@ -31,13 +32,6 @@ const never = () => new Promise<never>(() => {});
 
 /** Resolves with what it printed. `stopped` resolves when somebody presses Ctrl-C. */
 async function run(words: string[], stopped: () => Promise<unknown> = never): Promise<string> {
-  let printed = '';
-  const silent = [process.stdout, process.stderr].map((stream) =>
-    vi.spyOn(stream, 'write').mockImplementation((text) => {
-      printed += String(text);
-      return true;
-    }),
-  );
   const open = async () => ({
     warehouse: warehouse.warehouse,
     clock,
@@ -45,12 +39,8 @@ async function run(words: string[], stopped: () => Promise<unknown> = never): Pr
     refuseUnknownProject: async () => {},
     close: async () => {},
   });
-  try {
-    await importCommand(open, stopped).exitOverride().parseAsync(words, { from: 'user' });
-  } finally {
-    for (const one of silent) one.mockRestore();
-  }
-  return printed;
+  const command = importCommand(open, stopped).exitOverride();
+  return await printedBy(() => command.parseAsync(words, { from: 'user' }));
 }
 
 /** A backfill was asked for when the clock was an hour ahead. */

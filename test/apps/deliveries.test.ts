@@ -4,7 +4,6 @@ import pino from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Deliveries } from '../../src/apps/delivery/deliveries.ts';
 import { fenced } from '../../src/apps/delivery/store.ts';
-import { createHistoricalExport } from '../../src/apps/historical-exports/create.ts';
 import { writeMetrics } from '../../src/apps/metrics/write.ts';
 import { flushMetrics } from '../../src/apps/metrics/write-flush.ts';
 import { noteMetric } from '../../src/apps/metrics/write-outbox.ts';
@@ -289,16 +288,7 @@ it('the archive writes gzip JSON Lines below keys that an attempt repeated does 
     const events = someEvents(12);
     await bench.capture(events);
     // Live, a file would wait five minutes for more; a historical export writes the same files at once.
-    const job = await bench.database.kysely.transaction().execute((trx) =>
-      createHistoricalExport(trx, bench.ports, {
-        ...actor(),
-        pluginConfigId: config,
-        payload: { dateRange: ['today', 'today'], parallelism: 2 },
-        eventFrom: today,
-        eventTo: today + DAY,
-        parallelism: 2,
-      }),
-    );
+    const job = await bench.beginJob(config, { from: today, to: today + DAY, parallelism: 2 });
     await until(async () => expect(await jobRow(job)).toMatchObject({ status: 'Completed' }));
     const keys = s3.objects('lake');
     expect(keys).toHaveLength(1);
@@ -314,7 +304,6 @@ it('the archive writes gzip JSON Lines below keys that an attempt repeated does 
   }
 });
 
-const actor = () => ({ organizationId: bench.organizationId, teamId: bench.teamId, userId: bench.userId });
 const jobRow = (id: string) =>
   bench.database.kysely.selectFrom('historical_exports').selectAll().where('id', '=', id).executeTakeFirst();
 const jobActivities = (config: number) =>
@@ -329,17 +318,7 @@ const jobActivities = (config: number) =>
 describe('historical exports', () => {
   // A day of its own for each: what other tests captured is not in it.
   let day = today - 400 * DAY;
-  const begin = (config: number) =>
-    bench.database.kysely.transaction().execute((trx) =>
-      createHistoricalExport(trx, bench.ports, {
-        ...actor(),
-        pluginConfigId: config,
-        payload: { dateRange: ['a day', 'a day'], parallelism: 3 },
-        eventFrom: day,
-        eventTo: day + DAY,
-        parallelism: 3,
-      }),
-    );
+  const begin = (config: number) => bench.beginJob(config, { from: day, to: day + DAY, parallelism: 3 });
 
   async function dayOfEvents(count: number): Promise<SentEvent[]> {
     day += 2 * DAY;

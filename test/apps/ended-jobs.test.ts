@@ -1,6 +1,5 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { createHistoricalExport } from '../../src/apps/historical-exports/create.ts';
 import { failHistoricalExport } from '../../src/apps/historical-exports/end.ts';
 import { clearLedgers, PORTION } from '../../src/apps/historical-exports/ledger.ts';
 import { type DeliveriesBench, openDeliveries } from './open-deliveries.ts';
@@ -100,15 +99,4 @@ const live = (config: number) =>
     .where('historical_export_id', 'is', null)
     .executeTakeFirst();
 const newJob = (pluginConfigId: number): Promise<string> =>
-  bench.database.kysely.transaction().execute((trx) =>
-    createHistoricalExport(trx, bench.ports, {
-      organizationId: bench.organizationId,
-      teamId: bench.teamId,
-      userId: bench.userId,
-      pluginConfigId,
-      payload: {},
-      eventFrom: 0,
-      eventTo: DAY_MS,
-      parallelism: 1,
-    }),
-  );
+  bench.beginJob(pluginConfigId, { from: 0, to: DAY_MS });

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { BACKOFF, HISTORICAL_PATIENCE } from '../../src/apps/delivery/backoff.ts';
-import { createHistoricalExport } from '../../src/apps/historical-exports/create.ts';
 import { SluiceError } from '../../src/errors/error.ts';
 import { makeEvents } from '../faults/events.ts';
 import { seeded } from '../faults/random.ts';
@@ -32,19 +31,7 @@ async function began(manner: Manner, own: OwnEngines = {}) {
   let taken = 0;
   receiver.behave(() => (taken++ < 2 ? { answer: 200 } : manner));
   const config = await bench.enable(WEBHOOK, { url: receiver.url });
-  const { organizationId, teamId, userId } = bench;
-  const id = await bench.database.kysely.transaction().execute((trx) =>
-    createHistoricalExport(trx, bench.ports, {
-      organizationId,
-      teamId,
-      userId,
-      pluginConfigId: config,
-      payload: { dateRange: ['a day', 'a day'], parallelism: 1 },
-      eventFrom: day,
-      eventTo: day + DAY_MS,
-      parallelism: 1,
-    }),
-  );
+  const id = await bench.beginJob(config, { from: day, to: day + DAY_MS });
   const job = () =>
     bench.database.kysely
       .selectFrom('historical_exports')

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { createHistoricalExport } from '../../src/apps/historical-exports/create.ts';
 import { MASK } from '../../src/apps/plugin-configs/config.ts';
 import { changeConfig } from '../../src/apps/plugin-configs/service.ts';
 import { liveErrors } from '../../src/apps/plugin-configs/store.ts';
@@ -36,18 +35,7 @@ it('an app whose secrets are sealed with a lost key says so, and goes on when th
     .execute();
   const events = makeEvents(4, HOUR, 120, seeded(43));
   await bench.capture(events);
-  const job = await db.transaction().execute((trx) =>
-    createHistoricalExport(trx, ports, {
-      organizationId,
-      teamId,
-      userId,
-      pluginConfigId: config,
-      payload: {},
-      eventFrom: HOUR.start.getTime(),
-      eventTo: HOUR.end.getTime(),
-      parallelism: 1,
-    }),
-  );
+  const job = await bench.beginJob(config, { from: HOUR.start.getTime(), to: HOUR.end.getTime() });
   const error = async () => (await liveErrors(db, [config])).get(config) ?? null;
   const change = (body: Parameters<typeof changeConfig>[3]) =>
     changeConfig(ports, { userId, teamId, organizationId }, String(config), body);

@@ -2,7 +2,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vite
 import type { Deliveries } from '../../src/apps/delivery/deliveries.ts';
 import { startOf } from '../../src/apps/delivery/position.ts';
 import { openBatches, replaceBatch, storePlan } from '../../src/apps/delivery/store.ts';
-import { createHistoricalExport } from '../../src/apps/historical-exports/create.ts';
 import { SluiceError } from '../../src/errors/error.ts';
 import { makeEvents, type SentEvent } from '../faults/events.ts';
 import { seeded } from '../faults/random.ts';
@@ -63,19 +62,7 @@ it('a historical export completes when the reply to the end of a batch was lost'
   await bench.capture(events);
   await takenOnce(events);
   losing = ['updateTable'];
-  const { organizationId, teamId, userId } = bench;
-  const job = await bench.database.kysely.transaction().execute((trx) =>
-    createHistoricalExport(trx, bench.ports, {
-      organizationId,
-      teamId,
-      userId,
-      pluginConfigId: config,
-      payload: { dateRange: ['a day', 'a day'], parallelism: 1 },
-      eventFrom: day,
-      eventTo: day + DAY_MS,
-      parallelism: 1,
-    }),
-  );
+  const job = await bench.beginJob(config, { from: day, to: day + DAY_MS });
   await until(async () =>
     expect(
       await bench.database.kysely

@@ -12,6 +12,7 @@ import type { Backoff, Patience } from '../../src/apps/delivery/backoff.ts';
 import { createDeliveries, type Deliveries, type Pace } from '../../src/apps/delivery/deliveries.ts';
 import { createMemory, type Memory } from '../../src/apps/delivery/memory.ts';
 import { createPoster } from '../../src/apps/delivery/post.ts';
+import { createHistoricalExport } from '../../src/apps/historical-exports/create.ts';
 import { writeMetrics } from '../../src/apps/metrics/write.ts';
 import type { AppsPorts } from '../../src/apps/ports.ts';
 import { sealConfig } from '../../src/apps/sealed-config.ts';
@@ -49,6 +50,8 @@ export interface DeliveriesBench {
   /** Turns an app on; returns the plugin config's id. */
   enable(appId: number, config: Fields): Promise<number>;
   disable(id: number): Promise<void>;
+  /** Begins a historical export; returns its id. */
+  beginJob(pluginConfigId: number, range: JobRange): Promise<string>;
   /** Stores events as capture does. */
   capture(events: readonly SentEvent[]): Promise<void>;
   /** Another process on the same engines, as far as deliveries are concerned; with some of its own, if given. */
@@ -79,6 +82,14 @@ export interface MetricSums {
   readonly successes_on_retry: number;
   readonly failures: number;
   readonly errors: readonly string[];
+}
+
+/** Event time, milliseconds since the epoch, half open. */
+export interface JobRange {
+  readonly from: number;
+  readonly to: number;
+  /** Default: 1. */
+  readonly parallelism?: number;
 }
 
 /** @param answerMs how long a receiver may take to answer */
@@ -155,6 +166,19 @@ export async function openDeliveries(answerMs = 1_000): Promise<DeliveriesBench>
         .executeTakeFirstOrThrow();
       return id;
     },
+    beginJob: (pluginConfigId, { from, to, parallelism = 1 }) =>
+      db.transaction().execute((trx) =>
+        createHistoricalExport(trx, ports, {
+          organizationId,
+          teamId,
+          userId,
+          pluginConfigId,
+          payload: { dateRange: ['a day', 'a day'], parallelism },
+          eventFrom: from,
+          eventTo: to,
+          parallelism,
+        }),
+      ),
     disable: async (id) => {
       const now = new Date();
       await db

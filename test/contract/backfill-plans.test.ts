@@ -1,18 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { PGlite } from '@electric-sql/pglite';
-import { type CompiledQuery, Kysely, sql } from 'kysely';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createAccounts } from '../../src/accounts/accounts.ts';
 import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import { claimRun } from '../../src/batch-exports/runs/store.ts';
-import { type Database, openDatabase } from '../../src/database/database.ts';
-import { pgliteDialect } from '../../src/database/embedded/dialect.ts';
-import type { Tables } from '../../src/database/tables.ts';
-import { systemClock } from '../../src/work/clock.ts';
-import { prepareDatabase } from '../kit/prepared-database.ts';
-import { MASTER_KEY, seededBytes } from './start-api.ts';
+import { type AskingDatabase, openAskingDatabase } from './asking-database.ts';
 
 /** What planning a late run of a long backfill asks of an embedded database. */
 const STEP = 300_000;
@@ -25,31 +15,11 @@ const SNAPSHOT = JSON.stringify({ model: 'events', destination: { type: 'Filesys
 const id = (prefix: number, n: number) =>
   `${String(prefix).padStart(8, '0')}-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
-const dataDir = mkdtempSync(join(tmpdir(), 'sluice-backfill-plans-'));
-let database: Database;
-let asking: Kysely<Tables>;
-let teamId: number;
-const asked: CompiledQuery[] = [];
-
+let bench: AskingDatabase;
 beforeAll(async () => {
-  await prepareDatabase(dataDir);
-  database = await openDatabase({ dataDir });
-  const accounts = createAccounts({ db: database.kysely, clock: systemClock, random: seededBytes('plans') });
-  teamId = (await accounts.bootstrap(MASTER_KEY)).projectId;
-  asking = new Kysely<Tables>({
-    dialect: pgliteDialect(pglite()),
-    log: ({ query }) => void asked.push(query),
-  });
+  bench = await openAskingDatabase();
 });
-afterAll(async () => {
-  await database.close();
-  rmSync(dataDir, { recursive: true });
-});
-
-const pglite = (): Pick<PGlite, 'query' | 'exec'> & Parameters<typeof pgliteDialect>[0] => {
-  if (!('pglite' in database.engine)) throw new Error('not embedded');
-  return database.engine.pglite as never;
-};
+afterAll(() => bench.close());
 
 const KINDS = ['of a range', 'without an end', 'for a pause'] as const;
 
@@ -61,33 +31,33 @@ async function fill(kind: (typeof KINDS)[number]): Promise<string> {
   await sql`
     insert into batch_exports (id, team_id, name, model, destination_type, destination_config, "interval",
       next_interval_start, created_at, last_updated_at)
-    values (${exportId}, ${teamId}, ${kind}, 'events', 'Filesystem', '{}', 'every 5 minutes', ${at}, ${at}, ${at})
-  `.execute(database.kysely);
+    values (${exportId}, ${bench.teamId}, ${kind}, 'events', 'Filesystem', '{}', 'every 5 minutes', ${at}, ${at}, ${at})
+  `.execute(bench.database.kysely);
   const first = BEGIN - (EARLIER + 1) * STEP;
   const byArrival = kind === 'for a pause';
   const end = kind === 'without an end' ? null : new Date(BEGIN);
   await sql`
     insert into batch_export_backfills (id, team_id, batch_export_id, workflow_id, status, start_at, end_at,
       by_arrival, arrival_before, created_at, last_updated_at)
-    values (${backfillId}, ${teamId}, ${exportId}, 'w', 'Running', ${new Date(first)}, ${end},
-      ${byArrival}, ${new Date(byArrival ? BEGIN : NOW)}, ${at}, ${at})`.execute(database.kysely);
+    values (${backfillId}, ${bench.teamId}, ${exportId}, 'w', 'Running', ${new Date(first)}, ${end},
+      ${byArrival}, ${new Date(byArrival ? BEGIN : NOW)}, ${at}, ${at})`.execute(bench.database.kysely);
   const runs = (of: string | null, from: number, count: number, arrival: boolean) => sql`
     insert into batch_export_runs (id, team_id, batch_export_id, backfill_id, status, data_interval_start,
       data_interval_end, snapshot, region, excludes, key_suffix, created_at, last_updated_at)
-    select (${`${of ? '1' : '2'}000000${n}-0000-4000-8000-`} || lpad(to_hex(k), 12, '0'))::uuid, ${teamId}, ${exportId}, ${of}::uuid,
+    select (${`${of ? '1' : '2'}000000${n}-0000-4000-8000-`} || lpad(to_hex(k), 12, '0'))::uuid, ${bench.teamId}, ${exportId}, ${of}::uuid,
       'Completed', to_timestamp(s / 1000.0), to_timestamp((s + ${STEP}::int) / 1000.0), ${SNAPSHOT}::jsonb,
       case when ${arrival} then jsonb_build_object('arrivalFrom', s, 'arrivalTo', s + ${STEP}::int, 'eventFrom', null, 'eventTo', null)
         else jsonb_build_object('arrivalFrom', null, 'arrivalTo', ${NOW}::bigint, 'eventFrom', s, 'eventTo', s + ${STEP}::int) end,
       '[]', '', ${at}, ${at}
     from (select k, ${from}::bigint + k * ${STEP}::bigint as s from generate_series(0, ${count}::int - 1) k) each`;
-  await runs(backfillId, first, EARLIER + 1, byArrival).execute(database.kysely);
-  await runs(null, BEGIN, LIVE, true).execute(database.kysely);
+  await runs(backfillId, first, EARLIER + 1, byArrival).execute(bench.database.kysely);
+  await runs(null, BEGIN, LIVE, true).execute(bench.database.kysely);
   const { rows } = await sql<{ id: string }>`
     update batch_export_runs set status = 'Starting', region = null, excludes = null, key_suffix = null
      where backfill_id = ${backfillId} and data_interval_end = ${new Date(BEGIN)} returning id`.execute(
-    database.kysely,
+    bench.database.kysely,
   );
-  await pglite().exec('vacuum analyze');
+  await bench.pglite.exec('vacuum analyze');
   return rows[0]?.id ?? '';
 }
 
@@ -106,9 +76,9 @@ const nodesOf = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(nod
 /** Of the queries since the last call: rows of the runs' table that they read, and rows that they answered with. */
 async function costs() {
   const found = { read: 0, answered: 0 };
-  for (const { sql: text, parameters } of asked.splice(0)) {
+  for (const { sql: text, parameters } of bench.asked.splice(0)) {
     if (!/^\s*(select|with)/i.test(text)) continue;
-    const { rows } = await pglite().query<{ 'QUERY PLAN': unknown }>(
+    const { rows } = await bench.pglite.query<{ 'QUERY PLAN': unknown }>(
       `explain (analyze, format json) ${text}`,
       [...parameters],
     );
@@ -126,9 +96,9 @@ async function costs() {
 
 it.each(KINDS)('the last run of a backfill %s reads little of the thousands before it', async (kind) => {
   const runId = await fill(kind);
-  const run = await claimRun(database.kysely, { runId, worker: 'w', now: NOW });
+  const run = await claimRun(bench.database.kysely, { runId, worker: 'w', now: NOW });
   if (!run) throw new Error('nothing to claim');
-  await fixPlan(asking, run, NOW);
+  await fixPlan(bench.asking, run, NOW);
   const found = await costs();
   expect(found.read).toBeLessThan(200);
   expect(found.answered).toBeLessThan(20);

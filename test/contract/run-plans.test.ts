@@ -1,56 +1,27 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { PGlite } from '@electric-sql/pglite';
-import { type CompiledQuery, Kysely } from 'kysely';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createAccounts } from '../../src/accounts/accounts.ts';
 import { readBacklog } from '../../src/batch-exports/gauges.ts';
 import { openLedger } from '../../src/batch-exports/runs/ledger.ts';
 import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import { type ClaimedRun, claimRun } from '../../src/batch-exports/runs/store.ts';
-import { type Database, openDatabase } from '../../src/database/database.ts';
-import { pgliteDialect } from '../../src/database/embedded/dialect.ts';
-import type { Tables } from '../../src/database/tables.ts';
 import { systemClock } from '../../src/work/clock.ts';
 import { FIRST_EXPORT, fillDatabase } from '../kit/many-exports.ts';
-import { prepareDatabase } from '../kit/prepared-database.ts';
-import { MASTER_KEY, seededBytes } from './start-api.ts';
+import { type AskingDatabase, openAskingDatabase } from './asking-database.ts';
 
 /** What each of 10,000 exports' runs asks of an embedded database that holds a year of them. */
 const HOUR = 3_600_000;
 const RUNS = 2_000;
-const dataDir = mkdtempSync(join(tmpdir(), 'sluice-run-plans-'));
-let database: Database;
-let asking: Kysely<Tables>;
-const asked: CompiledQuery[] = [];
-
+let bench: AskingDatabase;
 beforeAll(async () => {
-  await prepareDatabase(dataDir);
-  database = await openDatabase({ dataDir });
-  const accounts = createAccounts({ db: database.kysely, clock: systemClock, random: seededBytes('plans') });
-  const { projectId } = await accounts.bootstrap(MASTER_KEY);
+  bench = await openAskingDatabase();
   const amounts = { exports: 20, runsEach: 50, runsOfFirst: RUNS, backfillsOfFirst: 40, logLinesOfFirst: 1 };
-  await fillDatabase(database.kysely, projectId, amounts, Date.now() - (Date.now() % HOUR));
-  await pglite().exec('analyze');
-  asking = new Kysely<Tables>({
-    dialect: pgliteDialect(pglite()),
-    log: ({ query }) => void asked.push(query),
-  });
+  await fillDatabase(bench.database.kysely, bench.teamId, amounts, Date.now() - (Date.now() % HOUR));
+  await bench.pglite.exec('analyze');
 });
-afterAll(async () => {
-  await database.close();
-  rmSync(dataDir, { recursive: true });
-});
-
-const pglite = (): Pick<PGlite, 'query' | 'exec'> & Parameters<typeof pgliteDialect>[0] => {
-  if (!('pglite' in database.engine)) throw new Error('not embedded');
-  return database.engine.pglite as never;
-};
+afterAll(() => bench.close());
 
 /** A run of the schedule, the newest or the oldest of the first export's, with its claim and no plan. */
 async function claimed(which: 'asc' | 'desc'): Promise<ClaimedRun> {
-  const { id } = await database.kysely
+  const { id } = await bench.database.kysely
     .selectFrom('batch_export_runs')
     .select('id')
     .where('batch_export_id', '=', FIRST_EXPORT)
@@ -58,8 +29,8 @@ async function claimed(which: 'asc' | 'desc'): Promise<ClaimedRun> {
     .orderBy('data_interval_end', which)
     .executeTakeFirstOrThrow();
   const again = { status: 'Starting', region: null, key_suffix: null, finished_at: null };
-  await database.kysely.updateTable('batch_export_runs').set(again).where('id', '=', id).execute();
-  const run = await claimRun(database.kysely, { runId: id, worker: 'w', now: Date.now() });
+  await bench.database.kysely.updateTable('batch_export_runs').set(again).where('id', '=', id).execute();
+  const run = await claimRun(bench.database.kysely, { runId: id, worker: 'w', now: Date.now() });
   if (!run) throw new Error('nothing to claim');
   return run;
 }
@@ -68,11 +39,12 @@ async function claimed(which: 'asc' | 'desc'): Promise<ClaimedRun> {
 async function read(): Promise<{ rows: number; plans: string }> {
   let rows = 0;
   const plans: string[] = [];
-  for (const { sql, parameters } of asked.splice(0)) {
+  for (const { sql, parameters } of bench.asked.splice(0)) {
     if (!sql.trim().toLowerCase().startsWith('select') && !sql.includes('with held')) continue;
-    const found = await pglite().query<Record<'QUERY PLAN', string>>(`explain (analyze, costs off) ${sql}`, [
-      ...parameters,
-    ]);
+    const found = await bench.pglite.query<Record<'QUERY PLAN', string>>(
+      `explain (analyze, costs off) ${sql}`,
+      [...parameters],
+    );
     const text = found.rows.map((row) => row['QUERY PLAN']);
     plans.push(text.join('\n'));
     for (const [n, line] of text.entries()) {
@@ -93,7 +65,7 @@ it.each(['desc', 'asc'] as const)(
   'planning a run (%s) reads a few of its export’s runs, by an index',
   async (which) => {
     const run = await claimed(which);
-    await fixPlan(asking, run, Date.now());
+    await fixPlan(bench.asking, run, Date.now());
     const { rows, plans } = await read();
     expect(plans).toMatch(/ runs_interval\b/);
     expect(rows, plans).toBeLessThan(RUNS / 8);
@@ -101,7 +73,7 @@ it.each(['desc', 'asc'] as const)(
 );
 
 it('what a run replaces is found without reading its export’s runs', async () => {
-  const ledger = openLedger(asking, systemClock, await claimed('desc'), 'files');
+  const ledger = openLedger(bench.asking, systemClock, await claimed('desc'), 'files');
   expect(await ledger.replaced()).toEqual([]);
   expect((await read()).rows).toBeLessThanOrEqual(1);
   await ledger.previousKeys();
@@ -111,7 +83,7 @@ it('what a run replaces is found without reading its export’s runs', async () 
 
 it('what /metrics tells of a year of runs reads what is active and what is due', async () => {
   const run = await claimed('desc');
-  const { active, oldestCreatedAt, earliestDueAt, pausedByFailures } = await readBacklog(asking);
+  const { active, oldestCreatedAt, earliestDueAt, pausedByFailures } = await readBacklog(bench.asking);
   expect([active, oldestCreatedAt]).toEqual([expect.any(Number), expect.any(Number)]);
   expect(active).toBeGreaterThan(0);
   expect(oldestCreatedAt).toBeLessThanOrEqual(run.createdAt);
