@@ -1,9 +1,12 @@
+import { randomBytes } from 'node:crypto';
 import type { Config } from './config.ts';
 import type { Database } from './database/database.ts';
+import { checkListening } from './http/listening.ts';
+import { loadSecretKeys } from './integrations/secret-key.ts';
 import { connectWarehouse, type WarehouseConnection } from './warehouse/client.ts';
 import { findRunningWarehouse } from './warehouse/embedded/endpoint-file.ts';
 import { startEmbeddedWarehouse } from './warehouse/embedded/start.ts';
-import { migrateWarehouse } from './warehouse/migrate.ts';
+import { migrateWarehouse, refuseNewerWarehouse } from './warehouse/migrate.ts';
 import { refuseSeparateServers } from './warehouse/separate-servers.ts';
 import type { Warehouse } from './warehouse/warehouse.ts';
 import { systemClock } from './work/clock.ts';
@@ -12,16 +15,20 @@ import type { Log } from './work/log.ts';
 
 type WarehouseSettings = Pick<Config, 'clickhouseUrl' | 'dataDir' | 'warehouseMemory' | 'warehouseTimeoutMs'>;
 
+type ServerSettings = WarehouseSettings &
+  Pick<Config, 'databaseUrl' | 'databaseTimeoutMs' | 'host' | 'port' | 'secretKey'>;
+
 /**
  * The database and the warehouse of a server, both started at once and stopped with `stack`. The warehouse's process
- * is on its way before the code of the database is loaded.
+ * is on its way before the code of the database is loaded. Neither is brought up to date before nothing is known any more
+ * that keeps this server from starting: there is no way back to the version before.
  */
 export async function openEngines(
-  config: WarehouseSettings & Pick<Config, 'databaseUrl' | 'databaseTimeoutMs'>,
+  config: ServerSettings,
   log: Log,
   stack: AsyncDisposableStack,
 ): Promise<{ database: Database; warehouse: Warehouse }> {
-  const opening = await Promise.allSettled([openMigrated(config, log, true), open(config, log)]);
+  const opening = await Promise.allSettled([openAtMostOurs(config, log), openDatabase(config, log)]);
   for (const one of opening) {
     if (one.status === 'fulfilled') stack.defer(() => one.value.close());
   }
@@ -29,18 +36,24 @@ export async function openEngines(
   // The database's lock is the data directory's: its message is the one a person needs.
   if (database.status === 'rejected') throw database.reason;
   if (warehouse.status === 'rejected') throw warehouse.reason;
+  const { dataDir, secretKey: configured } = config;
+  loadSecretKeys({ configured, dataDir, random: randomBytes });
+  await checkListening(config.host, config.port);
+  await Promise.all([database.value.update(), update(warehouse.value, config, log, true)]);
   return { database: database.value, warehouse: warehouse.value.warehouse };
 }
 
 type DatabaseSettings = Pick<Config, 'databaseUrl' | 'dataDir' | 'databaseTimeoutMs'>;
 
-async function open({ databaseUrl, dataDir, databaseTimeoutMs }: DatabaseSettings, log: Log) {
-  const { openDatabase } = await import('./database/database.ts');
-  return await openDatabase({
+async function openDatabase({ databaseUrl, dataDir, databaseTimeoutMs }: DatabaseSettings, log: Log) {
+  const { openAsItIs } = await import('./database/database.ts');
+  return await openAsItIs({
     url: databaseUrl,
     dataDir,
     timeoutMs: databaseTimeoutMs,
     onError: complaints(log, systemClock, 'trouble with the database').failed,
+    onUpdate: (migration) =>
+      log.info({ migration }, 'bringing the database up to date; with large tables this takes minutes'),
     onFreeze: (table) =>
       log.info({ table }, 'freezing a table of the embedded database, which answers nobody meanwhile'),
   });
@@ -77,21 +90,39 @@ export async function joinWarehouse(config: WarehouseSettings, log: Log): Promis
     const warehouse = connectWarehouse({ url: running.url, localFiles: true, log });
     return { warehouse, close: () => warehouse.close() };
   }
-  return openMigrated(config, log, false);
-}
-
-async function openMigrated(config: WarehouseSettings, log: Log, mayUpdate: boolean): Promise<OpenWarehouse> {
-  const own = await openWarehouse(config, log);
-  const server = serverOf(config, log);
+  const own = await openAtMostOurs(config, log);
   try {
-    // Before, so that none of several servers gets tables of its own; after, because the tables tell what the database
-    // does with them.
-    if (server) await refuseSeparateServers(server);
-    await migrateWarehouse(own.warehouse, mayUpdate);
-    if (server) await refuseSeparateServers(server);
+    await update(own, config, log, false);
     return own;
   } catch (error) {
     await own.close();
     throw error;
   }
+}
+
+/** Unless a newer Sluice made it. Nothing is changed. */
+async function openAtMostOurs(config: WarehouseSettings, log: Log): Promise<OpenWarehouse> {
+  const own = await openWarehouse(config, log);
+  const server = serverOf(config, log);
+  try {
+    // Before anything is made, so that none of several servers gets tables of its own.
+    if (server) await refuseSeparateServers(server);
+    await refuseNewerWarehouse(own.warehouse);
+    return own;
+  } catch (error) {
+    await own.close();
+    throw error;
+  }
+}
+
+async function update(
+  { warehouse }: OpenWarehouse,
+  config: WarehouseSettings,
+  log: Log,
+  mayUpdate: boolean,
+): Promise<void> {
+  const server = serverOf(config, log);
+  await migrateWarehouse(warehouse, mayUpdate);
+  // Again, because the tables tell what the database does with them.
+  if (server) await refuseSeparateServers(server);
 }

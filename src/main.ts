@@ -26,7 +26,6 @@ import { lookAtRoots } from './composition/shared-roots.ts';
 import { checkSharedWarehouse } from './composition/shared-warehouse.ts';
 import type { Config } from './config.ts';
 import { openEngines } from './engines.ts';
-import { checkListening } from './http/listening.ts';
 import { createServer } from './http/server.ts';
 import { integrationsEndpoints } from './integrations/endpoints.ts';
 import { createSealer } from './integrations/sealing.ts';
@@ -119,7 +118,6 @@ async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposabl
     await checkSharedWarehouse(db, warehouse, config, log);
     await lookAtRoots(db, config, log);
   }
-  await checkListening(config.host, config.port);
   const sealer = createSealer(secrets, randomBytes);
   const guard = createHostGuard(config.allowedHosts);
   const removed = config.standby

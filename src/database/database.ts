@@ -7,7 +7,7 @@ import { pgliteDialect } from './embedded/dialect.ts';
 import { openPgliteThread, type PgliteThread } from './embedded/pglite-thread.ts';
 import { startTidying } from './embedded/tidying.ts';
 import { guardedPool } from './guarded-pool.ts';
-import { migrateDatabase } from './migrate.ts';
+import { type MigrateOptions, migrateDatabase, refuseNewerDatabase } from './migrate.ts';
 import type { Tables } from './tables.ts';
 
 export interface Database {
@@ -17,14 +17,12 @@ export interface Database {
   close(): Promise<void>;
 }
 
-export interface DatabaseOptions {
+export interface DatabaseOptions extends MigrateOptions {
   /** A Postgres server; absent = PGlite in `dataDir`. */
   readonly url?: string | undefined;
   readonly dataDir: string;
   /** Milliseconds that a statement to a server may take; default 60,000. Migrations take as long as they need. */
   readonly timeoutMs?: number | undefined;
-  /** False = tables of an older Sluice are refused; there is no way back from an update. Default: they are updated. */
-  readonly mayUpdate?: boolean;
   /**
    * Told of lost connections, or of the embedded database's thread; they are replaced by themselves; and of a tidying
    * that failed.
@@ -36,9 +34,9 @@ export interface DatabaseOptions {
 
 /** Opens the database and brings its tables up to date. Throws `data_dir_locked` (embedded), `made_by_newer`, `made_by_older`. */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const database = options.url ? openServer({ ...options, url: options.url }) : await openEmbedded(options);
+  const database = await openAsItIs(options);
   try {
-    await migrateDatabase(database.patient, options.mayUpdate);
+    await database.update();
   } catch (error) {
     await database.close();
     throw error;
@@ -46,9 +44,28 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   return database;
 }
 
+export interface DatabaseAsItIs extends Database {
+  /** Brings the tables up to date. Throws `made_by_newer`, `made_by_older`. */
+  update(): Promise<void>;
+}
+
+/** Opens the database and changes nothing in it. Throws `data_dir_locked` (embedded), `made_by_newer`. */
+export async function openAsItIs(options: DatabaseOptions): Promise<DatabaseAsItIs> {
+  const { patiently, ...database } = options.url
+    ? openServer({ ...options, url: options.url })
+    : await openEmbedded(options);
+  try {
+    await refuseNewerDatabase(database.kysely);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return { ...database, update: () => patiently((db) => migrateDatabase(db, options)) };
+}
+
 interface OpenedDatabase extends Database {
-  /** The same database, for statements that may take long. */
-  readonly patient: Kysely<Tables>;
+  /** Work whose statements may take long. */
+  patiently<T>(work: (db: Kysely<Tables>) => Promise<T>): Promise<T>;
 }
 
 const INT8 = 20;
@@ -84,7 +101,12 @@ function openServer(options: DatabaseOptions & { readonly url: string }): Opened
   const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: guarded }) });
   const slow = { ...guardedPool(pool, () => {}, MIGRATION_MS), end: async () => {} };
   const patient = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: slow }) });
-  return { kysely, patient, engine: { pool }, close: () => kysely.destroy() };
+  return {
+    kysely,
+    patiently: (work) => work(patient),
+    engine: { pool },
+    close: () => kysely.destroy(),
+  };
 }
 
 /**
@@ -99,7 +121,7 @@ async function openEmbedded({ dataDir, onError, onFreeze }: DatabaseOptions): Pr
     const tidying = startTidying(pglite, systemClock, (error) => onError?.(error as Error), onFreeze);
     return {
       kysely,
-      patient: kysely,
+      patiently: (work) => pglite.patiently(() => work(kysely)),
       engine: { pglite },
       close: async () => {
         try {

@@ -24,3 +24,28 @@ it('processes that start at once on an empty database all find it made, once', a
     await again.close();
   }
 });
+
+it('an update that is stopped has done what it has done', async () => {
+  const url = await postgres.createDatabase();
+  const made = await openDatabase({ url, dataDir: '/nowhere' });
+  // Both may be applied again.
+  const again = ['0014_active_backfill_runs.sql', '0020_first_organization.sql'];
+  await sql`drop index runs_backfill_active`.execute(made.kysely);
+  await sql`delete from sluice_migrations where name in (${sql.join(again)})`.execute(made.kysely);
+  const names = async () => {
+    const { rows } = await sql<{ name: string }>`select name from sluice_migrations`.execute(made.kysely);
+    return rows.map(({ name }) => name);
+  };
+  const told: string[] = [];
+  const onUpdate = (name: string) => {
+    told.push(name);
+    if (told.length === 2) throw new Error('stopped');
+  };
+  await expect(openDatabase({ url, dataDir: '/nowhere', onUpdate })).rejects.toThrow('stopped');
+  expect(told).toEqual(again);
+  expect(await names()).toContain(again[0]);
+  expect(await names()).not.toContain(again[1]);
+  await (await openDatabase({ url, dataDir: '/nowhere', onUpdate })).close();
+  expect(await names()).toContain(again[1]);
+  await made.close();
+});

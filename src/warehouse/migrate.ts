@@ -31,13 +31,7 @@ export async function migrateWarehouse(warehouse: Warehouse, mayUpdate = true): 
             ENGINE = ReplacingMergeTree ORDER BY name`,
     });
   }
-  const done = await applied(warehouse);
-  const unknown = [...done].filter((name) => !migrations.some((migration) => migration.name === name));
-  if (unknown.length > 0) {
-    throw new SluiceError('made_by_newer', {
-      detail: `The warehouse was made by a newer Sluice (it has ${unknown.join(', ')}); start that one, or restore the copy from before the update.`,
-    });
-  }
+  const done = await known(warehouse, migrations);
   const missing = migrations.filter(
     ({ name, embeddedOnly }) => !done.has(name) && (warehouse.localFiles || !embeddedOnly),
   );
@@ -55,6 +49,23 @@ export async function migrateWarehouse(warehouse: Warehouse, mayUpdate = true): 
       params: { name: migration.name },
     });
   }
+}
+
+/** Throws the warehouse's errors and `made_by_newer`, and changes nothing. */
+export async function refuseNewerWarehouse(warehouse: Warehouse): Promise<void> {
+  if ((await tables(warehouse)).has('sluice_migrations')) await known(warehouse, readMigrations());
+}
+
+/** Throws `made_by_newer`. */
+async function known(warehouse: Warehouse, migrations: readonly Migration[]): Promise<Set<string>> {
+  const done = await applied(warehouse);
+  const unknown = [...done].filter((name) => !migrations.some((migration) => migration.name === name));
+  if (unknown.length > 0) {
+    throw new SluiceError('made_by_newer', {
+      detail: `The warehouse was made by a newer Sluice (it has ${unknown.join(', ')}); start that one, or restore the copy from before the update.`,
+    });
+  }
+  return done;
 }
 
 function readMigrations(): Migration[] {

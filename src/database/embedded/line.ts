@@ -18,13 +18,14 @@ export interface Line {
 /**
  * Errors of Postgres are thrown with their SQLSTATE in `code`; `database_unavailable` for those that pass by themselves and once
  * the thread has ended. It is ended, and `onLost` told, when Postgres in it cannot go on, and when it owes an answer and says
- * nothing for `silentMs`.
+ * nothing for `silentMs`, unless `isPatient`.
  */
 export function openLine(
   worker: Worker,
   silentMs: number,
   notify: (channel: string, payload: string) => void,
   onLost: (error: Error) => void,
+  isPatient: () => boolean,
 ): Line {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let asked = 0;
@@ -46,7 +47,7 @@ export function openLine(
   // In turns, which stop with a machine that sleeps.
   let silentTurns = 0;
   const watch = setInterval(() => {
-    silentTurns = waiting.size === 0 ? 0 : silentTurns + 1;
+    silentTurns = waiting.size === 0 || isPatient() ? 0 : silentTurns + 1;
     if (silentTurns > TURNS)
       giveUp(new Error(`the embedded database did not answer for ${silentMs / 1000} s`));
   }, silentMs / TURNS).unref();

@@ -118,6 +118,20 @@ describe('PGlite in its thread', () => {
     rmSync(another, { recursive: true });
   });
 
+  it('waits for a thread for as long as what it does may take', async () => {
+    const slow = `require('node:worker_threads').parentPort.on('message', ({ id, op }) => {
+      setTimeout(() => require('node:worker_threads').parentPort.postMessage({ id, value: { fields: [], rows: [] } }), op === 'query' ? 400 : 0);
+    })`;
+    const open = () =>
+      openPgliteThread('/nowhere', () => {}, {
+        spawn: () => new Worker(slow, { eval: true }),
+        silentMs: 100,
+      });
+    const pglite = await open();
+    expect((await pglite.patiently(() => pglite.query('select 1'))).rows).toEqual([]);
+    await expect(pglite.query('select 1')).rejects.toMatchObject({ code: 'database_unavailable' });
+  });
+
   it('says why a database cannot be opened', async () => {
     const blocked = openPgliteThread(join(dataDir, 'database', 'PG_VERSION'));
     await expect(blocked).rejects.toMatchObject({

@@ -31,6 +31,8 @@ export interface PgliteThread {
   begin(): Promise<SqlTransaction>;
   /** Resolves with the way to stop. Listeners outlive the thread. */
   listen(channel: string, listener: (payload: string) => void): Promise<() => Promise<void>>;
+  /** What takes long meanwhile is not taken for a thread that does not answer any more. */
+  patiently<T>(work: () => Promise<T>): Promise<T>;
   /** Throws what kept it from being closed in order; it is closed all the same, and the next opening finds every commit. */
   close(): Promise<void>;
 }
@@ -44,7 +46,7 @@ export interface ThreadWays {
   readonly reopenMs?: number;
 }
 
-/** Longer than a migration of the largest tables that PGlite should have. */
+/** Longer than any statement but those of a migration. */
 const SILENT_MS = 600_000;
 const REOPEN_MS = 1_000;
 
@@ -63,12 +65,14 @@ export async function openPgliteThread(
   };
   let current: Promise<Line> | null = null;
   let begun = 0;
+  let patient = 0;
 
   const start = async (): Promise<Line> => {
-    const line = openLine(spawn({ folder }), silentMs, notify, (error) => {
+    const lost = (error: Error) => {
       current = null;
       onLost(error);
-    });
+    };
+    const line = openLine(spawn({ folder }), silentMs, notify, lost, () => patient > 0);
     try {
       await line.ask({ op: 'open' });
       for (const channel of listeners.keys()) await line.ask({ op: 'listen', channel });
@@ -121,6 +125,14 @@ export async function openPgliteThread(
         listeners.delete(channel);
         await (await connected()).ask({ op: 'unlisten', channel });
       };
+    },
+    patiently: async (work) => {
+      patient++;
+      try {
+        return await work();
+      } finally {
+        patient--;
+      }
     },
     close: async () => {
       const line = await current?.catch(() => null);

@@ -42,5 +42,5 @@ named as (
     left join published on published.id = run.id
    where run.backfill_id is not null and run.key_suffix = '')
 update batch_export_runs run
-   set key_suffix = case when named.suffixed then 'backfill-' || named.backfill_id when not named.suffixed then '' end
-  from named where named.id = run.id;
+   set key_suffix = case when named.suffixed then 'backfill-' || named.backfill_id end
+  from named where named.id = run.id and named.suffixed is distinct from false;
