@@ -168,6 +168,29 @@ describe('a backfill', () => {
     ]);
   });
 
+  it('takes what a pause left between live runs', async () => {
+    const { id } = await bench.create();
+    bench.clock.advance(3_600_000);
+    await bench.call('POST', `batch_exports/${id}/pause`);
+    bench.clock.advance(3_600_000);
+    await bench.call('POST', `batch_exports/${id}/unpause`);
+    bench.clock.advance(3_600_000);
+    await bench.feature.tick(100);
+    expect(await finishActive(id, 'Completed')).toBe(2);
+    await start(id, '2026-03-10T11:00:00Z', '2026-03-10T12:00:00Z');
+    const [run] = (await runsOf(id)).filter((candidate) => candidate.backfill);
+    const claim = await claimRun(bench.db, { runId: run.id, worker: 'w', now: bench.clock.now() });
+    if (!claim) throw new Error('nothing to claim');
+    const { excludes } = await fixPlan(bench.db, claim, bench.clock.now());
+    const held = excludes.map(({ arrivalFrom, arrivalTo }) =>
+      [arrivalFrom, arrivalTo].map((at) => new Date(at ?? 0).toISOString().slice(11, 16)),
+    );
+    expect(held).toEqual([
+      ['10:00', '11:00'],
+      ['12:00', '13:00'],
+    ]);
+  });
+
   it('answers 200 at its old address', async () => {
     const { id } = await bench.create();
     const body = { start_at: '2026-03-01T00:00:00Z', end_at: '2026-03-01T01:00:00Z' };
