@@ -72,6 +72,17 @@ it('waits for a watermark that is near and postpones the run when it is far', as
   expect(century.did).toEqual(['postpone a +60000']);
 });
 
+it('reads nothing before the watermark is there, not even a millisecond', async () => {
+  const marks = [1_000_000, 1_001_499, 1_001_500];
+  const { worker, did } = bench({
+    claim: async (id) => ({ id, attempt: 1, failures: 0, bugs: 0, silentClaims: 0, readableFrom: 1_001_500 }),
+    watermark: async () => marks.shift() ?? 0,
+    execute: async () => void did.push(`execute with ${marks.length} to come`),
+  });
+  await worker.handle('a', NEVER_LOST);
+  expect(did).toEqual(['execute with 0 to come']);
+});
+
 it.each([
   ['a hiccup', new SluiceError('destination_unavailable'), ['retry a +2500']],
   ['what a person must fix', new SluiceError('destination_denied'), ['fail a Failed', 'tidy a']],
