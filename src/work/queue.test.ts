@@ -97,7 +97,7 @@ it('reads the queue once, however long it is, when it tells which runs have no j
   await sql`reset work_mem`.execute(database.kysely);
 });
 
-it('keeps a job for years, also in a queue that an earlier version made', async () => {
+it('keeps a job for years, whatever becomes of its workers, also in a queue that an earlier version made', async () => {
   await sql`update pgboss.queue set retention_seconds = 1209600`.execute(database.kysely);
   const newer = await openQueue({
     engine: database.engine,
@@ -106,10 +106,14 @@ it('keeps a job for years, also in a queue that an earlier version made', async 
   });
   await newer.enqueue(database.kysely, ['patient'], Date.now() + 3_600_000);
   await newer.stop(0);
-  const { rows } = await sql<{ days: number }>`
-    select extract(epoch from keep_until - start_after)::float8 / 86400 as days
+  const { rows } = await sql<{ days: number; retries: number; hours: number }>`
+    select extract(epoch from keep_until - start_after)::float8 / 86400 as days,
+           retry_limit as retries, expire_seconds / 3600.0::float8 as hours
       from pgboss.job where data->>'runId' = 'patient'`.execute(database.kysely);
   expect(rows[0]?.days).toBeGreaterThan(365);
+  // Neither a worker that is killed again and again nor a run of many hours uses a job up.
+  expect(rows[0]?.retries).toBeGreaterThan(100_000);
+  expect(rows[0]?.hours).toBeGreaterThan(23);
 });
 
 it('removes a job soon after it is done, not a day later', async () => {

@@ -100,7 +100,8 @@ it('of several jobs of a run that waits for its next attempt the last one makes 
   const [runId = ''] = await runs(1);
   const at = await failOnce(runId, 60_000);
   const claimed = async (others: boolean) => {
-    lost = others ? [] : [runId];
+    // The job at hand is one that somebody has taken.
+    [lost, taken] = [[], others ? [] : [runId]];
     const claim = { runId, worker: 'w', now: bench.clock.now() };
     return (await claimForJob({ ...ports(), db: bench.db }, claim))?.attempt ?? null;
   };

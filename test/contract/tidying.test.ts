@@ -57,7 +57,9 @@ beforeAll(async () => {
     }),
     log: pino({ level: 'silent' }),
     queue: {
-      withoutJob: async (_: unknown, ids: readonly string[]) => (hasAnother ? [] : [...ids]),
+      // The job at hand is one that somebody has taken.
+      withoutJob: async (_: unknown, ids: readonly string[], only?: 'waiting') =>
+        hasAnother || only !== 'waiting' ? [] : [...ids],
     },
   } as unknown as typeof ports;
 });
