@@ -307,6 +307,23 @@ describe('a run that is replacing the files of an earlier one', () => {
     const { body } = await bench.call('GET', `batch_exports/${first.id}/backfills/${first.run.backfill}`);
     expect(body.status).toBe('Cancelled');
   });
+
+  it('keeps its files when it fails for good: those that it was to replace may be gone', async () => {
+    const { held } = await replacing();
+    const entry = {
+      slice: { part: 0, of: 1 },
+      rows: 3,
+      bytes: 10,
+      staged: { key: 'events/b.parquet', bytes: 10, token: {} },
+    };
+    const ledger = openLedger(bench.db, bench.clock, held, PLACE);
+    await ledger.record(entry);
+    await finishRun(bench.ports, held, failed);
+    const removed: string[] = [];
+    expect(await tidyRun(tidyPorts(removed), held.id)).toBeNull();
+    expect(removed).toEqual([]);
+    expect(await ledger.entries()).toEqual([entry]);
+  });
 });
 
 describe('§7.2 retry', () => {
@@ -484,6 +501,24 @@ describe('§7.2 retry', () => {
       expect(marks.receipts).toEqual([entry(0, 'x/a.parquet').staged, own]);
     });
 
+    it('cut as that one was, but for what it had to begin afresh', async () => {
+      const { id, runs } = await withRuns(1);
+      const first = await claim(runs[0].id);
+      const ledger = openLedger(bench.db, bench.clock, first, PLACE);
+      const entry = (part: number, of: number) => ({
+        slice: { part, of },
+        rows: 3,
+        bytes: 10,
+        staged: { key: `x/${part}.parquet`, bytes: 10, token: {} },
+      });
+      await ledger.record(entry(0, 2));
+      await ledger.withdraw();
+      await ledger.record(entry(1, 3));
+      await finishRun(bench.ports, first, { ...completed(), place: PLACE });
+      const again = await ledgerAt(await repeat(id, runs[0].id));
+      expect(await again.previousSlices()).toEqual([{ slice: { part: 1, of: 3 }, key: 'x/1.parquet' }]);
+    });
+
     it('but a run that repeats nothing replaces nothing; what repeated it is kept when it takes itself back', async () => {
       const { id, runs } = await withRuns(1);
       const stands = await ledgerAt(runs[0].id);
@@ -574,6 +609,7 @@ describe('claims', () => {
     const { enqueue } = bench.ports;
     const times = { at: bench.clock.now(), now: bench.clock.now() };
     for (let n = 0; n < 3; n++) await postponeRun(bench.db, enqueue, await claim(runs[0].id), times);
+    expect(bench.jobs.at(-1)).toEqual({ runId: runs[0].id, startAfter: times.at });
     expect(await claim(runs[0].id)).toMatchObject({ attempt: 4, failures: 0 });
     await setRetrying(bench.db, enqueue, await claim(runs[0].id), { ...times, error: 'busy' });
     await setRetrying(bench.db, enqueue, await claim(runs[0].id), { ...times, error: 'ours', bug: true });

@@ -16,6 +16,8 @@ let opened = 0;
 let ports: TidyToTheEndPorts;
 /** Whether another job of the run waits. */
 let hasAnother = false;
+/** Whose manifest lies under every key that a manifest may have. */
+let manifestOf: string | null = null;
 /** What the store answers with; null = it takes what it is told. */
 let trouble: SluiceError | null = null;
 const removed: string[] = [];
@@ -24,7 +26,7 @@ const store: Partial<FileTarget> = {
   discard: async () => {},
   isStaged: async () => true,
   fileOf: async (key) => key,
-  get: async () => null,
+  get: async () => (manifestOf === null ? null : Buffer.from(JSON.stringify({ run_id: manifestOf }))),
   remove: async (key) => void removed.push(key),
   sweep: async () => {},
   close: async () => {},
@@ -33,6 +35,7 @@ beforeEach(() => {
   opened = 0;
   removed.length = 0;
   hasAnother = false;
+  manifestOf = null;
   trouble = new SluiceError('destination_unavailable');
   ports = { ...ports, places: createPlaces(2, bench.clock) };
 });
@@ -165,6 +168,19 @@ it('what a store that is away cannot give back is taken back once it answers', a
   expect(await tidied(runId)).toEqual({ jobs: [], told: [] });
   expect(await readEntries(bench.db, runId)).toEqual([]);
   expect(removed).toEqual(['events/1.parquet']);
+});
+
+it('its manifest goes first, by the name that its output has', async () => {
+  const runId = await cancelled(publishOne);
+  await bench.db
+    .updateTable('batch_export_runs')
+    .set({ key_suffix: 'live' })
+    .where('id', '=', runId)
+    .execute();
+  trouble = null;
+  manifestOf = runId;
+  expect(await tidyRun(ports, runId)).toBeNull();
+  expect(removed).toEqual([expect.stringMatching(/^events\/[^/]*_live_manifest\.json$/), 'events/1.parquet']);
 });
 
 it('after a day it is not tried any more, and the log of the export says what may remain', async () => {
