@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { pauseExport } from '../../src/batch-exports/pausing.ts';
 import { newestRead } from '../../src/batch-exports/schedule/newest-read.ts';
 import { setSchedulesRight } from '../../src/batch-exports/schedule/set-right.ts';
 import { tick } from '../../src/batch-exports/schedule/tick.ts';
@@ -171,6 +172,9 @@ describe('a clock that was days ahead, set right before a start', () => {
     await bench.call('POST', `batch_exports/${id}/pause`);
     bench.clock.set('2026-03-14T10:20:00Z');
     await bench.call('POST', `batch_exports/${id}/unpause`);
+    await endAll(id);
+    bench.clock.set('2026-03-10T10:30:00Z');
+    expect(await setSchedulesRight(bench.ports)).toBe(0);
     bench.clock.set('2026-03-14T15:20:00Z');
     await bench.feature.tick(50);
     await endAll(id);
@@ -302,5 +306,15 @@ it('S5: jitter delays the run and keeps its interval', async () => {
   expect((await tick(ports, 10)).created).toEqual([]);
   bench.clock.advance(1);
   expect((await tick(ports, 10)).created).toHaveLength(1);
+  expect(await intervalsOf(id)).toEqual(['03-10T10:00 03-10T11:00']);
+});
+
+it('S2: a pause leaves out no interval that has ended and waits for its jitter', async () => {
+  const ports = { ...bench.ports, jitterScale: 1 };
+  const actor = { userId: 1, teamId: bench.teamId, organizationId: bench.organizationId };
+  const { id } = await createExport(ports, actor, toFiles() as never);
+  bench.clock.set('2026-03-10T11:00:00Z');
+  expect((await tick(ports, 10)).created).toEqual([]);
+  await pauseExport(ports, actor, id);
   expect(await intervalsOf(id)).toEqual(['03-10T10:00 03-10T11:00']);
 });
