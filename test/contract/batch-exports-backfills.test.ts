@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { finishRun } from '../../src/batch-exports/runs/finish.ts';
 import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
-import { claimRun } from '../../src/batch-exports/runs/store.ts';
+import { claimRun, setProgress } from '../../src/batch-exports/runs/store.ts';
 import { type Json, type ServedBench, serveBench } from './batch-exports-kit.ts';
 
 /** contract.md §8 over HTTP. */
@@ -33,25 +33,31 @@ const runsOf = async (id: string): Promise<Json[]> =>
   (await bench.call('GET', `batch_exports/${id}/runs?ordering=data_interval_start&start=2020-01-01`)).body
     .results;
 
+type Status = 'Completed' | 'Failed' | 'FailedRetryable';
+
 /** Ends all active runs of an export as given; tells how many there were. */
-async function finishActive(id: string, status: 'Completed' | 'Failed' | 'FailedRetryable'): Promise<number> {
+async function finishActive(id: string, status: Status): Promise<number> {
   const active = (await runsOf(id)).filter((run) => run.status === 'Starting');
-  for (const run of active) {
-    const claim = await claimRun(bench.db, { runId: run.id, worker: 'w', now: bench.clock.now() });
-    if (!claim) throw new Error('nothing to claim');
-    await fixPlan(bench.db, claim, bench.clock.now());
-    const rows = { rows: 2, fingerprint: null };
-    const outcome = {
-      files: [],
-      rows: 2,
-      bytes: 1,
-      cleaned: 0,
-      proof: { source: rows, written: rows, reread: rows },
-    };
-    const ending = status === 'Completed' ? { status, outcome } : { status, error: 'no' };
-    await finishRun(bench.ports, claim, ending);
-  }
+  for (const run of active) await finish(run.id, status);
   return active.length;
+}
+
+async function finish(runId: string, status: Status): Promise<void> {
+  const now = bench.clock.now();
+  const claim = await claimRun(bench.db, { runId, worker: 'w', now });
+  if (!claim) throw new Error('nothing to claim');
+  await fixPlan(bench.db, claim, now);
+  await setProgress(bench.db, claim, { rows: 2, bytes: 1 }, now);
+  const rows = { rows: 2, fingerprint: null };
+  const outcome = {
+    files: [],
+    rows: 2,
+    bytes: 1,
+    cleaned: 0,
+    proof: { source: rows, written: rows, reread: rows },
+  };
+  const ending = status === 'Completed' ? { status, outcome } : { status, error: 'no' };
+  await finishRun(bench.ports, claim, ending);
 }
 
 describe('a backfill', () => {
@@ -196,6 +202,23 @@ describe('a backfill', () => {
     const body = { start_at: '2026-03-01T00:00:00Z', end_at: '2026-03-01T01:00:00Z' };
     const { status, body: answer } = await bench.call('POST', `batch_exports/${id}/backfill/`, body);
     expect([status, answer]).toEqual([200, { backfill_id: expect.stringMatching(/^[0-9a-f-]{36}$/) }]);
+  });
+
+  it('names and does not count an interval that failed, also when it was repeated without success', async () => {
+    const { id } = await bench.create();
+    const { body } = await start(id, '2026-03-01T00:00:00Z', '2026-03-01T02:00:00Z');
+    const [first, second] = await runsOf(id);
+    await finish(first.id, 'Failed');
+    await bench.call('POST', `batch_exports/${id}/runs/${first.id}/retry`);
+    expect(await get(id, body.backfill_id)).toMatchObject({ status: 'Running' });
+    const again = (await runsOf(id)).find((run) => run.backfill !== body.backfill_id);
+    await finish(again.id, 'Failed');
+    await finish(second.id, 'Completed');
+    expect(await get(id, body.backfill_id)).toMatchObject({ status: 'Completed', total_records_count: 2 });
+    const errors = (await bench.call('GET', `batch_exports/${id}/logs?level=ERROR`)).body.results;
+    expect(errors.map((line: Json) => line.message)).toContain(
+      `The backfill did not export 2026-03-01T00:00:00.000Z to 2026-03-01T01:00:00.000Z: run ${first.id} is Failed.`,
+    );
   });
 
   it('is cancelled with its runs, once', async () => {
