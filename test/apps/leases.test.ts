@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { matchConfigs } from '../../src/apps/delivery/lease.ts';
 import { MASK } from '../../src/apps/plugin-configs/config.ts';
 import { changeConfig } from '../../src/apps/plugin-configs/service.ts';
 import { makeEvents } from '../faults/events.ts';
@@ -54,6 +55,19 @@ it('an app that gets another name is left alone; one that gets another config be
   await change(config, { config: JSON.stringify({ url: `${receiver.url}/elsewhere` }) });
   await until(() => expect(receiver.taken().map(({ path }) => path)).toEqual(['/elsewhere']));
   await here.stop(1_000);
+});
+
+it('D6: an app that was off between two looks begins with what arrives from then on', async () => {
+  const config = await bench.enable(WEBHOOK, { url: receiver.url });
+  await matchConfigs(bench.ports);
+  const before = await row(config);
+  const since = new Date((before?.since.getTime() ?? 0) + 1_000);
+  const again = bench.database.kysely.updateTable('plugin_configs').set({ enabled_at: since });
+  await again.where('id', '=', config).execute();
+  await matchConfigs(bench.ports);
+  const after = await row(config);
+  expect(after).toMatchObject({ since, cursor_first: since.getTime() * 1000 });
+  expect(after?.id).not.toBe(before?.id);
 });
 
 it('what a change of the config cuts off was an attempt', async () => {

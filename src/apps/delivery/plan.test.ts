@@ -54,6 +54,11 @@ it('a warehouse that reads no more than an hour at once: everything is planned',
   expect(failures).toBeLessThan(30);
 });
 
+it('more events before the end than one look reads: everything is planned', async () => {
+  const at = Array.from({ length: 250 }, (_, n) => n + 1);
+  expect((await planned(at, () => YEAR, 1_000)).events).toBe(at.length);
+});
+
 it('one that was overloaded for a while is soon asked for more again', async () => {
   let left = 40;
   const { asked } = await planned([YEAR - 1], () => (left-- > 0 ? HOUR / 60 : YEAR), YEAR);
