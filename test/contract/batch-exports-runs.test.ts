@@ -860,6 +860,53 @@ describe('three failures in a row', () => {
       expect((await covered(id)).toSorted()).toEqual(all);
     });
 
+    it('by arrival, also what a version cancelled that kept nothing of it, once', async () => {
+      const { id } = await bench.create();
+      const backfills = () => bench.db.selectFrom('batch_export_backfills').where('batch_export_id', '=', id);
+      const lost = async () =>
+        (await backfills().select('id').where('unfinished', '=', true).execute()).length;
+      const told = async () => (await warnings(id)).filter((line) => line.startsWith('The automatic pause'));
+      const update = async () => {
+        await sql`delete from sluice_migrations where name like '0025%'`.execute(bench.db);
+        await migrateDatabase(bench.db);
+      };
+      await bench.call('POST', `batch_exports/${id}/pause`);
+      bench.clock.advance(3 * HOUR);
+      await bench.call('POST', `batch_exports/${id}/unpause`, { backfill: true });
+      const [cancelledByHand] = (await bench.call('GET', `batch_exports/${id}/backfills`)).body.results;
+      await bench.call('POST', `batch_exports/${id}/backfills/${cancelledByHand.id}/cancel`);
+      await bench.call('POST', `batch_exports/${id}/pause`);
+      bench.clock.advance(24 * HOUR);
+      await bench.call('POST', `batch_exports/${id}/unpause`, { backfill: true });
+      for (let n = 0; n < 3; n++) await plannedAndEnded((await active(id))[0], failed);
+      await bench.db
+        .updateTable('batch_export_backfills')
+        .set({ unfinished: false })
+        .where('batch_export_id', '=', id)
+        .execute();
+      // The schedule goes on by itself: of what it lost, only the log can tell.
+      await bench.call('POST', `batch_exports/${id}/unpause`);
+
+      await update();
+      expect([await lost(), await told()]).toEqual([
+        1,
+        [expect.stringMatching(/^The automatic pause cancelled the backfill .* must be paused first\.$/)],
+      ]);
+      await bench.call('POST', `batch_exports/${id}/pause`);
+      await bench.call('POST', `batch_exports/${id}/unpause`, { backfill: true });
+      expect(await lost()).toBe(0);
+      await update();
+      expect([await lost(), (await told()).length], 'taken over').toEqual([0, 1]);
+      for (let some = await active(id); some.length > 0; some = await active(id)) {
+        for (const run of some) await plannedAndEnded(run, completed());
+        await bench.feature.tick(100);
+      }
+      await update();
+      expect([await lost(), (await told()).length], 'delivered').toEqual([0, 1]);
+      const all = Array.from({ length: 24 }, (_, n) => `${hour(n + 3)} ${hour(n + 4)}`);
+      expect(await covered(id)).toEqual(expect.arrayContaining(all));
+    });
+
     it('not a repetition that is replacing files, which goes on', async () => {
       const { id, runs } = await withRuns(4);
       await finishRun(bench.ports, await claim(runs[3].id), completed());
