@@ -152,3 +152,30 @@ it.each([
   expect(Date.now()).toBeGreaterThanOrEqual(start + 1490);
   ahead = 0;
 });
+
+it.each([
+  ['behind', -3_600_000],
+  ['ahead', 3_600_000],
+])(
+  'waits are as long as they were meant to be on a machine whose clock is %s the database',
+  async (name, by) => {
+    const frozen = Date.now() + by;
+    const waits = { over: -5_000, short: 1_500, long: 600_000, years: YEARS };
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(frozen);
+    try {
+      for (const [what, ms] of Object.entries(waits)) {
+        await queue.enqueue(database.kysely, [`${name} ${what}`, `${name} ${what} too`], frozen + ms);
+      }
+    } finally {
+      clock.mockRestore();
+    }
+    const { rows } = await sql<{ id: string; ms: number }>`
+    select data->>'runId' as id, extract(epoch from start_after - created_on)::float8 * 1000 as ms
+      from pgboss.job where data->>'runId' like ${`${name} %`}`.execute(database.kysely);
+    const expected = Object.entries({ ...waits, over: 0 }).flatMap(([what, ms]) => [
+      [`${name} ${what}`, ms],
+      [`${name} ${what} too`, ms],
+    ]);
+    expect(Object.fromEntries(rows.map(({ id, ms }) => [id, ms]))).toEqual(Object.fromEntries(expected));
+  },
+);

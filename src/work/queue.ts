@@ -33,7 +33,7 @@ export interface QueueOptions {
   /** Milliseconds that a statement to a server may take; default 60,000. */
   readonly timeoutMs?: number;
   readonly onError: (error: Error) => void;
-  /** The clock that `startAfter` is told by, milliseconds; the database's own runs beside it. Default: the machine's. */
+  /** The clock that `startAfter` is told by, milliseconds. Default: the machine's; the database goes by its own. */
   readonly now?: () => number;
   /** Seconds between two looks for jobs of dead workers, and for what is to be removed. */
   readonly superviseSeconds?: number;
@@ -84,12 +84,15 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   // One that is there keeps the settings of the version that made it.
   await boss.updateQueue(QUEUE, SETTINGS);
 
-  const atDatabase = (at: number) => new Date(at - (options.now ?? systemClock.now)() + systemClock.now());
+  const now = options.now ?? systemClock.now;
+  // The database adds the wait to its own time, which it compares with: this machine's clock may be ahead of it or behind.
+  const waitUntil = (at: number) => `${(Math.max(0, at - now()) / 1000).toFixed(3)} seconds`;
   return {
     enqueue: async (trx, runIds, startAfter) => {
+      const wait = startAfter === undefined ? {} : { startAfter: waitUntil(startAfter) };
       const jobs = runIds.map((runId) => ({
         data: { runId } satisfies RunJob,
-        ...(startAfter === undefined ? {} : { startAfter: atDatabase(startAfter) }),
+        ...wait,
       }));
       await boss.insert(QUEUE, jobs, { db: fromKysely(trx) });
     },

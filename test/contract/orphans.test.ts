@@ -77,7 +77,7 @@ it('a start adopts what was at work, and what has no job, not before its time', 
 it('a run that rests too long and has no job gets one, whether it has begun or not', async () => {
   const [begun = '', waiting = '', busy = ''] = await runs(3);
   lost = [begun, waiting];
-  await failOnce(begun, 2 * HOUR);
+  await failOnce(begun, 600_000);
   const look = () => enqueueForgotten(ports(), bench.clock.now() - HOUR);
   expect(await look()).toBe(0);
   bench.clock.advance(HOUR + 1);
@@ -94,6 +94,21 @@ it('a start does not wait for a time that a wrong clock set', async () => {
   await failOnce(ahead, 3 * 24 * HOUR);
   await adoptOrphans(ports());
   expect(bench.jobs).toEqual([{ runId: ahead, startAfter: undefined }]);
+});
+
+it('a clock that is set back in the middle of a wait does not make it longer, nor does one that is a little behind', async () => {
+  const [far = '', near = ''] = await runs(2);
+  lost = [];
+  await failOnce(near, 60_000);
+  await failOnce(far, 600_000);
+  const look = () => enqueueForgotten(ports(), bench.clock.now() - HOUR);
+  bench.clock.advance(-600_000 + 1);
+  expect(await look()).toBe(0);
+  bench.clock.advance(-1);
+  expect(await look()).toBe(1);
+  expect(bench.jobs).toEqual([{ runId: far, startAfter: undefined }]);
+  const claim = { runId: far, worker: 'w', now: bench.clock.now() };
+  expect((await claimForJob({ ...ports(), db: bench.db }, claim))?.attempt).toBe(2);
 });
 
 it('of several jobs of a run that waits for its next attempt the last one makes it', async () => {

@@ -2,6 +2,7 @@ import { portionsOf } from '../../work/portions.ts';
 import type { Queue } from '../../work/queue.ts';
 import type { RunPorts } from '../ports.ts';
 import { ACTIVE_RUN_STATES } from './machine.ts';
+import { TOO_FAR_MS } from './store.ts';
 
 export interface OrphanPorts extends Pick<RunPorts, 'db' | 'clock' | 'enqueue'> {
   readonly queue: Pick<Queue, 'withoutJob'>;
@@ -14,33 +15,35 @@ export interface OrphanPorts extends Pick<RunPorts, 'db' | 'clock' | 'enqueue'> 
  * first or next attempt, only those get one that have none: a job more at each start would be an attempt more each time.
  */
 export async function adoptOrphans(ports: OrphanPorts): Promise<void> {
-  const now = ports.clock.now();
-  // Further away than any wait is what a clock decided that has been set right since.
+  await enqueueTooFar(ports);
+  await enqueueWithout(ports, null, 'waiting');
+}
+
+const AT_ONCE = 1_000;
+
+/**
+ * Gives a job to the active runs that have none and of which nothing was heard since `before`, milliseconds since the
+ * epoch, not before the time of its next attempt; and to those whose next attempt is too far away. Tells how many there were. A
+ * job may be lost with the queue's tables, or to its limit of age: its run would stay active for ever. Processes that look at
+ * the same time may give one a job each; a second delivery does no harm.
+ */
+export async function enqueueForgotten(ports: OrphanPorts, before: number): Promise<number> {
+  return (await enqueueTooFar(ports)) + (await enqueueWithout(ports, before));
+}
+
+/** The clock was set back in the middle of a wait: the job waits for that time to come again. */
+async function enqueueTooFar(ports: OrphanPorts): Promise<number> {
   const tooFar = await ports.db
     .selectFrom('batch_export_runs')
     .select('id')
     .where('status', 'in', [...ACTIVE_RUN_STATES])
-    .where('next_attempt_at', '>', new Date(now + TOO_FAR_MS))
+    .where('next_attempt_at', '>=', new Date(ports.clock.now() + TOO_FAR_MS))
     .execute();
   for await (const portion of portionsOf(tooFar, AT_ONCE)) {
     const ids = portion.map(({ id }) => id);
     await ports.db.transaction().execute((trx) => ports.enqueue(trx, ids));
   }
-  await enqueueWithout(ports, null, 'waiting');
-}
-
-const AT_ONCE = 1_000;
-/** No attempt is further away: the longest waits are ten minutes. */
-const TOO_FAR_MS = 3_600_000;
-
-/**
- * Gives a job to the active runs that have none and of which nothing was heard since `before`, milliseconds since the
- * epoch, and tells how many there were; not before the time of its next attempt. A job may be lost with the queue's
- * tables, or to its limit of age: its run would stay active for ever. Processes that look at the same time may give one
- * a job each; a second delivery does no harm.
- */
-export function enqueueForgotten(ports: OrphanPorts, before: number): Promise<number> {
-  return enqueueWithout(ports, before);
+  return tooFar.length;
 }
 
 /** `before` null = of all active runs, whenever they were heard of. */

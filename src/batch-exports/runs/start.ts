@@ -183,7 +183,10 @@ export function createRunService(given: RunsPorts): Runs {
   async function remember(): Promise<undefined> {
     const forgotten = await enqueueForgotten(given, clock.now() - OVERDUE_MS);
     if (forgotten > 0)
-      log.warn({ runs: forgotten }, 'active runs had no job and were put back into the queue');
+      log.warn(
+        { runs: forgotten },
+        'active runs had no job, or one for a time that a wrong clock told, and were put back into the queue',
+      );
   }
 }
 

@@ -84,12 +84,15 @@ export async function claimRun(db: Db, options: ClaimOptions): Promise<ClaimedRu
   return row ? claimedRun(db, row) : null;
 }
 
-/** No attempt is further away; what is was decided by a clock that has been set right since. */
-const LONGEST_WAIT_MS = 3_600_000;
+/**
+ * No attempt is further away: the longest waits are ten minutes, and the clocks of two processes may differ by some. What is
+ * was decided by a clock that has been set back since.
+ */
+export const TOO_FAR_MS = 1_200_000;
 
 /** Of a run: whether it waits for its next attempt, at `now`. */
 export const beforeItsTime = (now: number) => sql<boolean>`
-  coalesce(next_attempt_at > ${new Date(now)} and next_attempt_at < ${new Date(now + LONGEST_WAIT_MS)}, false)`;
+  coalesce(next_attempt_at > ${new Date(now)} and next_attempt_at < ${new Date(now + TOO_FAR_MS)}, false)`;
 
 /** A run that is known to be there. */
 export function runById(db: Db | Trx, id: string): Promise<RunRow> {
