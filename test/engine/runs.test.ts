@@ -406,6 +406,25 @@ describe('a cancelled run', () => {
     await expect(run).rejects.toMatchObject({ code: 'run_superseded' });
     for (const { staged } of ledger.kept.values()) expect(await place.target.isStaged(staged)).toBe(true);
   });
+
+  it.each([
+    ['publishes nothing', 'slice-recorded', []],
+    ['writes no manifest', 'verified', ['published']],
+  ])('%s once another worker has taken over, though nobody has told it', async (_, step, done) => {
+    let overtaken = false;
+    const observer = recorder((name) => {
+      overtaken ||= name === step;
+    });
+    const assertOwned = async () => {
+      if (overtaken) throw new SluiceError('run_superseded');
+    };
+    const ports = { observer, ledger: { ...memoryLedger(), assertOwned } };
+    const run = exportWith(embedded.warehouse, place, liveSpec(TEAM), SPLIT, ports);
+    await expect(run).rejects.toMatchObject({ code: 'run_superseded' });
+    expect(observer.steps.filter((name) => name === 'published' || name === 'manifest-written')).toEqual(
+      done,
+    );
+  });
 });
 
 it('a file that is taken away the moment it appears was delivered, when its store has confirmed it', async () => {
