@@ -4,14 +4,22 @@ import type { FileTarget } from './destinations/destination.ts';
 import type { FileNames } from './file-names.ts';
 import type { Format } from './formats/format.ts';
 import type { Source } from './models/events.ts';
-import type { Ledger, Outcome, RunObserver } from './outcome.ts';
+import type { Ledger, Outcome, ReplacedFile, RunObserver } from './outcome.ts';
 import type { FileOptions, RunSpec, Tally } from './spec.ts';
 import type { Step } from './steps.ts';
+
+export interface FormerPlace {
+  readonly target: Pick<FileTarget, 'fileOf' | 'get' | 'holds' | 'remove'>;
+  /** As `Ledger.replaced`, of what lies there. */
+  replaced(): Promise<readonly ReplacedFile[]>;
+}
 
 /** What one run of the engine works with. */
 export interface ExportPorts {
   readonly warehouse: Warehouse;
   readonly target: FileTarget;
+  /** Where runs that this one repeats may have written in earlier versions; absent = nowhere else. */
+  readonly former?: FormerPlace | undefined;
   /** Null = the destination takes no files, which no engine can do yet. */
   readonly files: FileOptions | null;
   readonly ledger: Ledger;

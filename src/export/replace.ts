@@ -2,9 +2,10 @@ import type { FileTarget, Staged } from './destinations/destination.ts';
 import type { FileNames } from './file-names.ts';
 import { isManifestOf, keysIn } from './manifest.ts';
 import type { Ledger, ReplacedFile } from './outcome.ts';
+import type { RunContext } from './ports.ts';
 
 /** What a run is to remove at its end: left by those that it replaces, and nowhere written over by its own. */
-export interface Stale {
+interface Stale {
   readonly manifests: readonly StaleKey[];
   readonly files: readonly StaleFile[];
   /** All runs of the output: any of them may have written a manifest last. */
@@ -22,7 +23,25 @@ interface StaleFile extends StaleKey {
   readonly listed: boolean;
 }
 
+/** What lies in one place. */
+export interface StaleAt {
+  readonly target: Pick<FileTarget, 'get' | 'holds' | 'remove'>;
+  readonly stale: Stale;
+}
+
 const NOTHING_STALE: Stale = { manifests: [], files: [], runIds: [] };
+
+/** `staleFiles` of each place in which the run replaces something: its own, and where it would have written in earlier versions. */
+export async function allStale(
+  { former, ledger, names, target }: Pick<RunContext, 'former' | 'ledger' | 'names' | 'target'>,
+  previous: readonly ReplacedFile[],
+  own: readonly string[],
+): Promise<StaleAt[]> {
+  const here = { target, stale: await staleFiles(target, names, previous, own, ledger) };
+  if (!former) return [here];
+  const stale = await staleFiles(former.target, names, await former.replaced(), [], ledger);
+  return [here, { target: former.target, stale }];
+}
 
 /**
  * Of what the replaced runs left (`previous`), what is not under one of the run's `own` keys, however they are spelled, and what
@@ -30,7 +49,7 @@ const NOTHING_STALE: Stale = { manifests: [], files: [], runIds: [] };
  * files, or an earlier attempt of this one: `ledger` knows them all. To be asked before the run writes its manifest, which may
  * be over the older one; may be asked again after a crash. Throws the target's errors.
  */
-export async function staleFiles(
+async function staleFiles(
   target: Pick<FileTarget, 'fileOf' | 'get'>,
   names: Pick<FileNames, 'manifestBeside'>,
   previous: readonly ReplacedFile[],
@@ -82,14 +101,31 @@ async function groupedByFile<T>(
   return Map.groupBy(list, (_, n) => files[n] as string);
 }
 
+/** Whether there is anything to remove. */
+export const hasStale = (all: readonly StaleAt[]): boolean =>
+  all.some(({ stale: { manifests, files } }) => manifests.length + files.length > 0);
+
+interface Removed {
+  readonly removed: number;
+  readonly left: readonly string[];
+}
+
+/** `removeStaleAt` of all places. */
+export async function removeStale(all: readonly StaleAt[]): Promise<Removed> {
+  const done: Removed[] = [];
+  for (const one of all) done.push(await removeStaleAt(one));
+  return {
+    removed: done.reduce((sum, { removed }) => sum + removed, 0),
+    left: done.flatMap(({ left }) => left),
+  };
+}
+
 /**
  * Removes them, manifests before the files that they name. What another has written under such a key since, or what nothing
  * tells from that, or may not be read, stays and is answered in `left`. Throws the target's errors; may be repeated.
  */
-export async function removeStale(
-  target: Pick<FileTarget, 'holds' | 'get' | 'remove'>,
-  { manifests, files, runIds }: Stale,
-): Promise<{ readonly removed: number; readonly left: readonly string[] }> {
+async function removeStaleAt({ target, stale }: StaleAt): Promise<Removed> {
+  const { manifests, files, runIds } = stale;
   const left: string[] = [];
   let removed = 0;
   for (const { key, vouched } of manifests) {

@@ -6,7 +6,7 @@ import { eventsSource } from './models/events.ts';
 import type { LedgerEntry, Outcome, ReplacedFile } from './outcome.ts';
 import { planSlices } from './plan.ts';
 import type { ExportPorts, RunContext } from './ports.ts';
-import { removeStale, staleFiles } from './replace.ts';
+import { allStale, hasStale, removeStale } from './replace.ts';
 import type { Reread } from './reread/count.ts';
 import { forgetAll, resume } from './resume.ts';
 import { runLog } from './run-log.ts';
@@ -195,16 +195,16 @@ async function finish(
   const keys = outcome.files.map(({ key }) => key);
   const listed = keys.length > 0 && wantsManifest(spec, files, keys.length);
   const own = listed ? [...keys, names.manifest] : keys;
-  const stale = await staleFiles(target, names, previous, own, ledger);
+  const stale = await allStale(context, previous, own);
   context.signal.throwIfAborted();
-  if (stale.manifests.length + stale.files.length > 0) await ledger.beginReplacing();
+  if (hasStale(stale)) await ledger.beginReplacing();
   else if (keys.length > 0) await ledger.assertOwned();
   if (listed) {
     await target.put(names.manifest, manifest(spec, files, outcome), MANIFEST_TYPE);
     observer.log('INFO', runLog.manifest(names.manifest));
     context.step('manifest-written');
   }
-  const { removed, left } = await removeStale(target, stale);
+  const { removed, left } = await removeStale(stale);
   if (removed > 0) observer.log('INFO', runLog.removed(removed));
   if (left.length > 0) observer.log('WARNING', runLog.left(left));
   context.step('replaced-removed');

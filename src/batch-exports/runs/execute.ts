@@ -8,7 +8,7 @@ import type { LogLevel, LogWriter } from '../logs.ts';
 import type { RunPorts } from '../ports.ts';
 import type { CountsAhead } from './counts-ahead.ts';
 import { finishRun } from './finish.ts';
-import { openLedger } from './ledger.ts';
+import { openLedger, readEntries } from './ledger.ts';
 import { keySuffix } from './output-name.ts';
 import { fixPlan } from './plan.ts';
 import type { RunStep } from './steps.ts';
@@ -52,15 +52,17 @@ export async function executeRun(
     return step('run-finished');
   }
   const log = logOf(ports, run);
-  const { target, files, setup } = await openTarget(ports, run, onAnswer);
+  const { target, former, files, setup } = await openTarget(ports, run, onAnswer);
   try {
     const suffix = await keySuffix(ports.db, run);
     const spec = specOf(run, plan, setup, suffix);
+    const ledgerAt = ({ place }: FileTarget) => openLedger(ports.db, ports.clock, run, place);
     await runExport(spec, {
       warehouse: ports.warehouse,
       target,
+      former: former ? { target: former, replaced: ledgerAt(former).replaced } : undefined,
       files,
-      ledger: openLedger(ports.db, ports.clock, run, target.place),
+      ledger: ledgerAt(target),
       observer: observe(ports, run, log, onAnswer),
       clock: ports.clock,
       signal,
@@ -77,17 +79,23 @@ export async function executeRun(
     });
     step('run-finished');
   } finally {
+    await former?.close();
     await target.close();
   }
 }
 
 export interface OpenedTarget {
   readonly target: FileTarget;
+  /** Where runs that it repeats may have written in earlier versions, if not there. */
+  readonly former: FileTarget | null;
   readonly files: FileOptions | null;
   readonly setup: DestinationSetup;
 }
 
-/** The run's destination, opened with its configuration and the credentials as they are now; `onAnswer` as in `executeRun`. */
+/**
+ * The run's destination, opened with its configuration and the credentials as they are now; `onAnswer` as in `executeRun`. A run
+ * that an earlier version began ends where its files are.
+ */
 export async function openTarget(
   ports: ExecutePorts,
   run: ClaimedRun,
@@ -96,14 +104,26 @@ export async function openTarget(
   const destination = availableDestination(ports.destinations, run);
   const setup = await ports.setup(run);
   const log = logOf(ports, run);
-  const target = await destination.open(setup, {
+  const opening: DestinationPorts = {
     ...ports.destinationPorts,
     clock: ports.clock,
     onAnswer,
     onRetry: ({ what, attempt, waitMs, error }) =>
       log('WARNING', `${what} failed (${text(error)}); attempt ${attempt + 1} in ${seconds(waitMs)}.`),
-  });
-  return { target, files: destination.files(setup.config), setup };
+  };
+  const target = await destination.open(setup, opening);
+  const opened = { files: destination.files(setup.config), setup };
+  const former = (await destination.openFormer?.(setup, opening)) ?? null;
+  if (!former || !(await hasBegunAt(former, ports, run))) return { ...opened, target, former };
+  await target.close();
+  return { ...opened, target: former, former: null };
+}
+
+async function hasBegunAt(target: FileTarget, { db }: ExecutePorts, run: ClaimedRun): Promise<boolean> {
+  for (const { staged } of await readEntries(db, run.id)) {
+    if (await target.isStaged(staged)) return true;
+  }
+  return false;
 }
 
 const logOf =

@@ -42,6 +42,8 @@ export interface Destination {
   readonly openEnded?: true;
   /** Null while the loader is not written: runs fail with `destination_not_available`. Also null with `takesNoRows`. */
   readonly open: ((setup: DestinationSetup, ports: DestinationPorts) => Promise<FileTarget>) | null;
+  /** Where runs of earlier versions wrote; null = in the same place. */
+  readonly openFormer?: (setup: DestinationSetup, ports: DestinationPorts) => Promise<FileTarget | null>;
 }
 
 export interface DestinationPorts {

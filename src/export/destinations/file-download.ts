@@ -11,8 +11,9 @@ export const FILE_DOWNLOAD = 'FileDownload';
  * writes, below `root` (SLUICE_DOWNLOADS_ROOT) instead of SLUICE_FILES_ROOT.
  */
 export function fileDownload(root: string): Destination {
+  const { openFormer: _, ...files } = filesystem;
   return {
-    ...filesystem,
+    ...files,
     type: FILE_DOWNLOAD,
     title: 'File download',
     testSteps: null,

@@ -40,6 +40,8 @@ export const filesystem: Destination = {
     ),
   ],
   open: openFilesystem,
+  // Before organizations had folders, all wrote to all of the root.
+  openFormer: async ({ folder, ...setup }, ports) => (folder ? openFilesystem(setup, ports) : null),
 };
 
 /** Refuses at creation what would be refused at each run. Variables such as {year} hold no path parts. */
