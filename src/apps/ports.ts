@@ -34,6 +34,8 @@ export interface AppsPorts {
   readonly problemWithHost: (host: string) => Promise<string | null>;
   /** An app gets what arrives from `ms` on, milliseconds since the epoch: no later event may be stamped below it. */
   readonly onTurnedOn: (ms: number) => void;
+  /** As in batch exports: everything that a project's clients know to be stored arrived before it. */
+  readonly arrivedBefore: (teamId: number) => Promise<number>;
   /** Writes in the caller's transaction: the row exists exactly when the change does. */
   readonly recordActivity: (trx: Trx, activity: Activity) => Promise<void>;
 }

@@ -86,6 +86,11 @@ export interface ResourcePorts extends RunPorts {
   readonly readQuery: (text: string, teamId: number) => Promise<Query>;
   /** How many rows a query has now. */
   readonly countRows: RowCounter;
+  /**
+   * The moment before which everything arrived that clients of a project know to be stored, milliseconds since the epoch: a
+   * little after now, or later where arrival stamps are ahead of the clock.
+   */
+  readonly arrivedBefore: (teamId: number) => Promise<number>;
   /** What a range holds by event time, of what had arrived by `arrivalBefore`; null = that cannot be said now. */
   readonly estimate: (batchExport: BatchExportRow, range: EstimateRange) => Promise<Estimate | null>;
   /** Backfills of a project in Starting or Running; one more answers 429 (contract.md §8.2). */

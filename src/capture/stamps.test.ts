@@ -16,3 +16,13 @@ it('each is later than the one before and than what counts as read, whatever the
   now = 6_000;
   expect(stamps.next()).toBe(6_000_000);
 });
+
+it('the newest of all is one that was given out or stored, not what counts as read', () => {
+  let now = 1_000;
+  const stamps = createStamps({ now: () => now }, 5_000_000);
+  expect(stamps.newest()).toBe(5_000_000);
+  stamps.passed(9_000);
+  expect(stamps.newest()).toBe(5_000_000);
+  now = 10_000;
+  expect(stamps.next()).toBe(stamps.newest());
+});

@@ -10,19 +10,24 @@ export interface Stamps {
   next(): number;
   /** Everything that arrived before `ms`, milliseconds since the epoch, counts as read: no later stamp is below it. */
   passed(ms: number): void;
+  /** The newest of all, those included that were in the warehouse before; 0 = none. */
+  newest(): number;
 }
 
 /** @param afterMicros the newest stamp in the warehouse; 0 = none. */
 export function createStamps(clock: Pick<Clock, 'now'>, afterMicros: number): Stamps {
   let last = afterMicros;
+  let newest = afterMicros;
   return {
     next: () => {
       last = Math.max(clock.now() * 1000, last + 1);
+      newest = last;
       return last;
     },
     passed: (ms) => {
       last = Math.max(last, ms * 1000 - 1);
     },
+    newest: () => newest,
   };
 }
 

@@ -6,6 +6,7 @@ import { appsEndpoints } from '../apps/endpoints.ts';
 import { createRunningApps } from '../apps/running.ts';
 import { dailyOutcomes } from '../batch-exports/runs/outcomes.ts';
 import { runsToCount } from '../batch-exports/runs/to-count.ts';
+import { createArrivedBefore } from '../capture/arrived-before.ts';
 import { arrivalWatermark } from '../export/watermark.ts';
 import type { Endpoint } from '../http/endpoint.ts';
 import { settleDelayOf } from '../settle-delay.ts';
@@ -38,6 +39,7 @@ export function composeApps(base: Base, registry: Registry): ComposedApps {
     problemWithHost: guard.problemWith,
     recordActivity: accounts.recordActivity,
     onTurnedOn: base.stamps.passed,
+    arrivedBefore: createArrivedBefore(base),
   };
   const settleMs = Math.max(SETTLE_MS, settleDelayOf(config)('every 5 minutes'));
   const running = createRunningApps({

@@ -11,6 +11,7 @@ import { openLogWriter } from '../batch-exports/logs.ts';
 import { createRunMonitor } from '../batch-exports/runs/monitor.ts';
 import { currentSetup } from '../batch-exports/runs/setup.ts';
 import { createRunService } from '../batch-exports/runs/start.ts';
+import { createArrivedBefore } from '../capture/arrived-before.ts';
 import { FILE_DOWNLOAD, fileDownload } from '../export/destinations/file-download.ts';
 import { destinations } from '../export/destinations/index.ts';
 import { checkQuery } from '../export/models/hogql/check.ts';
@@ -116,6 +117,7 @@ export async function composeExports(
     recordActivity: accounts.recordActivity,
     readQuery: async (text, teamId) => checkQuery(await parser.parse(text, teamId)),
     countRows: createRowCounter(warehouse),
+    arrivedBefore: createArrivedBefore(base),
     estimate: (batchExport, range) => estimateBackfill(warehouse, batchExport, range),
     maxBackfills: config.maxBackfills,
     downloads: {

@@ -128,6 +128,7 @@ export async function openDeliveries(answerMs = 1_000): Promise<DeliveriesBench>
     problemWithHost: guard.problemWith,
     recordActivity: accounts.recordActivity,
     onTurnedOn: () => {},
+    arrivedBefore: async () => Date.now() + 1,
   };
   const poster = createPoster({
     lookup: guard.lookup,
@@ -177,6 +178,7 @@ export async function openDeliveries(answerMs = 1_000): Promise<DeliveriesBench>
           eventFrom: from,
           eventTo: to,
           parallelism,
+          arrivalBefore: Date.now() + 1,
         }),
       ),
     disable: async (id) => {

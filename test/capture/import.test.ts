@@ -184,7 +184,7 @@ describe('JSON Lines', () => {
   it('stamps rows no earlier than it begins to insert them', async () => {
     team++;
     const before = Date.now() * 1000;
-    const early = { next: () => 1, passed: () => {} };
+    const early = { next: () => 1, passed: () => {}, newest: () => 1 };
     const path = file('stamped.jsonl', LINE);
     const options = { teamId: team, dryRun: false, skipBad: false, onProgress: () => undefined };
     await importFile(path, options, { ...ports, stamps: early });

@@ -5,6 +5,7 @@ import type { ApiPorts } from '../../src/apps/api-ports.ts';
 import { apps } from '../../src/apps/catalogue/index.ts';
 import { appsEndpoints } from '../../src/apps/endpoints.ts';
 import { dailyOutcomes } from '../../src/batch-exports/runs/outcomes.ts';
+import { createArrivedBefore } from '../../src/capture/arrived-before.ts';
 import { createStamps, type Stamps } from '../../src/capture/stamps.ts';
 import { createSealer } from '../../src/integrations/sealing.ts';
 import { createHostGuard } from '../../src/work/hosts.ts';
@@ -74,6 +75,7 @@ export async function openApps(): Promise<AppsApi> {
         problemWithHost: guard.problemWith,
         recordActivity: activityRecorder(clock),
         onTurnedOn: stamps.passed,
+        arrivedBefore: createArrivedBefore({ clock, stamps, warehouse }),
         maxHistoricalExports: MOST_HISTORICAL_EXPORTS,
         runOutcomes: (teamId, exportId, range) => dailyOutcomes(database.kysely, teamId, exportId, range),
         organizationOf: accounts.organizationOf,

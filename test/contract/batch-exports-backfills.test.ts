@@ -2,22 +2,32 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { finishRun } from '../../src/batch-exports/runs/finish.ts';
 import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
 import { claimRun, setProgress } from '../../src/batch-exports/runs/store.ts';
+import { newestRead } from '../../src/batch-exports/schedule/newest-read.ts';
 import { type Json, type ServedBench, serveBench } from './batch-exports-kit.ts';
 
 /** contract.md §8 over HTTP. */
+const HOUR = 3_600_000;
 let bench: ServedBench;
 /** How often the warehouse was asked what a range holds. */
 let estimates = 0;
+/** Before when it was asked for what had arrived, the last time. */
+let estimatedBefore = 0;
+/** By how much the newest arrival stamp is ahead of the clock, milliseconds. */
+let stampsAhead = 0;
 beforeAll(async () => {
-  const estimate = async () => {
-    estimates++;
-    return null;
-  };
-  bench = await serveBench({ estimate });
+  bench = await serveBench({
+    estimate: async (_, { arrivalBefore }) => {
+      estimates++;
+      estimatedBefore = arrivalBefore;
+      return null;
+    },
+    arrivedBefore: async () => bench.clock.now() + stampsAhead + 1,
+  });
 });
 afterAll(() => bench.close());
 beforeEach(async () => {
   bench.clock.set('2026-03-10T10:20:00Z');
+  stampsAhead = 0;
   await bench.db
     .updateTable('batch_export_backfills')
     .set({ status: 'Cancelled' })
@@ -61,6 +71,33 @@ async function finish(runId: string, status: Status): Promise<void> {
 }
 
 describe('a backfill', () => {
+  it('takes what had arrived, also by stamps that are ahead of the clock, and no later stamp lies below', async () => {
+    const { id } = await bench.create();
+    stampsAhead = HOUR;
+    const { body } = await start(id, '2026-03-01T00:00:00Z', '2026-03-01T01:00:00Z');
+    const before = Date.parse('2026-03-10T11:20:00.001Z');
+    expect(estimatedBefore).toBe(before);
+    const [run] = await runsOf(id);
+    const claim = await claimRun(bench.db, { runId: run.id, worker: 'w', now: bench.clock.now() });
+    expect(claim?.readableFrom).toBe(before);
+    expect(await newestRead(bench.db, bench.clock)).toBe(before);
+    // Of one that goes by arrival this is where it ends, which may be a schedule that has yet to begin.
+    await bench.db
+      .updateTable('batch_export_backfills')
+      .set({ by_arrival: true })
+      .where('id', '=', body.backfill_id)
+      .execute();
+    expect(await newestRead(bench.db, bench.clock)).toBe(bench.clock.now() + 1);
+    await bench.db
+      .updateTable('batch_export_backfills')
+      .set({ by_arrival: false })
+      .where('id', '=', body.backfill_id)
+      .execute();
+    // A day ahead and more is what a wrong clock told.
+    bench.clock.set('2026-03-09T11:00:00Z');
+    expect(await newestRead(bench.db, bench.clock)).toBeLessThan(before);
+  });
+
   it('runs its intervals in order, two at a time, and counts its rows', async () => {
     const { id } = await bench.create();
     const { status, body } = await start(id, '2026-03-01T00:00:00Z', '2026-03-01T05:00:00+00:00');

@@ -102,6 +102,7 @@ export async function openBench(overrides: Partial<ResourcePorts> = {}): Promise
     readQuery: async (text, teamId) => checkQuery(await parser.parse(text, teamId)),
     // No warehouse here: what a range holds is not known, and nothing is counted.
     countRows: async () => 0,
+    arrivedBefore: async () => clock.now() + 1,
     estimate: async () => null,
     maxBackfills: 2,
     downloads: {

@@ -2,8 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createLinkSigner } from '../../src/batch-exports/downloads/links.ts';
+import { fixPlan } from '../../src/batch-exports/runs/plan.ts';
+import { claimRun } from '../../src/batch-exports/runs/store.ts';
 import type { RunsTable } from '../../src/database/tables.ts';
 import { type Json, type ServedBench, serveBench } from './batch-exports-kit.ts';
 
@@ -13,13 +16,18 @@ const PATH = 'file_download_batch_exports/';
 let bench: ServedBench;
 const stopping = new AbortController();
 const root = mkdtempSync(join(tmpdir(), 'sluice-downloads-'));
+/** By how much the newest arrival stamp is ahead of the clock, milliseconds. */
+let stampsAhead = 0;
 let readOnly: string;
 let other: number;
 
 beforeAll(async () => {
   const links = createLinkSigner(['a secret of at least thirty-two bytes']);
   const settings = { root, most: 2, linkSeconds: 3600, keepSeconds: 86_400 };
-  bench = await serveBench({ downloads: { ...settings, links, stopping: stopping.signal } });
+  bench = await serveBench({
+    downloads: { ...settings, links, stopping: stopping.signal },
+    arrivedBefore: async () => bench.clock.now() + stampsAhead + 1,
+  });
   const { accounts, db } = bench;
   const { userId = 0 } = (await accounts.authenticate(bench.key))?.caller ?? {};
   const limits = { userId, projects: null, organizations: null };
@@ -103,6 +111,31 @@ describe('asking for a download', () => {
         next_attempt_at: null,
       },
     });
+  });
+
+  it.each([
+    ['as its clock tells', 0],
+    ['also by stamps that are ahead of the clock', 3_600_000],
+  ])('takes what had arrived, %s', async (_, ahead) => {
+    stampsAhead = ahead;
+    const runId = await create();
+    stampsAhead = 0;
+    const now = bench.clock.now();
+    const claim = await claimRun(bench.db, { runId, worker: 'w', now });
+    expect(claim?.readableFrom).toBe(now + ahead + 1);
+    if (!claim) return;
+    expect((await fixPlan(bench.db, claim, now)).region.arrivalTo).toBe(now + ahead + 1);
+  });
+
+  it('of an earlier version takes what had arrived when it was made', async () => {
+    const runId = await create();
+    await bench.db
+      .updateTable('batch_export_runs')
+      .set({ snapshot: sql`snapshot - 'arrivalBefore'`, created_at: new Date('2026-03-01T10:19:00Z') })
+      .where('id', '=', runId)
+      .execute();
+    const claim = await claimRun(bench.db, { runId, worker: 'w', now: bench.clock.now() });
+    expect(claim?.readableFrom).toBe(Date.parse('2026-03-01T10:19:00.001Z'));
   });
 
   it('takes no names, nulls, naive times and unknown keys', async () => {

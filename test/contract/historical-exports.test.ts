@@ -296,6 +296,26 @@ describe('§11.5 starting one', () => {
     expect(entry.detail).toEqual({ trigger: { job_type: TYPE, job_id: row.job_id, payload: PAYLOAD } });
   });
 
+  it('takes what had arrived, also by stamps that are ahead of the clock', async () => {
+    const id = await configured();
+    const ask = async () => {
+      await start(id, { type: TYPE, payload: PAYLOAD });
+      const row = await api.database.kysely
+        .selectFrom('historical_exports')
+        .select('arrival_before')
+        .where('plugin_config_id', '=', id)
+        .orderBy('id', 'desc')
+        .executeTakeFirstOrThrow();
+      await endAll();
+      return row.arrival_before.toISOString();
+    };
+    expect(await ask()).toBe('2021-12-05T13:23:00.001Z');
+    api.clock.set('2021-12-05T14:00:00Z');
+    api.stamps.next();
+    api.clock.set('2021-12-05T13:23:00Z');
+    expect(await ask()).toBe('2021-12-05T14:00:00.001Z');
+  });
+
   it('days are the project’s own, 23 and 25 hours long when they are', async () => {
     await api.zone('America/New_York');
     const id = await configured();

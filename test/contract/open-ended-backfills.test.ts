@@ -11,8 +11,14 @@ import { type Json, type ServedBench, serveBench } from './batch-exports-kit.ts'
 let bench: ServedBench;
 /** What the next backfill is told that its range holds. */
 let estimate: Estimate | null = null;
+/** By how much the newest arrival stamp is ahead of the clock, milliseconds. */
+let stampsAhead = 0;
 beforeAll(async () => {
-  bench = await serveBench({ maxBackfills: 100, estimate: async () => estimate });
+  bench = await serveBench({
+    maxBackfills: 100,
+    estimate: async () => estimate,
+    arrivedBefore: async () => bench.clock.now() + stampsAhead + 1,
+  });
 });
 afterAll(() => bench.close());
 beforeEach(async () => {
@@ -22,6 +28,7 @@ beforeEach(async () => {
     .execute();
   bench.clock.set('2026-03-10T10:20:00Z');
   estimate = null;
+  stampsAhead = 0;
 });
 
 const NOWHERE = { destination: { type: 'NoOp', config: {} } };
@@ -206,6 +213,37 @@ describe('a backfill without an end', () => {
     expect(await get(id, body.backfill_id)).toMatchObject({ status: 'Completed', total_records_count: 0 });
     expect(await runsOf(id)).toEqual([]);
     expect((await exportOf(id)).paused).toBe(false);
+  });
+
+  it('takes what had arrived by stamps that are ahead of the clock, and goes on from there', async () => {
+    stampsAhead = 2 * 3_600_000;
+    const { id } = await bench.create({ ...NOWHERE, paused: true });
+    const { body } = await start(id, '2026-03-10T10:00:00Z');
+    // Until then its runs are not readable.
+    bench.clock.set('2026-03-10T12:40:00Z');
+    const seam = at('12:20:00') + 1;
+    expect(await finishActive(id)).toEqual([
+      { ...happened('10:00:00', '11:00:00'), arrivalTo: seam },
+      { ...happened('11:00:00', '12:00:00'), arrivalTo: seam },
+    ]);
+    expect(await finishActive(id)).toEqual([{ ...happened('12:00:00', null), arrivalTo: seam }]);
+    await bench.feature.tick(10);
+    expect(await get(id, body.backfill_id)).toMatchObject({ status: 'Completed' });
+    bench.clock.set('2026-03-10T13:00:00Z');
+    await bench.feature.tick(10);
+    expect(await finishActive(id)).toEqual([arrived(at('12:00:00'), '13:00:00')]);
+  });
+
+  it('with nothing to catch up on is Completed at once also while stamps are ahead', async () => {
+    estimate = { rows: 0, first: null };
+    stampsAhead = 3_600_000;
+    const { id } = await bench.create({ ...NOWHERE, paused: true });
+    const { body } = await start(id, '2026-02-01T00:00:00Z');
+    expect((await get(id, body.backfill_id)).status).toBe('Completed');
+    expect((await exportOf(id)).paused).toBe(false);
+    bench.clock.set('2026-03-10T11:00:00Z');
+    await bench.feature.tick(10);
+    expect(await finishActive(id)).toEqual([arrived(at('10:00:00'), '11:00:00')]);
   });
 
   it('takes rows from clocks that are ahead', async () => {

@@ -16,6 +16,7 @@ import { type InProcess, type Json, startInProcess } from '../kit/sluice-in-proc
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+const SET_BACK_MS = 1_500;
 const SEED = chooseSeed('the seam');
 
 type Step =
@@ -23,6 +24,8 @@ type Step =
   /** Event times in minutes from now: late, early, and in order. */
   | { readonly do: 'capture'; readonly minutes: readonly number[]; readonly twice: boolean }
   | { readonly do: 'settle' | 'pause' | 'break' | 'mend' }
+  /** By less than a run waits for where it is. */
+  | { readonly do: 'set back' }
   | { readonly do: 'unpause'; readonly backfill: boolean }
   | { readonly do: 'edit'; readonly interval: 'hour' | 'day' }
   /** The whole hour that began so many hours before the one in progress. */
@@ -46,6 +49,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: captured },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('settle' as const, 'break' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('pause' as const, 'mend' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('set back' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('unpause' as const), backfill: fc.boolean() }) },
   {
     weight: 3,
@@ -118,6 +122,9 @@ class World {
     switch (wanted.do) {
       case 'wait':
         clock.advance(wanted.minutes * MINUTE);
+        return 200;
+      case 'set back':
+        clock.advance(-SET_BACK_MS);
         return 200;
       case 'capture':
         await this.#capture(wanted.minutes, wanted.twice);
@@ -202,6 +209,13 @@ class World {
     }
   }
 
+  /** Rows of the first backfill. */
+  async exported(): Promise<number> {
+    const [backfill] = await sluice.all(`batch_exports/${this.#id}/backfills/`);
+    const runs = (await this.#runs()).filter((run) => run.backfill === backfill.id);
+    return runs.reduce((sum, run) => sum + run.records_completed, 0);
+  }
+
   #settled(): Promise<void> {
     return vi.waitFor(
       async () => {
@@ -259,8 +273,25 @@ it('pause, unpause with backfill, and the live runs before and after: events arr
   await world.end(true);
 });
 
-it('an edit and back brings a live run of an interval that a backfill delivered: neither loses its file', async () => {
+it('a clock that is set back between the events and the backfill: its files have them, and the live run leaves them out', async () => {
   const world = new World(2);
+  await world.begin([], true);
+  const steps: readonly Step[] = [
+    NOW,
+    { do: 'set back' },
+    { do: 'backfill', from: 200, length: 199 },
+    { do: 'settle' },
+    NOW,
+    { do: 'unpause', backfill: false },
+    { do: 'wait', minutes: 61 },
+  ];
+  for (const each of steps) await world.apply(each);
+  expect(await world.exported()).toBe(LATE.length - 1);
+  await world.end(true);
+});
+
+it('an edit and back brings a live run of an interval that a backfill delivered: neither loses its file', async () => {
+  const world = new World(3);
   // They arrived in one hour; half of them happened in it.
   await world.begin([-400, -300, 0, 0], false, 2);
   const steps: readonly Step[] = [

@@ -12,6 +12,8 @@ export interface NewHistoricalExport {
   /** Event time, milliseconds since the epoch, half open: local midnights around the inclusive days. */
   readonly eventFrom: number;
   readonly eventTo: number;
+  /** What arrives from then on, milliseconds since the epoch, is not part of it. */
+  readonly arrivalBefore: number;
   /** Batches at once, 1 or more. */
   readonly parallelism: number;
 }
@@ -34,7 +36,7 @@ export async function createHistoricalExport(
       payload: JSON.stringify(wanted.payload),
       event_from: new Date(wanted.eventFrom),
       event_to: new Date(wanted.eventTo),
-      arrival_before: now,
+      arrival_before: new Date(wanted.arrivalBefore),
       parallelism: wanted.parallelism,
       status: 'Starting',
       created_by: wanted.userId,

@@ -48,6 +48,7 @@ export async function startHistoricalExport(
     eventFrom: payload.from,
     eventTo: payload.to,
     parallelism: payload.parallelism,
+    arrivalBefore: await ports.arrivedBefore(project.id),
   };
   await ports.db.transaction().execute(async (trx) => {
     await checkLimits(trx, wanted, ports.maxHistoricalExports);

@@ -7,12 +7,19 @@ import { ACTIVE_RUN_STATES } from '../runs/machine.ts';
 import { advanceBackfill } from './advance.ts';
 import { adjustedStart } from './estimate.ts';
 import { ACTIVE_BACKFILL_STATES } from './machine.ts';
-import { isOpenEnded, STAMP_MS } from './open-region.ts';
+import { isOpenEnded } from './open-region.ts';
 
 /** Milliseconds since the epoch; start null = all history, end null = up to now, then the schedule goes on. */
 export interface Range {
   readonly start: number | null;
   readonly end: number | null;
+}
+
+/** Milliseconds since the epoch. */
+export interface Asked {
+  readonly now: number;
+  /** What arrived before it was there when it was asked for. */
+  readonly arrivalBefore: number;
 }
 
 /**
@@ -26,8 +33,9 @@ export async function startBackfill(
   batchExport: BatchExportRow,
   range: Range,
   estimate: Estimate | null,
-  now: number,
+  asked: Asked,
 ): Promise<BackfillRow> {
+  const { now, arrivalBefore } = asked;
   const workflowId = workflowIdOf(batchExport.id, range);
   const active = await trx
     .selectFrom('batch_export_backfills')
@@ -46,8 +54,8 @@ export async function startBackfill(
   // arrives later belongs to live runs; the live run of the interval in progress leaves out what is taken here.
   const row = {
     ...rangeColumns(range),
-    ...estimateColumns(batchExport, range, estimate, now),
-    arrival_before: new Date(now + STAMP_MS),
+    ...estimateColumns(batchExport, range, estimate, asked),
+    arrival_before: new Date(arrivalBefore),
     workflow_id: workflowId,
   };
   return estimate?.rows === 0 && range.end !== null
@@ -56,12 +64,17 @@ export async function startBackfill(
 }
 
 /** Intervals before the first row need no run (contract.md §13); all of history is one run in any case. */
-function estimateColumns(batchExport: BatchExportRow, range: Range, estimate: Estimate | null, now: number) {
+function estimateColumns(
+  batchExport: BatchExportRow,
+  range: Range,
+  estimate: Estimate | null,
+  { now, arrivalBefore }: Asked,
+) {
   if (estimate === null) return {};
   const total = { total_records_count: estimate.rows };
   // Nothing has happened yet: an open end goes on with what arrives from now on.
   if (estimate.first === null && range.end === null) {
-    return { ...total, next_interval_start: new Date(now + STAMP_MS) };
+    return { ...total, next_interval_start: new Date(arrivalBefore) };
   }
   if (range.start === null || estimate.first === null) return total;
   const from = new Date(adjustedStart(batchExport, range.start, { ...estimate, latest: now }));

@@ -9,6 +9,7 @@ import { cancelBackfills } from './cancel.ts';
 import { type Range, startBackfill } from './create.ts';
 import { readBound } from './dates.ts';
 import { ACTIVE_BACKFILL_STATES } from './machine.ts';
+import { STAMP_MS } from './open-region.ts';
 
 export interface BackfillBody {
   readonly start_at?: unknown;
@@ -26,7 +27,8 @@ export async function createBackfill(
   await checkEarliest(ports, found, body);
   // Nobody waits for the warehouse to be refused after all.
   await checkLimit(ports.db, ports, actor.teamId);
-  const estimate = await estimateOf(ports, found, body);
+  const arrived = await ports.arrivedBefore(actor.teamId);
+  const estimate = await estimateOf(ports, found, body, arrived);
   return ports.db.transaction().execute(async (trx) => {
     const batchExport = await lockedExport(trx, actor.teamId, exportId);
     await lockProject(trx, actor.teamId);
@@ -37,7 +39,8 @@ export async function createBackfill(
     await record(trx, ports, actor, batchExport, 'backfill_created', { start_at, end_at });
     // Counted up to a moment before this transaction: a range that was not the same then is not estimated.
     const same = estimate?.start === range.start && estimate.end === range.end;
-    return startBackfill(trx, ports, batchExport, range, same ? estimate.found : null, now);
+    const asked = { now, arrivalBefore: Math.max(arrived, now + STAMP_MS) };
+    return startBackfill(trx, ports, batchExport, range, same ? estimate.found : null, asked);
   });
 }
 
@@ -57,7 +60,12 @@ async function checkEarliest(
 }
 
 /** Before the transaction, too, because the warehouse may take seconds. Null = the body is refused anyway. */
-async function estimateOf(ports: ResourcePorts, batchExport: BatchExportRow, body: BackfillBody) {
+async function estimateOf(
+  ports: ResourcePorts,
+  batchExport: BatchExportRow,
+  body: BackfillBody,
+  arrivalBefore: number,
+) {
   const now = ports.clock.now();
   let range: Range;
   try {
@@ -65,7 +73,7 @@ async function estimateOf(ports: ResourcePorts, batchExport: BatchExportRow, bod
   } catch {
     return null;
   }
-  return { ...range, found: await ports.estimate(batchExport, { ...range, arrivalBefore: now + 1 }) };
+  return { ...range, found: await ports.estimate(batchExport, { ...range, arrivalBefore }) };
 }
 
 /** Check 3, over all exports of the project; under its lock, for good (B5). */

@@ -21,6 +21,7 @@ export async function createDownload(
   body: DownloadBody,
 ): Promise<string> {
   const wanted = await readDownload(ports, actor.teamId, body);
+  const arrivalBefore = await ports.arrivedBefore(actor.teamId);
   const now = ports.clock.now();
   const id = ports.newId();
   const end = wanted.end ?? now;
@@ -45,7 +46,8 @@ export async function createDownload(
       last_updated_at: new Date(now),
     });
     const interval = { start: wanted.start, end };
-    await createRuns(trx, { ...ports, newId: () => id }, row, [interval], { now, backfillId: null });
+    const options = { now, backfillId: null, arrivalBefore };
+    await createRuns(trx, { ...ports, newId: () => id }, row, [interval], options);
     const { data_interval_start: from = null, data_interval_end: to = null } = body;
     await record(trx, ports, actor, row, 'file_download_created', { model: wanted.model, from, to });
   });

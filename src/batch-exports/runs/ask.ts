@@ -2,7 +2,7 @@ import type { BackfillRow, Region, RunRow } from '../../database/tables.ts';
 import { isOpenEnded, openRegion, STAMP_MS } from '../backfills/open-region.ts';
 import type { Db, Trx } from '../ports.ts';
 import { askedRegion } from './regions.ts';
-import { isOnDemand } from './snapshot.ts';
+import { isOnDemand, type RunSnapshot } from './snapshot.ts';
 
 export interface Asked {
   readonly region: Region;
@@ -28,7 +28,8 @@ function regionOf(run: RunRow, backfill: BackfillRow | null): Region {
   const start = run.data_interval_start?.getTime() ?? null;
   const end = run.data_interval_end.getTime();
   if (isOnDemand(run)) {
-    return askedRegion({ by: 'event', start, end, arrivalBefore: run.created_at.getTime() + STAMP_MS });
+    const { arrivalBefore = run.created_at.getTime() + STAMP_MS } = run.snapshot as unknown as RunSnapshot;
+    return askedRegion({ by: 'event', start, end, arrivalBefore });
   }
   if (backfill && isOpenEnded(backfill)) return openRegion(backfill, start, end);
   if (start !== null && (backfill === null || backfill.by_arrival)) {

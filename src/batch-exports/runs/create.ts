@@ -20,6 +20,8 @@ interface Wanted {
 interface Options {
   readonly now: number;
   readonly backfillId: string | null;
+  /** Of a download (`RunSnapshot`). */
+  readonly arrivalBefore?: number;
 }
 
 /**
@@ -65,7 +67,8 @@ function rowsOf(
   options: Options,
 ): Insertable<RunsTable>[] {
   const now = new Date(options.now);
-  const snapshot = JSON.stringify(snapshotOf(batchExport));
+  const { arrivalBefore } = options;
+  const snapshot = JSON.stringify({ ...snapshotOf(batchExport), arrivalBefore });
   return intervals.map((interval) => ({
     id: ports.newId(),
     team_id: batchExport.team_id,

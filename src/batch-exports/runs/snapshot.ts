@@ -18,6 +18,11 @@ export interface RunSnapshot {
   readonly primaryKey: readonly string[] | null;
   readonly versionKey: readonly string[] | null;
   readonly incrementalMode: string;
+  /**
+   * Of a download: it takes what arrived before this moment, milliseconds since the epoch. Absent in those that an earlier
+   * version made.
+   */
+  readonly arrivalBefore?: number;
 }
 
 /** Asked for by a person once, for a file download; no schedule and no backfill has it. */
