@@ -56,6 +56,19 @@ describe('contract.md §2', () => {
     expect(resolve(text, { zone: 'America/New_York' })).toBe(expected);
   });
 
+  it.each([
+    [
+      'whose last hour comes twice',
+      'America/Santiago',
+      '2026-04-05T15:00:00Z',
+      '2026-04-05T03:59:59.999999Z',
+    ],
+    ['without a last hour', 'America/Nuuk', '2026-03-29T12:00:00Z', '2026-03-29T00:59:59.999999Z'],
+    ['of 25 hours', 'Europe/Berlin', '2026-10-26T12:00:00Z', '2026-10-25T22:59:59.999999Z'],
+  ])('dEnd is the end of a day %s', (_, zone, now, expected) => {
+    expect(resolve('-1dEnd', { zone, now: Date.parse(now) })).toBe(expected);
+  });
+
   it('the last day of a month is clamped', () => {
     expect(resolve('-1m', { now: Date.parse('2021-03-31T10:00:00Z') })).toBe('2021-02-28T10:00:00Z');
     expect(resolve('mEnd', { now: Date.parse('2021-02-03T10:00:00Z') })).toBe('2021-02-28T10:00:00Z');

@@ -86,7 +86,8 @@ function place(
     case 'dStart':
       return at.startOfDay();
     case 'dEnd':
-      return at.with({ hour: 23, ...HOUR_END });
+      // The clock may be set in the day's last hour: it comes twice (Santiago), or not at all (Nuuk).
+      return at.add({ days: 1 }).startOfDay().subtract({ microseconds: 1 });
     case 'mStart':
       return at.with({ day: 1 });
     case 'mEnd':
