@@ -30,8 +30,8 @@ const SPELLED_DAY = new RegExp(
 const ZONED = /\d:\d\d.*(?:z|utc|gmt|[ecmp][sd]t|[+-]\d{1,2}(?::?\d\d)?)\s*(?:\([^)]*\))?(?: \d{4})?$/i;
 
 /**
- * Reads what clients send as a time: ISO 8601 with up to nine decimals and any spelling of the zone
- * (none = UTC), seconds or milliseconds since the epoch, or another spelling JavaScript knows of a day
+ * Reads what clients send as a time: ISO 8601 with up to nine decimals, 24:00 for the end of a day, and any
+ * spelling of the zone (none = UTC), seconds or milliseconds since the epoch, or another spelling JavaScript knows of a day
  * with four digits of year (RFC 2822; no zone = UTC). `null` when it is none of these.
  */
 export function parseMicros(value: unknown): number | null {
@@ -56,7 +56,8 @@ function fromNumber(value: number): number | null {
 
 function fromIso(parts: RegExpExecArray): number | null {
   const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', zone = 'Z'] = parts;
-  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return null;
+  const isDaysEnd = Number(hour) === 24 && Number(minute) + Number(second) + Number(fraction) === 0;
+  if ((Number(hour) > 23 && !isDaysEnd) || Number(minute) > 59 || Number(second) > 59) return null;
   const start = dayStart(Number(year), Number(month), Number(day));
   if (start === null) return null;
   const seconds = Number(hour) * 3600 + Number(minute) * 60 + Number(second);
