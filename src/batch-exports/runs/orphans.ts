@@ -39,10 +39,10 @@ async function enqueueTooFar(ports: OrphanPorts): Promise<number> {
     .where('status', 'in', [...ACTIVE_RUN_STATES])
     .where('next_attempt_at', '>=', new Date(ports.clock.now() + TOO_FAR_MS))
     .execute();
-  for await (const portion of portionsOf(tooFar, AT_ONCE)) {
-    const ids = portion.map(({ id }) => id);
-    await ports.db.transaction().execute((trx) => ports.enqueue(trx, ids));
-  }
+  await enqueueNow(
+    ports,
+    tooFar.map(({ id }) => id),
+  );
   return tooFar.length;
 }
 
@@ -63,13 +63,17 @@ async function enqueueWithout(ports: OrphanPorts, before: number | null, only?: 
   const now = ports.clock.now();
   const isDue = (id: string) => (next.get(id) ?? 0) <= now;
   const later = forgotten.filter((id) => !isDue(id));
-  for await (const ids of portionsOf(forgotten.filter(isDue), AT_ONCE)) {
-    await ports.db.transaction().execute((trx) => ports.enqueue(trx, ids));
-  }
+  await enqueueNow(ports, forgotten.filter(isDue));
   for await (const ids of portionsOf(later, AT_ONCE)) {
     await ports.db.transaction().execute(async (trx) => {
       for (const id of ids) await ports.enqueue(trx, [id], next.get(id));
     });
   }
   return forgotten.length;
+}
+
+async function enqueueNow({ db, enqueue }: OrphanPorts, runIds: readonly string[]): Promise<void> {
+  for await (const ids of portionsOf(runIds, AT_ONCE)) {
+    await db.transaction().execute((trx) => enqueue(trx, ids));
+  }
 }
