@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Config } from './config.ts';
 import type { Database } from './database/database.ts';
 import { checkListening } from './http/listening.ts';
-import { loadSecretKeys } from './integrations/secret-key.ts';
+import { loadSecretKeys, type SecretKeys } from './integrations/secret-key.ts';
 import { connectWarehouse, type WarehouseConnection } from './warehouse/client.ts';
 import { findRunningWarehouse } from './warehouse/embedded/endpoint-file.ts';
 import { startEmbeddedWarehouse } from './warehouse/embedded/start.ts';
@@ -19,7 +19,7 @@ type ServerSettings = WarehouseSettings &
   Pick<Config, 'databaseUrl' | 'databaseTimeoutMs' | 'host' | 'port' | 'secretKey'>;
 
 /**
- * The database and the warehouse of a server, both started at once and stopped with `stack`. The warehouse's process
+ * The database and the warehouse of a server, and its secret keys; both engines started at once and stopped with `stack`. The warehouse's process
  * is on its way before the code of the database is loaded. Neither is brought up to date before nothing is known any more
  * that keeps this server from starting: there is no way back to the version before.
  */
@@ -27,7 +27,7 @@ export async function openEngines(
   config: ServerSettings,
   log: Log,
   stack: AsyncDisposableStack,
-): Promise<{ database: Database; warehouse: Warehouse }> {
+): Promise<{ database: Database; warehouse: Warehouse; secrets: SecretKeys }> {
   const opening = await Promise.allSettled([openAtMostOurs(config, log), openDatabase(config, log)]);
   for (const one of opening) {
     if (one.status === 'fulfilled') stack.defer(() => one.value.close());
@@ -37,10 +37,10 @@ export async function openEngines(
   if (database.status === 'rejected') throw database.reason;
   if (warehouse.status === 'rejected') throw warehouse.reason;
   const { dataDir, secretKey: configured } = config;
-  loadSecretKeys({ configured, dataDir, random: randomBytes });
+  const secrets = loadSecretKeys({ configured, dataDir, random: randomBytes });
   await checkListening(config.host, config.port);
   await Promise.all([database.value.update(), update(warehouse.value, config, log, true)]);
-  return { database: database.value, warehouse: warehouse.value.warehouse };
+  return { database: database.value, warehouse: warehouse.value.warehouse, secrets };
 }
 
 type DatabaseSettings = Pick<Config, 'databaseUrl' | 'dataDir' | 'databaseTimeoutMs'>;

@@ -29,7 +29,6 @@ import { openEngines } from './engines.ts';
 import { createServer } from './http/server.ts';
 import { integrationsEndpoints } from './integrations/endpoints.ts';
 import { createSealer } from './integrations/sealing.ts';
-import { loadSecretKeys } from './integrations/secret-key.ts';
 import { checkSharedKey } from './integrations/shared-key.ts';
 import { VERSION } from './version.ts';
 import { type Clock, systemClock } from './work/clock.ts';
@@ -106,11 +105,10 @@ interface Composed {
 async function compose(config: Config, ports: SluicePorts, stack: AsyncDisposableStack): Promise<Composed> {
   const { log } = ports;
   const clock = ports.clock ?? systemClock;
-  const { database, warehouse } = await (ports.engines ?? openEngines)(config, log, stack);
+  const { database, warehouse, secrets } = await (ports.engines ?? openEngines)(config, log, stack);
   const db = database.kysely;
   const accounts = createAccounts({ db, clock, random: randomBytes });
   const { dataDir, secretKey: configured } = config;
-  const secrets = loadSecretKeys({ configured, dataDir, random: randomBytes });
   // Alone on its own database, it has nobody to share with.
   if (!isAlone(config)) {
     await checkSharedKey(db, secrets);

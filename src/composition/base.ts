@@ -7,6 +7,7 @@ import type { Tables } from '../database/tables.ts';
 import { SluiceError } from '../errors/error.ts';
 import type { IntegrationPorts } from '../integrations/integrations.ts';
 import type { Sealer } from '../integrations/sealing.ts';
+import type { SecretKeys } from '../integrations/secret-key.ts';
 import type { Warehouse } from '../warehouse/warehouse.ts';
 import type { Clock } from '../work/clock.ts';
 import type { Report } from '../work/complaints.ts';
@@ -27,7 +28,7 @@ export interface Base {
   readonly queue: Queue;
   readonly accounts: Accounts;
   /** The newest first; older ones still open what they sealed. */
-  readonly secrets: readonly [string, ...string[]];
+  readonly secrets: SecretKeys;
   readonly sealer: Sealer;
   readonly guard: HostGuard;
   readonly integrations: IntegrationPorts;

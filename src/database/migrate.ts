@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { type Kysely, sql } from 'kysely';
 import { SluiceError } from '../errors/error.ts';
+import { migrationsIn, refuseUnknown, statementsOf } from '../work/migrations.ts';
 
 const FOLDER = new URL('./migrations/', import.meta.url);
 /** Any constant: processes that start together wait for the one that migrates. */
@@ -57,7 +57,7 @@ async function migrateNext<Tables>(
     const now = done.size === 0 ? missing : missing.slice(0, 1);
     for (const name of now) {
       if (done.size > 0) onUpdate?.(name);
-      for (const statement of statements(readFileSync(new URL(name, FOLDER), 'utf8'))) {
+      for (const statement of statementsOf(FOLDER, name)) {
         await sql.raw(statement).execute(trx);
       }
       await sql`insert into sluice_migrations (name) values (${name})`.execute(trx);
@@ -73,22 +73,7 @@ async function applied<Tables>(db: Kysely<Tables>): Promise<ReadonlySet<string>>
 
 /** Throws `made_by_newer`. */
 function missingOf(done: ReadonlySet<string>): string[] {
-  const known = readdirSync(FOLDER)
-    .filter((name) => name.endsWith('.sql'))
-    .sort();
-  const unknown = [...done].filter((name) => !known.includes(name));
-  if (unknown.length > 0) {
-    throw new SluiceError('made_by_newer', {
-      detail: `The database was made by a newer Sluice (it has ${unknown.join(', ')}); start that one, or restore the copy from before the update.`,
-    });
-  }
+  const known = migrationsIn(FOLDER);
+  refuseUnknown('database', done, known);
   return known.filter((name) => !done.has(name));
-}
-
-/** Our files end every statement with `;` at a line's end and have no such line inside a literal. */
-function statements(text: string): string[] {
-  return text
-    .split(/;\s*$/m)
-    .map((part) => part.replace(/^\s*--.*$/gm, '').trim())
-    .filter(Boolean);
 }

@@ -7,6 +7,9 @@ import { makeDirectory } from '../work/make-directory.ts';
 const SHORTEST = 16;
 const MADE_BYTES = 32;
 
+/** One at least, the newest first: it seals. */
+export type SecretKeys = readonly [string, ...string[]];
+
 interface Source {
   /** `SLUICE_SECRET_KEY`: one secret, or several separated by commas, the newest first. */
   readonly configured: string | undefined;
@@ -19,7 +22,7 @@ interface Source {
  * at the first start and readable by its owner only. Throws `bad_configuration` without repeating them, and
  * `data_dir_unwritable`.
  */
-export function loadSecretKeys(source: Source): readonly [string, ...string[]] {
+export function loadSecretKeys(source: Source): SecretKeys {
   if (source.configured !== undefined) return parse(source.configured, 'SLUICE_SECRET_KEY');
   const file = join(source.dataDir, 'secret.key');
   inDataDirectory(source.dataDir, () => {
@@ -43,7 +46,7 @@ function create(file: string, random: Source['random']): void {
   }
 }
 
-function parse(text: string, where: string): readonly [string, ...string[]] {
+function parse(text: string, where: string): SecretKeys {
   const whole = text.trim();
   const list = whole.split(',').map((secret) => secret.trim());
   // A comma inside one secret is no list: then a part is too short to be a secret of its own.

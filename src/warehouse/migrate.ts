@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { SluiceError } from '../errors/error.ts';
+import { migrationsIn, refuseUnknown, statementsOf } from '../work/migrations.ts';
 import type { Warehouse } from './warehouse.ts';
 
 const FOLDER = new URL('./migrations/', import.meta.url);
@@ -59,24 +59,20 @@ export async function refuseNewerWarehouse(warehouse: Warehouse): Promise<void> 
 /** Throws `made_by_newer`. */
 async function known(warehouse: Warehouse, migrations: readonly Migration[]): Promise<Set<string>> {
   const done = await applied(warehouse);
-  const unknown = [...done].filter((name) => !migrations.some((migration) => migration.name === name));
-  if (unknown.length > 0) {
-    throw new SluiceError('made_by_newer', {
-      detail: `The warehouse was made by a newer Sluice (it has ${unknown.join(', ')}); start that one, or restore the copy from before the update.`,
-    });
-  }
+  refuseUnknown(
+    'warehouse',
+    done,
+    migrations.map(({ name }) => name),
+  );
   return done;
 }
 
 function readMigrations(): Migration[] {
-  return readdirSync(FOLDER)
-    .filter((name) => name.endsWith('.sql'))
-    .sort()
-    .map((name) => ({
-      name,
-      embeddedOnly: name.endsWith('.embedded.sql'),
-      statements: statements(readFileSync(new URL(name, FOLDER), 'utf8')),
-    }));
+  return migrationsIn(FOLDER).map((name) => ({
+    name,
+    embeddedOnly: name.endsWith('.embedded.sql'),
+    statements: statementsOf(FOLDER, name),
+  }));
 }
 
 async function tables(warehouse: Warehouse): Promise<Set<string>> {
@@ -93,12 +89,4 @@ async function applied(warehouse: Warehouse): Promise<Set<string>> {
 
 function tablesOf(migration: Migration): string[] {
   return migration.statements.flatMap((sql) => /^CREATE TABLE IF NOT EXISTS (\w+)/.exec(sql)?.[1] ?? []);
-}
-
-/** Our files end every statement with `;` at a line's end and have no such line inside a literal. */
-function statements(text: string): string[] {
-  return text
-    .split(/;\s*$/m)
-    .map((part) => part.replace(/^\s*--.*$/gm, '').trim())
-    .filter(Boolean);
 }
